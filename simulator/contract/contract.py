@@ -1,0 +1,234 @@
+"""The contract, loaded from `openapi.yaml` and checked as a whole before anything is served.
+
+Whatever the simulator could not keep to the letter is refused here, with file, line and place: an unknown keyword, an
+example that does not satisfy its schema, a status that an operation can answer and does not document, an operation
+without handler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marshmallow import ValidationError
+
+from simulator.contract.operation import Operation, QueryParameter
+from simulator.contract.schemas import CompiledSchema, SchemaCompiler, find, snake_case
+from simulator.document import Document, read_document, token
+from simulator.errors import BrokenDocument, InvalidAttribute
+
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
+OPERATION_KEYS = {
+    "operationId", "tags", "summary", "description", "parameters", "requestBody", "responses", "security",
+    "x-minimum-right", "x-rules", "x-companion",
+}  # fmt: skip
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """The operations by id and, for routing, by path and method; `document` is the file they come from."""
+
+    document: Document
+    text: str
+    operations: Mapping[str, Operation]
+    paths: Mapping[str, Mapping[str, Operation]]
+
+
+def load_contract(
+    path: Path, ledger: Collection[str], levels: Collection[str], handlers: Collection[str]
+) -> Contract:
+    """Load and check the contract.
+
+    `levels` are the names of rights there are, `handlers` the ids of the operations that have one. Raises
+    `BrokenDocument` with everything there is to mend.
+    """
+    document = read_document(path)
+    reader = _Reader(document, ledger, levels)
+    paths = {
+        template: {operation.method: operation for operation in reader.path_item(template)}
+        for template in _mapping(document, "/paths")
+    }
+    operations = {operation.operation_id: operation for methods in paths.values() for operation in methods.values()}
+    reader.check_document(operations, handlers)
+    reader.compiler.finish()
+    return Contract(document=document, text=path.read_text(encoding="utf-8"), operations=operations, paths=paths)
+
+
+class _Reader:
+    """Reads operations and collects the problems found on the way in the compiler's list."""
+
+    def __init__(self, document: Document, ledger: Collection[str], levels: Collection[str]) -> None:
+        self.document = document
+        self.ledger = ledger
+        self.levels = levels
+        self.compiler = SchemaCompiler(document, ledger)
+        self.places: dict[str, str] = {}
+
+    def refuse(self, pointer: str, message: str) -> None:
+        self.compiler.problems.append(self.document.problem(pointer, message))
+
+    def check_document(self, operations: Mapping[str, Operation], handlers: Collection[str]) -> None:
+        """What concerns the document as a whole: version, unused schemas, handlers, links."""
+        if not str(find(self.document, "/openapi")).startswith("3.1."):
+            self.refuse("/openapi", "must be 3.1.x")
+        for name in _mapping(self.document, "/components/schemas"):
+            self.compiler.field("/components/schemas" + token(name))
+        for operation_id in operations.keys() - set(handlers):
+            self.refuse(self.places[operation_id], f"the operation {operation_id} has no handler")
+        for operation_id in sorted(set(handlers) - operations.keys()):
+            self.refuse("/paths", f"there is a handler for {operation_id}, but no such operation")
+        for place in self.places.values():
+            self._check_links(place, operations)
+
+    def path_item(self, template: str) -> Iterator[Operation]:
+        """The operations of one path."""
+        place = "/paths" + token(template)
+        if not (template.startswith("/") and template.endswith("/")):
+            self.refuse(place, "a path starts and ends with /")
+        for method in _mapping(self.document, place):
+            if method in METHODS:
+                yield self.operation(template, method, place + token(method))
+            else:
+                self.refuse(place + token(method), f"{method!r} is not supported here; parameters belong to operations")
+
+    def operation(self, template: str, method: str, place: str) -> Operation:
+        """One operation, with its parameters, body and answers compiled."""
+        data = _mapping(self.document, place)
+        for key in data.keys() - OPERATION_KEYS:
+            self.refuse(place + token(key), f"the key {key!r} is not supported here")
+        for key in ("operationId", "summary", "description", "tags", "responses", "security", "x-rules"):
+            if key not in data:
+                self.refuse(place, f"an operation needs {key}")
+        operation_id = str(data.get("operationId"))
+        if operation_id in self.places:
+            self.refuse(place + "/operationId", f"{operation_id} is in use")
+        self.places[operation_id] = place
+        for i, rule in enumerate(data.get("x-rules", [])):
+            if rule not in self.ledger:
+                self.refuse(f"{place}/x-rules/{i}", f"{rule!r} is not in the ledger")
+        right = data.get("x-minimum-right")
+        if right is not None and right not in self.levels:
+            self.refuse(place + "/x-minimum-right", f"must be one of {', '.join(self.levels)}")
+        body_place = self._resolve(place + "/requestBody")
+        answers, success = self._answers(place)
+        operation = Operation(
+            operation_id=operation_id,
+            method=method.upper(),
+            path=template,
+            secured=bool(data.get("security")),
+            minimum_right=right,
+            rules=tuple(data.get("x-rules", [])),
+            query=self._parameters(template, place),
+            body=self._content(body_place) if body_place else None,
+            body_required=bool(find(self.document, f"{body_place}/required")) if body_place else False,
+            success=success,
+            answers=answers,
+        )
+        for status in sorted(_possible_statuses(operation, "{" in template) - answers.keys()):
+            self.refuse(place + "/responses", f"{operation_id} can answer {status}, which is not documented")
+        return operation
+
+    def _resolve(self, place: str) -> str | None:
+        """The place itself or, where it holds a `$ref`, the place that leads to; `None` where there is nothing."""
+        value = find(self.document, place)
+        if isinstance(value, dict) and "$ref" in value:
+            target = str(value["$ref"]).removeprefix("#")
+            if find(self.document, target) is None:
+                self.refuse(place, f"$ref {value['$ref']!r} leads nowhere")
+                return None
+            return target
+        return None if value is None else place
+
+    def _parameters(self, template: str, place: str) -> dict[str, QueryParameter]:
+        query, in_path = {}, []
+        for i in range(len(_mapping(self.document, place).get("parameters", []))):
+            at = self._resolve(f"{place}/parameters/{i}")
+            if at is None:
+                continue
+            data = _mapping(self.document, at)
+            compiled = self.compiler.field(at + "/schema")
+            for name, example in data.get("examples", {}).items():
+                self._check(at + f"/examples/{name}/value", compiled, example.get("value"))
+            if data.get("in") == "path":
+                in_path.append(data.get("name"))
+            elif data.get("in") == "query":
+                rule = data.get("x-rule")
+                if rule not in self.ledger:
+                    self.refuse(at, "a query parameter needs x-rule, a rule of the ledger")
+                name = str(data.get("name"))
+                query[name] = QueryParameter(name=name, attribute=snake_case(name), field=compiled, rule=str(rule))
+            else:
+                self.refuse(at + "/in", "must be path or query")
+        if in_path != re.findall(r"{(\w+)}", template):
+            self.refuse(place, f"must have the path's parameters, in the path's order, not {in_path}")
+        return query
+
+    def _answers(self, place: str) -> tuple[dict[int, CompiledSchema | None], int]:
+        answers: dict[int, CompiledSchema | None] = {}
+        for status in _mapping(self.document, place + "/responses"):
+            at = self._resolve(f"{place}/responses/{status}")
+            if not re.fullmatch(r"[2-5][0-9][0-9]", status):
+                self.refuse(f"{place}/responses/{status}", "must be a status")
+            elif at is not None:
+                has_content = find(self.document, at + "/content") is not None
+                answers[int(status)] = self._content(at) if has_content else None
+        successes = [status for status in answers if status < 300]
+        if len(successes) != 1:
+            self.refuse(place + "/responses", "must have exactly one status of the second hundred")
+        return answers, successes[0] if successes else 0
+
+    def _content(self, place: str) -> CompiledSchema:
+        content = _mapping(self.document, place + "/content")
+        if list(content) != [JSON]:
+            self.refuse(place + "/content", f"must be {JSON}")
+        at = f"{place}/content{token(JSON)}"
+        schema = self.compiler.object_schema(at + "/schema")
+        for name, example in _mapping(self.document, at).get("examples", {}).items():
+            self._check(f"{at}/examples/{name}/value", schema, example.get("value"))
+        return schema
+
+    def _check(self, place: str, schema: Any, value: Any) -> None:
+        try:
+            if isinstance(schema, CompiledSchema):
+                schema.read(value)
+            else:
+                schema.deserialize(value)
+        except InvalidAttribute as error:
+            for fault in error.faults:
+                self.refuse(place + (fault.pointer or ""), f"the example does not satisfy its schema: {fault.reason}")
+        except ValidationError as error:
+            self.refuse(place, f"the example does not satisfy its schema: {error.messages}")
+
+    def _check_links(self, place: str, operations: Mapping[str, Operation]) -> None:
+        for status, response in _mapping(self.document, place + "/responses").items():
+            for name, link in response.get("links", {}).items():
+                at = f"{place}/responses/{status}/links{token(name)}"
+                target = operations.get(link.get("operationId"))
+                if target is None:
+                    self.refuse(at + "/operationId", "names no operation")
+                elif set(link.get("parameters", {})) != set(re.findall(r"{(\w+)}", target.path)):
+                    self.refuse(at + "/parameters", f"must be the path parameters of {target.operation_id}")
+
+
+def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
+    """The statuses that the simulator itself can give to any request for such an operation, whatever its handler does."""
+    statuses = {406}
+    if operation.secured:
+        statuses |= {401, 403}
+    if names_resource:
+        statuses.add(404)
+    if operation.body is not None:
+        statuses |= {400, 413, 415}
+    if operation.query:
+        statuses.add(400)
+    return statuses
+
+
+def _mapping(document: Document, place: str) -> dict[str, Any]:
+    """The mapping at a place; what is no mapping counts as an empty one and is refused by whoever needs its content."""
+    value = find(document, place)
+    return value if isinstance(value, dict) else {}

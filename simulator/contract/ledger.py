@@ -1,0 +1,44 @@
+"""The ledger: every rule of the simulated API's behaviour, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.document import read_document
+from simulator.errors import BrokenDocument, Problem
+
+LEDGER = Path(__file__).with_name("ledger.yaml")
+BASES = ("documented", "vendor", "platform", "assumed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: its id, what it says, what kinds of knowledge it rests on, and where that knowledge stands."""
+
+    id: str
+    statement: str
+    basis: tuple[str, ...]
+    source: str
+
+
+def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
+    """The rules by id, in the ledger's order. Raises `BrokenDocument` with everything there is to mend."""
+    document = read_document(path)
+    entries = document.data if isinstance(document.data, list) else []
+    problems: list[Problem] = [] if entries else [document.problem("", "must be a list of rules")]
+    rules: dict[str, Rule] = {}
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict) or list(entry) != ["id", "statement", "basis", "source"]:
+            problems.append(document.problem(f"/{i}", "must have id, statement, basis and source, in this order"))
+            continue
+        if entry["id"] in rules:
+            problems.append(document.problem(f"/{i}/id", f"the rule {entry['id']} stands here twice"))
+        if not isinstance(entry["basis"], list) or not entry["basis"] or set(entry["basis"]) - set(BASES):
+            problems.append(document.problem(f"/{i}/basis", f"must be a list of {', '.join(BASES)}"))
+            continue
+        rules[entry["id"]] = Rule(**{**entry, "basis": tuple(entry["basis"])})
+    if problems:
+        raise BrokenDocument(problems)
+    return rules

@@ -1,0 +1,158 @@
+"""The directory: tenants, groups, departments, users and accounts, to which the services refer.
+
+Its records are immutable; the documented API reads them and never changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from simulator.errors import Fault, InsufficientRight, OutOfScope, UnknownResource
+
+
+class Level(IntEnum):
+    """The level of an account; the higher one includes the rights of the lower (A-1)."""
+
+    END_USER = 0
+    GROUP_ADMIN = 8
+    TENANT_ADMIN = 12
+    SYSTEM_ADMIN = 16
+
+    @property
+    def title(self) -> str:
+        """The level as the documentation writes it."""
+        return self.name.replace("_", " ").title()
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The path parameters that bound the reach of an account of this level (A-1)."""
+        bounds = {Level.SYSTEM_ADMIN: 0, Level.TENANT_ADMIN: 1, Level.GROUP_ADMIN: 2, Level.END_USER: 3}
+        return ("tenant_id", "group_id", "user_id")[: bounds[self]]
+
+
+LEVELS: Mapping[str, Level] = {level.title: level for level in Level}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Department:
+    """A department of a group; `parent` is the name of the department it belongs to."""
+
+    tenant_id: str
+    group_id: str
+    department_name: str
+    full_path_name: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user; where nothing is known of an attribute, it is the empty string (G-14)."""
+
+    tenant_id: str
+    group_id: str
+    user_id: str
+    first_name: str
+    last_name: str
+    extension: str = ""
+    phone_number: str = ""
+    email_address: str = ""
+    department: Department | None = None
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group with the services assigned to it; users and departments stand in the order of the seeded data (G-13)."""
+
+    tenant_id: str
+    group_id: str
+    services: tuple[str, ...] = ()
+    departments: Mapping[str, Department] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A tenant; `users` are those of all its groups, by id."""
+
+    tenant_id: str
+    type: str
+    groups: Mapping[str, Group]
+    users: Mapping[str, User]
+
+    @property
+    def is_enterprise(self) -> bool:
+        """Whether users of one group may serve those of another (EX-3, EX-4)."""
+        return self.type == "Enterprise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who may call: a name, a password and perhaps a fixed token, a level and the ids that bound its reach."""
+
+    name: str
+    password: str
+    level: Level
+    tenant_id: str | None = None
+    group_id: str | None = None
+    user_id: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Everything there is besides the services' own state. `tokens` are the accounts that carry one, by token (A-4)."""
+
+    default_domain: str
+    tenants: Mapping[str, Tenant]
+    accounts: Mapping[str, Account]
+    tokens: Mapping[str, Account]
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """The tenant. Raises `UnknownResource` (G-9)."""
+        try:
+            return self.tenants[tenant_id]
+        except KeyError:
+            raise UnknownResource(Fault("G-9", f"there is no tenant {tenant_id!r}")) from None
+
+    def group(self, tenant_id: str, group_id: str) -> Group:
+        """The group of a tenant. Raises `UnknownResource` (G-9)."""
+        try:
+            return self.tenant(tenant_id).groups[group_id]
+        except KeyError:
+            raise UnknownResource(Fault("G-9", f"the tenant {tenant_id!r} has no group {group_id!r}")) from None
+
+    def user(self, tenant_id: str, group_id: str, user_id: str) -> User:
+        """The user of a group. Raises `UnknownResource` (G-9)."""
+        user = self.find_user(self.group(tenant_id, group_id).users, user_id)
+        if user is None:
+            raise UnknownResource(Fault("G-9", f"the group {group_id!r} has no user {user_id!r}"))
+        return user
+
+    def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:
+        """The user with this id, or with this id in the default domain if it names none; the exact id wins (G-11)."""
+        return users.get(user_id) or users.get(self.full_user_id(user_id))
+
+    def full_user_id(self, user_id: str) -> str:
+        """The id with the default domain, if it has no domain of its own (G-11)."""
+        return user_id if "@" in user_id else f"{user_id}@{self.default_domain}"
+
+
+def authorize(account: Account, minimum: Level, path: Mapping[str, str], directory: Directory) -> None:
+    """Let the account pass to the resource of the path, or raise.
+
+    Raises `InsufficientRight` when its level is below the minimum (A-2), `OutOfScope` when the resource lies outside its
+    own tenant, group or user (A-1). Whether the resource exists makes no difference (A-7).
+    """
+    if account.level < minimum:
+        reason = f"the operation needs {minimum.title} or above; the account {account.name!r} is {account.level.title}"
+        raise InsufficientRight(Fault("A-2", reason))
+    for parameter in account.level.scope:
+        own, asked = getattr(account, parameter), path.get(parameter)
+        if asked == own or (parameter == "user_id" and asked is not None and directory.full_user_id(asked) == own):
+            continue
+        kind = parameter.removesuffix("_id")
+        rule = "A-2" if parameter == "user_id" else "A-1"
+        raise OutOfScope(Fault(rule, f"the account {account.name!r} reaches only its own {kind}, {own!r}, not {asked!r}"))

@@ -1,0 +1,121 @@
+"""What can go wrong, in the words of the domain.
+
+A refusal says which rule of the ledger it rests on; which HTTP status and which error code it becomes is the business of
+`simulator.http.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One reason to refuse a request: the rule, a sentence for a person, and the JSON Pointer of the place in the body.
+
+    The pointer is `None` where the fault is not at a place of the body.
+    """
+
+    rule: str
+    reason: str
+    pointer: str | None = None
+
+    def below(self, pointer: str) -> Fault:
+        """The same fault, seen from a document that holds the body at `pointer`."""
+        return Fault(self.rule, self.reason, pointer + (self.pointer or ""))
+
+
+class Refusal(Exception):
+    """The API says no, for one reason or several. Each subclass is one kind of refusal in the error catalogue (G-8)."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.reason for fault in faults))
+        self.faults = faults
+
+
+class MalformedBody(Refusal):
+    """The body is not a JSON object in UTF-8 (G-2)."""
+
+
+class InvalidAttribute(Refusal):
+    """An attribute of the body, or a query parameter, breaks the contract's schema (G-4, G-5 and the service's bounds)."""
+
+
+class RuleViolation(Refusal):
+    """The request is well formed, but a rule of the service forbids it in the present state of the world."""
+
+
+class CredentialsRequired(Refusal):
+    """No credentials where they are required (A-6)."""
+
+
+class InvalidCredentials(Refusal):
+    """Credentials were presented and are wrong (A-5)."""
+
+
+class LoginRefused(Refusal):
+    """The user name or the password of a login is wrong (A-3)."""
+
+
+class InsufficientRight(Refusal):
+    """The account's level is below the operation's minimum right (A-2)."""
+
+
+class OutOfScope(Refusal):
+    """The resource lies outside the account's own tenant, group or user (A-1)."""
+
+
+class UnknownPath(Refusal):
+    """No operation has this path (G-1)."""
+
+
+class UnknownResource(Refusal):
+    """A tenant, group, user, capacity or criterion of the path does not exist (G-9)."""
+
+
+class ServiceNotAssigned(Refusal):
+    """The service is not assigned to the group or user of the path (CC-1, EX-1)."""
+
+
+class MethodNotAllowed(Refusal):
+    """The path does not document the method (G-10)."""
+
+    def __init__(self, fault: Fault, allowed: Iterable[str]) -> None:
+        super().__init__(fault)
+        self.allowed = tuple(allowed)
+
+
+class NotAcceptable(Refusal):
+    """The client's `Accept` rules JSON out (G-10)."""
+
+
+class BodyTooLarge(Refusal):
+    """The body is over the limit (G-10)."""
+
+
+class UnsupportedContentType(Refusal):
+    """The body's content type is not JSON (G-3)."""
+
+
+class ContractBreach(Exception):
+    """The simulator was about to answer something the contract does not allow: a bug of ours, never the client's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend in a file: where (`file:line`) and what is expected there."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class BrokenDocument(Exception):
+    """A contract, ledger or fixture that cannot be used, with everything there is to mend in it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))

@@ -1,0 +1,64 @@
+"""Who calls: bearer tokens, login sessions, and the login operation itself."""
+
+from __future__ import annotations
+
+from flask import request
+from werkzeug.http import dump_cookie
+
+from simulator.contract.operation import Answer, Call
+from simulator.directory import Account, Directory, Level
+from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
+from simulator.state.sandbox import Sandbox
+from simulator.state.world import Fork
+
+COOKIE = "sessionid"
+SANDBOX = "simulator.sandbox"
+"""Where the gateway leaves the sandbox in the WSGI environment."""
+
+ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
+"""Who acts when a request carries no credentials and needs none (A-6)."""
+
+
+def current_sandbox() -> Sandbox:
+    """The sandbox that the request's path selected."""
+    sandbox: Sandbox = request.environ[SANDBOX]
+    return sandbox
+
+
+def authenticate(sandbox: Sandbox, directory: Directory, *, required: bool) -> Account:
+    """The account of the present request; a token counts before a session.
+
+    Raises `InvalidCredentials` (A-5), or `CredentialsRequired` where there are none and some are required (A-6).
+    """
+    authorization = request.environ.get("HTTP_AUTHORIZATION")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        account = directory.tokens.get(token.strip())
+        if scheme.lower() != "bearer":
+            raise InvalidCredentials(Fault("A-4", f"the authorization scheme must be Bearer, not {scheme!r}"))
+        if account is None:
+            raise InvalidCredentials(Fault("A-5", "no account carries the bearer token"))
+        return account
+    session_id = request.cookies.get(COOKIE) if "HTTP_COOKIE" in request.environ else None
+    if session_id is not None:
+        account = directory.accounts.get(sandbox.find_session(session_id) or "")
+        if account is None:
+            raise InvalidCredentials(Fault("A-5", "the session is unknown here or has ended; log in again"))
+        return account
+    if required:
+        reason = "the simulator runs with --auth required: send a bearer token, or log in and send the session's cookie"
+        raise CredentialsRequired(Fault("A-6", reason))
+    return ANONYMOUS
+
+
+def login(call: Call, fork: Fork) -> Answer:
+    """POST /api/v1/login/: open a session in the sandbox (A-3). Raises `LoginRefused`."""
+    account = fork.directory.accounts.get(call.body["username"])
+    if account is None or account.password != call.body["password"]:
+        raise LoginRefused(Fault("A-3", "the user name or the password is wrong"))
+    session_id, first = current_sandbox().open_session(account.name)
+    # The path keeps the sessions of different sandboxes apart in a browser.
+    cookie = dump_cookie(COOKIE, session_id, path=f"{request.script_root}/api/", httponly=True)
+    ids = {"tenant_id": account.tenant_id, "group_id": account.group_id, "user_id": account.user_id}
+    profile = {"user_level": int(account.level), "is_first_login": first}
+    return Answer({"ids": ids, "profile": profile}, {"Set-Cookie": cookie})

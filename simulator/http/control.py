@@ -1,0 +1,74 @@
+"""The simulator's own interface under `/_simulator/`: health, reset, the ledger, the contract and its documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import flask_swagger_ui
+import orjson
+from flask import Blueprint, Response, request, send_from_directory
+
+from simulator import __version__
+from simulator.contract.contract import Contract
+from simulator.contract.ledger import Rule
+from simulator.document import parse_document
+from simulator.http.auth import current_sandbox
+from simulator.http.errors import JSON
+
+SWAGGER_UI = Path(str(resources.files(flask_swagger_ui))) / "dist"
+SERVER = "http://127.0.0.1:4080"
+"""The address that the contract states, which a served contract replaces by its own."""
+
+OPTIONAL_SECURITY, REQUIRED_SECURITY = "security: [{}, {", "security: [{"
+
+
+def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credentials_required: bool) -> Blueprint:
+    """The routes under `/_simulator/`; each acts on the sandbox that the path selected."""
+    control = Blueprint("control", __name__, url_prefix="/_simulator")
+    served = contract.text
+    if credentials_required:
+        served = served.replace(OPTIONAL_SECURITY, REQUIRED_SECURITY)
+    page = Path(__file__).with_name("docs.html").read_bytes()
+    rules = orjson.dumps({"rules": [asdict(rule) for rule in ledger.values()]})
+
+    def text() -> str:
+        return served.replace(SERVER, request.host_url.rstrip("/") + request.script_root)
+
+    @lru_cache(maxsize=8)
+    def as_json(document: str) -> bytes:
+        return orjson.dumps(parse_document("openapi.yaml", document).data)
+
+    @control.get("/health")
+    def health() -> Response:
+        return Response(orjson.dumps({"status": "ok", "version": __version__}), content_type=JSON)
+
+    @control.post("/reset")
+    def reset() -> Response:
+        current_sandbox().reset()
+        return Response(status=204)
+
+    @control.get("/rules")
+    def list_rules() -> Response:
+        return Response(rules, content_type=JSON)
+
+    @control.get("/openapi.yaml")
+    def openapi_yaml() -> Response:
+        return Response(text(), content_type="application/yaml")
+
+    @control.get("/openapi.json")
+    def openapi_json() -> Response:
+        return Response(as_json(text()), content_type=JSON)
+
+    @control.get("/docs")
+    def documentation() -> Response:
+        return Response(page, content_type="text/html; charset=utf-8")
+
+    @control.get("/docs/<path:asset>")
+    def documentation_asset(asset: str) -> Response:
+        return send_from_directory(SWAGGER_UI, asset)
+
+    return control

@@ -1,0 +1,75 @@
+"""The error catalogue (G-8): what each kind of refusal is over HTTP, and the body in which it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from werkzeug.wrappers import Response
+
+from simulator import errors
+from simulator.errors import Fault, MethodNotAllowed, Refusal
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of error: the status, the stable code, and what the code means."""
+
+    status: int
+    code: int
+    message: str
+
+
+CATALOGUE: Mapping[type[Refusal], Kind] = {
+    errors.MalformedBody: Kind(400, 40001, "Malformed body"),
+    errors.InvalidAttribute: Kind(400, 40002, "Invalid attribute"),
+    errors.RuleViolation: Kind(400, 40003, "Refused by a rule"),
+    errors.CredentialsRequired: Kind(401, 40101, "Credentials required"),
+    errors.InvalidCredentials: Kind(401, 40102, "Invalid credentials"),
+    errors.LoginRefused: Kind(401, 40103, "Login refused"),
+    errors.InsufficientRight: Kind(403, 40301, "Insufficient right"),
+    errors.OutOfScope: Kind(403, 40302, "Out of scope"),
+    errors.UnknownPath: Kind(404, 40401, "Unknown path"),
+    errors.UnknownResource: Kind(404, 40402, "Unknown resource"),
+    errors.ServiceNotAssigned: Kind(404, 40403, "Service not assigned"),
+    errors.MethodNotAllowed: Kind(405, 40501, "Method not allowed"),
+    errors.NotAcceptable: Kind(406, 40601, "Not acceptable"),
+    errors.BodyTooLarge: Kind(413, 41301, "Body too large"),
+    errors.UnsupportedContentType: Kind(415, 41501, "Unsupported content type"),
+}
+BREACH = Kind(500, 50001, "The simulator failed")
+
+
+def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
+    """The body of an error answer."""
+    return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
+
+
+def refusal_headers(refusal: Refusal) -> dict[str, str]:
+    """The headers that HTTP asks for beside the status: what may be called instead, how to authenticate."""
+    if isinstance(refusal, MethodNotAllowed):
+        return {"Allow": ", ".join(refusal.allowed)}
+    if CATALOGUE[type(refusal)].status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="apio-simulator"'}
+    return {}
+
+
+def refuse(refusal: Refusal) -> Response:
+    """The answer to a request that no operation of the contract answers."""
+    kind = CATALOGUE[type(refusal)]
+    body = orjson.dumps(report(kind, refusal.faults))
+    return Response(body, kind.status, refusal_headers(refusal), content_type=JSON)
+
+
+def failure(reason: str) -> Response:
+    """The answer where the simulator itself is at fault."""
+    return Response(orjson.dumps(report(BREACH, (Fault("G-8", reason),))), BREACH.status, content_type=JSON)
+
+
+def _details(fault: Fault) -> dict[str, str]:
+    details = {"reason": fault.reason, "rule": fault.rule}
+    return details if fault.pointer is None else {**details, "pointer": fault.pointer}

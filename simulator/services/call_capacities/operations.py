@@ -1,0 +1,120 @@
+"""The operations of Call Capacity Management."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from simulator.contract.operation import Call, View
+from simulator.directory import Group
+from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
+from simulator.services.call_capacities import rules
+from simulator.services.call_capacities.model import CallCapacities, CallCapacity
+from simulator.services.service import Attempt, Section, Service, as_member
+from simulator.state.world import Fork, Place
+
+NAME = "call_capacities"
+SERVICE = "Call Capacity Management"
+
+
+def create_call_capacity(call: Call, fork: Fork) -> object:
+    """POST …/call_capacities/ (CC-2)."""
+    group = _group(call, fork)
+    held, capacity = rules.create(_held(fork, group), call.body, _find_user(fork, group))
+    fork.store(_place(group), held)
+    return _instance(group, capacity)
+
+
+def list_call_capacities(call: Call, fork: Fork) -> object:
+    """GET …/call_capacities/ (CC-9)."""
+    return {"call_capacities": _held(fork, _group(call, fork)).in_order()}
+
+
+def get_call_capacity(call: Call, fork: Fork) -> object:
+    """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
+    group = _group(call, fork)
+    return _instance(group, _capacity(call, _held(fork, group)))
+
+
+def update_call_capacity(call: Call, fork: Fork) -> object:
+    """PUT …/call_capacities/{call_capacity_name}/ (CC-5, CC-8, CC-10)."""
+    group = _group(call, fork)
+    held = _held(fork, group)
+    held, capacity = rules.update(held, _capacity(call, held), call.body, _find_user(fork, group))
+    fork.store(_place(group), held)
+    return _instance(group, capacity)
+
+
+def delete_call_capacity(call: Call, fork: Fork) -> object:
+    """DELETE …/call_capacities/{call_capacity_name}/ (CC-11)."""
+    group = _group(call, fork)
+    held = _held(fork, group)
+    fork.store(_place(group), rules.delete(held, _capacity(call, held)))
+    return None
+
+
+def list_available_users(call: Call, fork: Fork) -> object:
+    """GET …/call_capacities/available_users/ (CC-12)."""
+    group = _group(call, fork)
+    return {"users": rules.available(_held(fork, group), group.users.values())}
+
+
+def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: Attempt) -> None:
+    """Create a fixture's capacities in a group, as POST would."""
+    held = CallCapacities()
+    for i, attributes in enumerate(capacities):
+        with attempt(f"/{i}"):
+            if attributes["is_default"] and held.default is not None:
+                raise RuleViolation(Fault("CC-6", f"the group has a default already, {held.default!r}", "/isDefault"))
+            held, _ = rules.create(held, attributes, _find_user(fork, group))
+    fork.store(_place(group), held)
+
+
+def _group(call: Call, fork: Fork) -> Group:
+    """The group of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (CC-1)."""
+    group = fork.directory.group(call.path["tenant_id"], call.path["group_id"])
+    if SERVICE not in group.services:
+        raise ServiceNotAssigned(Fault("CC-1", f"the service {SERVICE} is not assigned to the group {group.group_id!r}"))
+    return group
+
+
+def _place(group: Group) -> Place:
+    return (NAME, group.tenant_id, group.group_id)
+
+
+def _held(fork: Fork, group: Group) -> CallCapacities:
+    return fork.state(_place(group), CallCapacities())
+
+
+def _capacity(call: Call, held: CallCapacities) -> CallCapacity:
+    return rules.capacity_named(held, call.path["call_capacity_name"])
+
+
+def _find_user(fork: Fork, group: Group) -> rules.FindUser:
+    return partial(fork.directory.find_user, group.users)
+
+
+def _instance(group: Group, capacity: CallCapacity) -> View:
+    """What a GET of the instance shows: the capacity with its members (CC-9)."""
+    return View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])
+
+
+call_capacities = Service(
+    name=NAME,
+    handlers={
+        "createCallCapacity": create_call_capacity,
+        "listCallCapacities": list_call_capacities,
+        "getCallCapacity": get_call_capacity,
+        "updateCallCapacity": update_call_capacity,
+        "deleteCallCapacity": delete_call_capacity,
+        "listAvailableCallCapacityUsers": list_available_users,
+    },
+    group_services=(SERVICE,),
+    group_section=Section(
+        key="callCapacities",
+        schema={"type": "array", "items": {"$ref": "openapi.yaml#/components/schemas/CallCapacityCreate"}},
+        service=SERVICE,
+        rule="CC-1",
+        seed=seed,
+    ),
+)

@@ -1,0 +1,117 @@
+"""The rules of Call Capacity Management, as functions from one set of capacities to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from simulator.directory import User
+from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.services.call_capacities.model import CallCapacities, CallCapacity
+
+RESERVED_NAME = "available_users"
+
+FindUser = Callable[[str], User | None]
+"""Finds a user of the capacity's group by an id as a client writes it (G-11)."""
+
+Changes = Mapping[str, Any]
+"""Attributes of a `CallCapacity` and the values they are to have; `user_ids` as the client writes them."""
+
+
+def capacity_named(held: CallCapacities, name: str) -> CallCapacity:
+    """The capacity of this name. Raises `UnknownResource` (G-9)."""
+    capacity = held.by_name.get(name)
+    if capacity is None:
+        raise UnknownResource(Fault("G-9", f"the group has no call capacity {name!r}"))
+    return capacity
+
+
+def create(held: CallCapacities, attributes: Changes, find_user: FindUser) -> tuple[CallCapacities, CallCapacity]:
+    """Add a capacity (CC-2). Raises `RuleViolation` with every fault (CC-3, CC-7)."""
+    faults = list(_name_faults(held, None, attributes["name"]))
+    user_ids = _member_ids(held, None, attributes.get("user_ids", ()), find_user, faults)
+    if faults:
+        raise RuleViolation(*faults)
+    capacity = CallCapacity(**{**attributes, "number": held.created, "user_ids": user_ids})
+    return _put(replace(held, created=held.created + 1), None, capacity)
+
+
+def update(
+    held: CallCapacities, capacity: CallCapacity, changes: Changes, find_user: FindUser
+) -> tuple[CallCapacities, CallCapacity]:
+    """Change the attributes given and no others (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
+    faults = list(_name_faults(held, capacity, changes.get("name", capacity.name)))
+    changes = dict(changes)
+    if "user_ids" in changes:
+        changes["user_ids"] = _member_ids(held, capacity, changes["user_ids"], find_user, faults)
+    if faults:
+        raise RuleViolation(*faults)
+    return _put(held, capacity, replace(capacity, **changes))
+
+
+def delete(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
+    """Remove the capacity; its members become available and the group may be left without a default (CC-11)."""
+    return _without(held, capacity)
+
+
+def available(held: CallCapacities, users: Iterable[User]) -> list[User]:
+    """Those of the users who are members of no capacity, in the order given (CC-12)."""
+    return [user for user in users if user.user_id not in held.membership]
+
+
+def _name_faults(held: CallCapacities, capacity: CallCapacity | None, name: str) -> Iterable[Fault]:
+    if name == RESERVED_NAME:
+        yield Fault("CC-3", f"the name {name!r} is refused: its address is that of the available users", "/name")
+    elif name in held.by_name and (capacity is None or capacity.name != name):
+        rule = "CC-3" if capacity is None else "CC-10"
+        yield Fault(rule, f"the group has a call capacity {name!r} already", "/name")
+
+
+def _member_ids(
+    held: CallCapacities, capacity: CallCapacity | None, asked: Iterable[str], find_user: FindUser, faults: list[Fault]
+) -> tuple[str, ...]:
+    """The exact ids of the users asked for; what forbids their membership goes to `faults` (CC-7)."""
+    members: dict[str, None] = {}
+    for i, user_id in enumerate(asked):
+        user, place = find_user(user_id), f"/userIds/{i}"
+        if user is None:
+            faults.append(Fault("CC-7", f"the group has no user {user_id!r}", place))
+            continue
+        other = held.membership.get(user.user_id)
+        if other is not None and (capacity is None or other != capacity.name):
+            faults.append(Fault("CC-7", f"the user {user.user_id!r} is a member of the call capacity {other!r}", place))
+        if user.user_id in members:
+            faults.append(Fault("CC-7", f"the user {user.user_id!r} is listed twice", place))
+        members[user.user_id] = None
+    return tuple(members)
+
+
+def _put(
+    held: CallCapacities, before: CallCapacity | None, after: CallCapacity
+) -> tuple[CallCapacities, CallCapacity]:
+    """Put a new or changed capacity in; it takes the default from another one if it is to be the default (CC-6)."""
+    if before is not None and before.name == after.name and before.user_ids is after.user_ids:
+        membership = held.membership
+    else:
+        held = held if before is None else _without(held, before)
+        membership = held.membership
+        for user_id in after.user_ids:
+            membership = membership.insert(user_id, after.name)
+    by_name, default = held.by_name, held.default
+    if after.is_default:
+        if default is not None and default != after.name:
+            by_name = by_name.insert(default, replace(by_name[default], is_default=False))
+        default = after.name
+    elif default == after.name:
+        default = None
+    by_name = by_name.insert(after.name, after)
+    return replace(held, by_name=by_name, membership=membership, default=default), after
+
+
+def _without(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
+    membership = held.membership
+    for user_id in capacity.user_ids:
+        membership = membership.discard(user_id)
+    default = None if held.default == capacity.name else held.default
+    return replace(held, by_name=held.by_name.remove(capacity.name), membership=membership, default=default)

@@ -1,0 +1,1 @@
+"""Executive: a user's calls filtered, screened and passed to assistants."""

@@ -1,0 +1,86 @@
+"""The records of the Executive service. Their defaults are the settings of a freshly assigned service (EX-16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A reference to a schedule, which itself lies outside the simulated services (EX-11)."""
+
+    level: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromDnCriteria:
+    """The callers whom a criterion is about (EX-12)."""
+
+    selection: str = "Any"
+    include_anonymous_callers: bool = False
+    include_unavailable_callers: bool = False
+    phone_numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """A criterion of the call filtering (EX-10)."""
+
+    name: str
+    active: bool = True
+    time_schedule: Schedule | None = None
+    holiday_schedule: Schedule | None = None
+    from_dn_criteria: FromDnCriteria = FromDnCriteria()
+    filter: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filtering:
+    """The call filtering without its criteria (EX-5)."""
+
+    enabled: bool = False
+    mode: str = "Simple"
+    type: str = "All Calls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screening:
+    """The call screening (EX-7)."""
+
+    enabled: bool = False
+    alert_type: str = "Silent"
+    alert_mobility_location: bool = False
+    alert_anywhere_locations: bool = False
+    alert_shared_call_appearance_locations: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerting:
+    """The call alerting; times are in rings, `rollover_wait_time` in seconds, `None` is unset (EX-8, EX-9)."""
+
+    mode: str = "Simultaneous"
+    cli_name_mode: str = "Executive-Originator"
+    cli_custom_name: str | None = None
+    cli_custom_name_unicode: str | None = None
+    cli_phone_number_mode: str = "Executive"
+    cli_custom_phone_number: str | None = None
+    call_push_recall_after: int = 4
+    next_assistant_after: int = 5
+    rollover_enabled: bool = False
+    rollover_wait_time: int | None = None
+    rollover_action: str = "Voice Messaging"
+    rollover_forward_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executive:
+    """Everything the service keeps for one executive; criteria in the order of creation, assistants as given (G-13)."""
+
+    allow_opt_in_out: bool = False
+    assistant_ids: tuple[str, ...] = ()
+    filtering: Filtering = Filtering()
+    screening: Screening = Screening()
+    alerting: Alerting = Alerting()
+    criteria: tuple[Criterion, ...] = ()

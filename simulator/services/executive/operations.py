@@ -1,0 +1,207 @@
+"""The operations of the Executive service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.contract.operation import Call, View
+from simulator.directory import User
+from simulator.errors import Fault, ServiceNotAssigned
+from simulator.services.executive import rules
+from simulator.services.executive.model import Executive
+from simulator.services.service import Attempt, Section, Service, as_member
+from simulator.state.world import Fork, Place
+
+NAME = "executive"
+SERVICE = "Executive"
+
+
+def list_available_assistants(call: Call, fork: Fork) -> object:
+    """GET …/available_assistants/ (EX-2); `sameGroupOnly` comes in the body or, after it, in the query (EX-3)."""
+    user = _executive(call, fork)
+    same_group_only = {"same_group_only": True, **call.query, **call.body}["same_group_only"]
+    tenant = fork.directory.tenant(user.tenant_id)
+    return {"users": rules.available_assistants(tenant, user, same_group_only=same_group_only)}
+
+
+def get_assistants(call: Call, fork: Fork) -> object:
+    """GET …/assistants/ (EX-4)."""
+    user = _executive(call, fork)
+    return _assistants(fork, user, _state(fork, user))
+
+
+def update_assistants(call: Call, fork: Fork) -> object:
+    """PUT …/assistants/ (EX-4)."""
+    user = _executive(call, fork)
+    state = rules.update_assistants(_state(fork, user), call.body, user, fork.directory)
+    fork.store(_place(user), state)
+    return _assistants(fork, user, state)
+
+
+def get_filtering(call: Call, fork: Fork) -> object:
+    """GET …/filtering/ (EX-5)."""
+    return _filtering(_state(fork, _executive(call, fork)))
+
+
+def update_filtering(call: Call, fork: Fork) -> object:
+    """PUT …/filtering/ (EX-6)."""
+    user = _executive(call, fork)
+    state = rules.update_filtering(_state(fork, user), call.body)
+    fork.store(_place(user), state)
+    return _filtering(state)
+
+
+def get_screening(call: Call, fork: Fork) -> object:
+    """GET …/screening/ (EX-7)."""
+    return _state(fork, _executive(call, fork)).screening
+
+
+def update_screening(call: Call, fork: Fork) -> object:
+    """PUT …/screening/ (EX-7)."""
+    user = _executive(call, fork)
+    state = rules.update_screening(_state(fork, user), call.body)
+    fork.store(_place(user), state)
+    return state.screening
+
+
+def get_alerting(call: Call, fork: Fork) -> object:
+    """GET …/alerting/ (EX-8)."""
+    return _state(fork, _executive(call, fork)).alerting
+
+
+def update_alerting(call: Call, fork: Fork) -> object:
+    """PUT …/alerting/ (EX-8, EX-9)."""
+    user = _executive(call, fork)
+    state = rules.update_alerting(_state(fork, user), call.body)
+    fork.store(_place(user), state)
+    return state.alerting
+
+
+def create_criterion(call: Call, fork: Fork) -> object:
+    """POST …/criteria/ (EX-13)."""
+    user = _executive(call, fork)
+    state, criterion = rules.create_criterion(_state(fork, user), call.body)
+    fork.store(_place(user), state)
+    return criterion
+
+
+def get_criterion(call: Call, fork: Fork) -> object:
+    """GET …/criteria/{instance_name}/ (EX-10)."""
+    return rules.criterion_named(_state(fork, _executive(call, fork)), call.path["instance_name"])
+
+
+def update_criterion(call: Call, fork: Fork) -> object:
+    """PUT …/criteria/{instance_name}/ (EX-14)."""
+    user = _executive(call, fork)
+    state = _state(fork, user)
+    criterion = rules.criterion_named(state, call.path["instance_name"])
+    state, criterion = rules.update_criterion(state, criterion, call.body)
+    fork.store(_place(user), state)
+    return criterion
+
+
+def delete_criterion(call: Call, fork: Fork) -> object:
+    """DELETE …/criteria/{instance_name}/ (EX-14)."""
+    user = _executive(call, fork)
+    state = _state(fork, user)
+    criterion = rules.criterion_named(state, call.path["instance_name"])
+    fork.store(_place(user), rules.delete_criterion(state, criterion))
+    return None
+
+
+def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> None:
+    """Set a fixture's parts for one executive, each as the API's own update of it would."""
+    state = Executive()
+    for i, attributes in enumerate(parts.get("criteria", ())):
+        with attempt(f"/criteria/{i}"):
+            state, _ = rules.create_criterion(state, attributes)
+    if "assistants" in parts:
+        with attempt("/assistants"):
+            state = rules.update_assistants(state, parts["assistants"], user, fork.directory)
+    if "filtering" in parts:
+        with attempt("/filtering"):
+            state = rules.update_filtering(state, parts["filtering"])
+    if "screening" in parts:
+        with attempt("/screening"):
+            state = rules.update_screening(state, parts["screening"])
+    if "alerting" in parts:
+        state = rules.update_alerting(state, parts["alerting"])
+    fork.store(_place(user), state)
+
+
+def services_changed(fork: Fork, before: User, after: User) -> None:
+    """Follow a change of the services assigned to a user (EX-17)."""
+    if SERVICE in before.services and SERVICE not in after.services:
+        fork.discard(_place(after))
+    if rules.ASSISTANT_SERVICE in before.services and rules.ASSISTANT_SERVICE not in after.services:
+        for user in fork.directory.tenant(after.tenant_id).users.values():
+            state = _state(fork, user)
+            if after.user_id in state.assistant_ids:
+                fork.store(_place(user), rules.without_assistant(state, after.user_id))
+
+
+def _executive(call: Call, fork: Fork) -> User:
+    """The user of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (EX-1)."""
+    user = fork.directory.user(call.path["tenant_id"], call.path["group_id"], call.path["user_id"])
+    if SERVICE not in user.services:
+        raise ServiceNotAssigned(Fault("EX-1", f"the service {SERVICE} is not assigned to the user {user.user_id!r}"))
+    return user
+
+
+def _place(user: User) -> Place:
+    return (NAME, user.tenant_id, user.group_id, user.user_id)
+
+
+def _state(fork: Fork, user: User) -> Executive:
+    return fork.state(_place(user), Executive())
+
+
+def _assistants(fork: Fork, user: User, state: Executive) -> object:
+    users = fork.directory.tenant(user.tenant_id).users
+    return View(state, assistant_users=[as_member(users[user_id]) for user_id in state.assistant_ids])
+
+
+def _filtering(state: Executive) -> object:
+    return View(state.filtering, criteria=state.criteria)
+
+
+def _part(schema: str) -> dict[str, Any]:
+    return {"$ref": f"openapi.yaml#/components/schemas/{schema}"}
+
+
+executive = Service(
+    name=NAME,
+    handlers={
+        "listAvailableAssistants": list_available_assistants,
+        "getAssistants": get_assistants,
+        "updateAssistants": update_assistants,
+        "getFiltering": get_filtering,
+        "updateFiltering": update_filtering,
+        "getScreening": get_screening,
+        "updateScreening": update_screening,
+        "getAlerting": get_alerting,
+        "updateAlerting": update_alerting,
+        "createCriterion": create_criterion,
+        "getCriterion": get_criterion,
+        "updateCriterion": update_criterion,
+        "deleteCriterion": delete_criterion,
+    },
+    user_services=(SERVICE, rules.ASSISTANT_SERVICE),
+    user_section=Section(
+        key="executive",
+        schema={
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "assistants": _part("AssistantsUpdate"),
+                "filtering": _part("FilteringUpdate"),
+                "screening": _part("ScreeningUpdate"),
+                "alerting": _part("AlertingUpdate"),
+                "criteria": {"type": "array", "items": _part("CriterionCreate")},
+            },
+        },
+        service=SERVICE,
+        rule="EX-1",
+        seed=seed,
+    ),
+)

@@ -1,0 +1,157 @@
+"""The rules of the Executive service, as functions from one state of an executive to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from simulator.directory import Directory, Tenant, User
+from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.services.executive.model import Criterion, Executive, Filtering, FromDnCriteria, Schedule
+
+ASSISTANT_SERVICE = "Executive-Assistant"
+SCHEDULE_TYPES = {"time_schedule": "Time", "holiday_schedule": "Holiday"}
+
+Changes = Mapping[str, Any]
+"""Attributes of a record and the values they are to have."""
+
+
+def available_assistants(tenant: Tenant, executive: User, *, same_group_only: bool) -> list[User]:
+    """The users who could assist the executive (EX-2).
+
+    Those of the own group or, if it is not to be the same group only, of the whole tenant, if that is an enterprise (EX-3).
+    """
+    everywhere = tenant.is_enterprise and not same_group_only
+    groups = tenant.groups.values() if everywhere else (tenant.groups[executive.group_id],)
+    return [
+        user
+        for group in groups
+        for user in group.users.values()
+        if ASSISTANT_SERVICE in user.services and user.user_id != executive.user_id
+    ]
+
+
+def update_assistants(state: Executive, changes: Changes, executive: User, directory: Directory) -> Executive:
+    """Replace the list of assistants and the right to opt in and out, where given (EX-4). Raises `RuleViolation`."""
+    state = replace(state, allow_opt_in_out=changes.get("allow_opt_in_out", state.allow_opt_in_out))
+    if "assistant_user_ids" not in changes:
+        return state
+    faults: list[Fault] = []
+    assistants: dict[str, None] = {}
+    for i, user_id in enumerate(changes["assistant_user_ids"]):
+        user, reason = _assistant(user_id, executive, directory)
+        if user is not None and user.user_id in assistants:
+            reason = f"the user {user.user_id!r} is listed twice"
+        if reason is not None:
+            faults.append(Fault("EX-4", reason, f"/assistantUserIds/{i}"))
+        elif user is not None:
+            assistants[user.user_id] = None
+    if faults:
+        raise RuleViolation(*faults)
+    return replace(state, assistant_ids=tuple(assistants))
+
+
+def _assistant(user_id: str, executive: User, directory: Directory) -> tuple[User | None, str | None]:
+    """The user of this id, and what forbids that he assists the executive, if anything does (EX-4)."""
+    tenant = directory.tenants[executive.tenant_id]
+    user = directory.find_user(tenant.users, user_id)
+    if user is None:
+        return None, f"the tenant {tenant.tenant_id!r} has no user {user_id!r}"
+    if user.user_id == executive.user_id:
+        return user, "an executive cannot be his own assistant"
+    if user.group_id != executive.group_id and not tenant.is_enterprise:
+        reason = f"the user {user.user_id!r} is in another group, and {tenant.tenant_id!r} is no enterprise"
+        return user, reason
+    if ASSISTANT_SERVICE not in user.services:
+        return user, f"the service {ASSISTANT_SERVICE} is not assigned to the user {user.user_id!r}"
+    return user, None
+
+
+def update_filtering(state: Executive, changes: Changes) -> Executive:
+    """Change the filtering and, of the criteria named, the active flag and nothing else (EX-6). Raises `RuleViolation`."""
+    own = {name: value for name, value in changes.items() if name != "criteria"}
+    criteria = {criterion.name: criterion for criterion in state.criteria}
+    faults: list[Fault] = []
+    named: set[str] = set()
+    for i, item in enumerate(changes.get("criteria", ())):
+        name = item["name"]
+        if name in named:
+            faults.append(Fault("EX-6", f"the criterion {name!r} is listed twice", f"/criteria/{i}/name"))
+        elif name not in criteria:
+            faults.append(Fault("EX-6", f"the executive has no criterion {name!r}", f"/criteria/{i}/name"))
+        else:
+            criteria[name] = replace(criteria[name], active=item.get("active", criteria[name].active))
+        named.add(name)
+    if faults:
+        raise RuleViolation(*faults)
+    filtering: Filtering = replace(state.filtering, **own)
+    return replace(state, filtering=filtering, criteria=tuple(criteria.values()))
+
+
+def update_screening(state: Executive, changes: Changes) -> Executive:
+    """Change the screening; `enable` is another name of `enabled` (EX-7). Raises `RuleViolation` if the two disagree."""
+    changes = dict(changes)
+    alias = changes.pop("enable", None)
+    if alias is not None and changes.setdefault("enabled", alias) != alias:
+        raise RuleViolation(Fault("EX-7", "enable and enabled are two names of one attribute and must agree", "/enable"))
+    return replace(state, screening=replace(state.screening, **changes))
+
+
+def update_alerting(state: Executive, changes: Changes) -> Executive:
+    """Change the alerting; no attribute depends on another (EX-8, EX-9)."""
+    return replace(state, alerting=replace(state.alerting, **changes))
+
+
+def criterion_named(state: Executive, name: str) -> Criterion:
+    """The criterion of this name. Raises `UnknownResource` (EX-14)."""
+    for criterion in state.criteria:
+        if criterion.name == name:
+            return criterion
+    raise UnknownResource(Fault("EX-14", f"the executive has no criterion {name!r}"))
+
+
+def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, Criterion]:
+    """Add a criterion (EX-13). Raises `RuleViolation` if the name is in use."""
+    _check_name_free(state, attributes["name"], "EX-13")
+    criterion = _changed(Criterion(name=attributes["name"]), attributes)
+    return replace(state, criteria=(*state.criteria, criterion)), criterion
+
+
+def update_criterion(state: Executive, criterion: Criterion, changes: Changes) -> tuple[Executive, Criterion]:
+    """Change a criterion, its name included (EX-14). Raises `RuleViolation` if the name is in use by another."""
+    if changes.get("name", criterion.name) != criterion.name:
+        _check_name_free(state, changes["name"], "EX-14")
+    changed = _changed(criterion, changes)
+    return replace(state, criteria=tuple(changed if each is criterion else each for each in state.criteria)), changed
+
+
+def delete_criterion(state: Executive, criterion: Criterion) -> Executive:
+    """Remove a criterion (EX-14)."""
+    return replace(state, criteria=tuple(each for each in state.criteria if each is not criterion))
+
+
+def without_assistant(state: Executive, user_id: str) -> Executive:
+    """The executive's state after one assistant lost the service (EX-17)."""
+    return replace(state, assistant_ids=tuple(each for each in state.assistant_ids if each != user_id))
+
+
+def _check_name_free(state: Executive, name: str, rule: str) -> None:
+    if any(criterion.name == name for criterion in state.criteria):
+        raise RuleViolation(Fault(rule, f"the executive has a criterion {name!r} already", "/name"))
+
+
+def _changed(criterion: Criterion, changes: Changes) -> Criterion:
+    """The criterion with what is given changed: schedules as a whole (EX-11), callers by their members (EX-12)."""
+    values = dict(changes)
+    for attribute in SCHEDULE_TYPES.keys() & values.keys():
+        reference = values[attribute]
+        values[attribute] = reference and Schedule(**{"type": SCHEDULE_TYPES[attribute], **reference})
+    if "from_dn_criteria" in values:
+        values["from_dn_criteria"] = _changed_callers(criterion.from_dn_criteria, values["from_dn_criteria"])
+    return replace(criterion, **values)
+
+
+def _changed_callers(callers: FromDnCriteria, changes: Changes) -> FromDnCriteria:
+    numbers: Iterable[str] = changes.get("phone_numbers", callers.phone_numbers)
+    return replace(callers, **{**changes, "phone_numbers": tuple(numbers)})
