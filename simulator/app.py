@@ -76,7 +76,7 @@ def create_app(
 ) -> Flask:
     """The WSGI application: every sandbox of it starts from `world`, or else from the default fixture.
 
-    `auth` is `optional` or `required` (A-6); `cors_origins` restrict CORS, none given means any; `max_body` is in bytes.
+    `auth` is `optional` or `required` (A-6); `cors_origins` restrict CORS, none means any; `max_body` is in bytes.
     """
     if auth not in AUTH_MODES:
         raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}")
@@ -105,7 +105,9 @@ def _answer_http_error(error: HTTPException) -> Response:
         reason = f"{request.method} is not possible here; possible: {', '.join(allowed)}"
         return refuse(MethodNotAllowed(Fault("G-10", reason), allowed))
     if error.code == 404:
-        reason = f"no operation has the path {request.path}; the documentation is at {request.script_root}/_simulator/docs"
+        reason = (
+            f"no operation has the path {request.path}; the documentation is at {request.script_root}/_simulator/docs"
+        )
         return refuse(UnknownPath(Fault("G-1", reason)))
     return _answer_failure(error)
 

@@ -7,14 +7,15 @@ in place by the same rules that answer POST and PUT.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from simulator.contract.schemas import CompiledSchema, SchemaCompiler, snake_case
+from simulator.contract.fields import CompiledSchema
+from simulator.contract.schemas import SchemaCompiler, snake_case
 from simulator.directory import LEVELS, Account, Department, Directory, Group, Tenant, User
 from simulator.document import Document, pointer_to, read_document
 from simulator.errors import BrokenDocument, Fault, Problem, Refusal
@@ -28,7 +29,7 @@ _UNREACHABLE = "cannot be named by a path: an id is not empty, `.` or `..` and h
 class FixtureReader:
     """Reads fixtures for a given list of services; `contract` is the document that their sections refer to."""
 
-    def __init__(self, services: Sequence[Service], contract: Document, ledger: Mapping[str, Any]) -> None:
+    def __init__(self, services: Sequence[Service], contract: Document, ledger: Collection[str]) -> None:
         self.services = services
         shape = Document("the shape of a fixture", _shape(services), {})
         compiler = SchemaCompiler(shape, ledger, {"openapi.yaml": contract})
@@ -71,9 +72,7 @@ class _Reading:
             if self.usable(("tenants", tenant_id), tenant_id)
         }
         directory = Directory(default_domain=domain, tenants=MappingProxyType(tenants), accounts={}, tokens={})
-        accounts = {
-            name: self.account(name, account, directory) for name, account in data.get("accounts", {}).items()
-        }
+        accounts = {name: self.account(name, account, directory) for name, account in data.get("accounts", {}).items()}
         directory = replace(
             directory, accounts=MappingProxyType(accounts), tokens=MappingProxyType(self.tokens(accounts.values()))
         )
@@ -111,7 +110,9 @@ class _Reading:
             for user_id, attributes in content.get("users", {}).items():
                 place = (*here, "users", user_id)
                 if user_id in users:
-                    reason = f"the group {users[user_id].group_id!r} has a user of this id: lists name users by it alone"
+                    reason = (
+                        f"the group {users[user_id].group_id!r} has a user of this id: lists name users by it alone"
+                    )
                     self.refuse(place, "EX-4", reason)
                 elif self.usable(place, user_id):
                     group_users[user_id] = self.user(place, attributes, departments)
@@ -135,7 +136,9 @@ class _Reading:
                 names.insert(0, above)
                 above = data[above].get("parent")
             if above is not None:
-                reason = f"the parents of {name!r} go in a circle" if above in data else f"there is no department {above!r}"
+                reason = (
+                    f"the parents of {name!r} go in a circle" if above in data else f"there is no department {above!r}"
+                )
                 self.refuse((*here, "departments", name, "parent"), "G-15", reason)
             departments[name] = Department(
                 tenant_id=here[1],

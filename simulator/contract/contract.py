@@ -15,10 +15,11 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from simulator.contract.fields import CompiledSchema
 from simulator.contract.operation import Operation, QueryParameter
-from simulator.contract.schemas import CompiledSchema, SchemaCompiler, find, snake_case
+from simulator.contract.schemas import SchemaCompiler, find, snake_case
 from simulator.document import Document, read_document, token
-from simulator.errors import BrokenDocument, InvalidAttribute
+from simulator.errors import InvalidAttribute
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 OPERATION_KEYS = {
@@ -38,9 +39,7 @@ class Contract:
     paths: Mapping[str, Mapping[str, Operation]]
 
 
-def load_contract(
-    path: Path, ledger: Collection[str], levels: Collection[str], handlers: Collection[str]
-) -> Contract:
+def load_contract(path: Path, ledger: Collection[str], levels: Collection[str], handlers: Collection[str]) -> Contract:
     """Load and check the contract.
 
     `levels` are the names of rights there are, `handlers` the ids of the operations that have one. Raises
@@ -215,7 +214,7 @@ class _Reader:
 
 
 def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
-    """The statuses that the simulator itself can give to any request for such an operation, whatever its handler does."""
+    """The statuses that any request for such an operation can get, whatever its handler does."""
     statuses = {406}
     if operation.secured:
         statuses |= {401, 403}

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from simulator.contract.schemas import CompiledSchema, shown
+from simulator.contract.fields import CompiledSchema, shown
 from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
 
 _JSON_TYPE = re.compile(r'\s*"?\s*application/json\s*(;[^"]*)?"?\s*(;.*)?', re.IGNORECASE)
@@ -71,12 +71,12 @@ class Operation:
     def read_body(self, raw: bytes, content_type: str | None) -> dict[str, Any]:
         """The attributes of the body by their Python names, without those that are documented as ignored.
 
-        Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, G-5, …).
+        Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
         """
         if self.body is None or (not raw and not self.body_required):
             return {}
         if content_type and not _JSON_TYPE.fullmatch(content_type):
-            reason = f"the content type {shown(content_type)} is not application/json"
+            reason = f"the content type {shown(content_type)} is not application/json; send that, or none"
             raise UnsupportedContentType(Fault("G-3", reason))
         if not raw.strip():
             raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
@@ -97,7 +97,7 @@ class Operation:
         return self.render_as(self.success, view)
 
     def render_as(self, status: int, view: Any) -> bytes:
-        """The body of an answer with this status. Raises `ContractBreach` if the status or the body is not documented."""
+        """The body of an answer with this status. Raises `ContractBreach` if status or body are not documented."""
         if status not in self.answers:
             raise ContractBreach(f"{self.operation_id} does not document the status {status}")
         schema = self.answers[status]

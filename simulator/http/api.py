@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Rule
+from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Call, Operation
@@ -83,9 +84,8 @@ class Api:
         else:
             with sandbox.transaction() as fork:
                 view = handler(call, fork)
-                if isinstance(view, Answer):
-                    view, headers = view.view, view.headers
-                body = operation.render(view)
+                answer = view if isinstance(view, Answer) else Answer(view, {})
+                body, headers = operation.render(answer.view), answer.headers
         return _response(body, operation.success, headers)
 
     def _refuse(self, operation: Operation | None, refusal: Refusal) -> Response:
@@ -150,7 +150,9 @@ def _read(call: Call, handler: Handler, sandbox: Sandbox) -> bytes:
     """The answer to a GET, which depends on the call and the world alone and is remembered with that world."""
     moment = sandbox.moment
     operation, environ = call.operation, request.environ
-    plain = operation.body is None or not (environ.get("HTTP_TRANSFER_ENCODING") or environ.get("CONTENT_LENGTH", "").strip("0"))
+    plain = operation.body is None or not (
+        environ.get("HTTP_TRANSFER_ENCODING") or environ.get("CONTENT_LENGTH", "").strip("0")
+    )
     key = (operation.operation_id, *call.path.values(), environ.get("QUERY_STRING") if operation.query else None)
     body = moment.answers.get(key) if plain else None
     if body is None:

@@ -79,7 +79,9 @@ class Gateway:
                 "sandbox": name or None,
                 "id": request_id,
             }
-            logger.info("%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra={"fields": fields})
+            rule = f" {fields['rule']}" if fields["rule"] else ""
+            line = f"{fields['method']} {fields['path']} {fields['status']} {fields['ms']} ms{rule}"
+            logger.info(line, extra={"fields": fields})
         return answer
 
     def _select_sandbox(self, environ: WSGIEnvironment) -> str:

@@ -74,7 +74,9 @@ def _group(call: Call, fork: Fork) -> Group:
     """The group of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (CC-1)."""
     group = fork.directory.group(call.path["tenant_id"], call.path["group_id"])
     if SERVICE not in group.services:
-        raise ServiceNotAssigned(Fault("CC-1", f"the service {SERVICE} is not assigned to the group {group.group_id!r}"))
+        raise ServiceNotAssigned(
+            Fault("CC-1", f"the service {SERVICE} is not assigned to the group {group.group_id!r}")
+        )
     return group
 
 

@@ -87,9 +87,7 @@ def _member_ids(
     return tuple(members)
 
 
-def _put(
-    held: CallCapacities, before: CallCapacity | None, after: CallCapacity
-) -> tuple[CallCapacities, CallCapacity]:
+def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity) -> tuple[CallCapacities, CallCapacity]:
     """Put a new or changed capacity in; it takes the default from another one if it is to be the default (CC-6)."""
     if before is not None and before.name == after.name and before.user_ids is after.user_ids:
         membership = held.membership

@@ -94,7 +94,9 @@ def update_screening(state: Executive, changes: Changes) -> Executive:
     changes = dict(changes)
     alias = changes.pop("enable", None)
     if alias is not None and changes.setdefault("enabled", alias) != alias:
-        raise RuleViolation(Fault("EX-7", "enable and enabled are two names of one attribute and must agree", "/enable"))
+        raise RuleViolation(
+            Fault("EX-7", "enable and enabled are two names of one attribute and must agree", "/enable")
+        )
     return replace(state, screening=replace(state.screening, **changes))
 
 

@@ -1,0 +1,257 @@
+"""The kinds of values the contract knows, as marshmallow fields that are as strict as JSON Schema.
+
+A field's messages are plain text where the type is wrong, and `Fault`s with their rule for everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import marshmallow
+from marshmallow import ValidationError, fields, missing
+
+from simulator.document import token
+from simulator.errors import Fault, InvalidAttribute
+
+Rules = Mapping[str, str]
+"""The rule that a violation of each keyword rests on; `default` stands for the keywords not named (`x-rule`)."""
+
+Validator = Callable[[Any], None]
+
+
+class CompiledSchema(marshmallow.Schema):
+    """A schema that takes documented attributes only and leaves unset ones out of a dump."""
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The attribute's value; a `None` counts as unset."""
+        value = obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
+        return missing if value is None else value
+
+    def read(self, data: Any) -> dict[str, Any]:
+        """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""
+        valid, faults = self.read_what_is_valid(data)
+        if faults:
+            raise InvalidAttribute(*faults)
+        return valid
+
+    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
+        """The valid attributes of a JSON document, and the faults of the others."""
+        try:
+            return cast("dict[str, Any]", self.load(data)), []
+        except ValidationError as error:
+            return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
+
+
+class StrictString(fields.String):
+    """A JSON string and nothing that could be made into one (G-5)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise self.make_error("invalid", input=shown(value))
+        return value
+
+
+class StrictInteger(fields.Integer):
+    """A JSON integer: `5` and `5.0` are, `"5"`, `5.5` and `true` are not (G-5)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+            raise self.make_error("invalid", input=shown(value))
+        return int(value)
+
+
+class StrictBoolean(fields.Field[bool]):
+    """A JSON boolean; `0` and `"true"` are none (G-5)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=shown(value))
+        return value
+
+
+class StrictList(fields.List[Any]):
+    """A JSON array; marshmallow's own list takes an object for the list of its keys."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, list):
+            raise self.make_error("invalid", input=shown(value))
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class StrictNested(fields.Nested):
+    """A JSON object whose attributes a schema documents."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid", input=shown(value))
+        return super()._deserialize(value, attr, data, partial=partial, **kwargs)
+
+
+class ObjectOf(fields.Field[dict[str, Any]]):
+    """A JSON object with free keys and one schema for all its values."""
+
+    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid", input=shown(value))
+        result, errors = {}, {}
+        for key, item in value.items():
+            try:
+                result[key] = self.inner.deserialize(item)
+            except ValidationError as error:
+                errors[key] = error.messages
+                if isinstance(error.valid_data, dict):
+                    result[key] = error.valid_data
+        if errors:
+            raise ValidationError(errors, valid_data=result)
+        return result
+
+
+class OneOf(fields.Field[Any]):
+    """A value that satisfies exactly one of several schemas, of which one at the most is an object."""
+
+    def __init__(self, alternatives: list[fields.Field[Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alternatives = alternatives
+        self.object = next((field for field in alternatives if isinstance(field, StrictNested)), None)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        accepted = []
+        for alternative in self.alternatives:
+            try:
+                accepted.append(alternative.deserialize(value))
+            except ValidationError:
+                continue
+        if len(accepted) != 1:
+            raise self.make_error("invalid", input=shown(value))
+        return accepted[0]
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if self.object is None or isinstance(value, str | int):
+            return value
+        return self.object.schema.dump(value)
+
+
+class Ignored(fields.Field[Any]):
+    """An attribute that a request may carry and that changes nothing (`x-ignored`, G-4)."""
+
+    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Check the value as far as its schema asks, then drop it."""
+        if value is not missing:
+            self.inner.deserialize(value, attr, data, **kwargs)
+        return missing
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: scalars in JSON's spelling and cut when long, the others by their kind."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:56] + "…" + text[-1]
+
+
+def rule_for(rules: Rules, keyword: str) -> str:
+    """The rule that a violation of the keyword rests on."""
+    return rules.get(keyword) or rules.get("default") or "G-5"
+
+
+def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
+    """The messages of a field whose value is of the wrong type, or `null` where it must not be."""
+    return {
+        "invalid": f"must be {expected}, not {{input}}",
+        "null": [Fault(rules.get("null", "G-5"), f"must be {expected}, not null")],
+    }
+
+
+def one_of(values: list[Any], rules: Rules) -> Validator:
+    """Check `enum`."""
+    allowed = ", ".join(map(str, values))
+
+    def check(value: Any) -> None:
+        if value not in values:
+            raise _invalid(rules, "enum", f"must be one of {allowed}, not {shown(value)}")
+
+    return check
+
+
+def between(low: int | None, high: int | None, rules: Rules) -> Validator:
+    """Check `minimum` and `maximum`."""
+
+    def check(value: Any) -> None:
+        if low is not None and value < low:
+            raise _invalid(rules, "minimum", f"must be {low} or more, not {shown(value)}")
+        if high is not None and value > high:
+            raise _invalid(rules, "maximum", f"must be {high} or less, not {shown(value)}")
+
+    return check
+
+
+def sized(low: int, high: int | None, unit: str, rules: Rules) -> Validator:
+    """Check `minLength` and `maxLength` (the unit is `characters`), or `minItems` and `maxItems` (`items`)."""
+    fewest, most = ("minLength", "maxLength") if unit == "characters" else ("minItems", "maxItems")
+
+    def check(value: Any) -> None:
+        if len(value) < low:
+            raise _invalid(rules, fewest, f"must have {low} {unit} or more, not {len(value)}")
+        if high is not None and len(value) > high:
+            raise _invalid(rules, most, f"must have {high} {unit} or less, not {len(value)}")
+
+    return check
+
+
+def matching(pattern: re.Pattern[str], meaning: str, rules: Rules) -> Validator:
+    """Check a `pattern` that is anchored at both ends."""
+
+    def check(value: Any) -> None:
+        # Not a search: Python's `$` alone would let a last line feed through.
+        if not pattern.fullmatch(value):
+            raise _invalid(rules, "pattern", f"must be {meaning}, not {shown(value)}")
+
+    return check
+
+
+def unique(rules: Rules) -> Validator:
+    """Check `uniqueItems`."""
+
+    def check(value: Any) -> None:
+        first: dict[Any, int] = {}
+        repeated = {i: first[item] for i, item in enumerate(value) if first.setdefault(item, i) != i}
+        if repeated:
+            rule = rule_for(rules, "uniqueItems")
+            reasons = {i: f"repeats item {j}: {shown(value[i])}" for i, j in repeated.items()}
+            raise ValidationError({i: [Fault(rule, reason)] for i, reason in reasons.items()})
+
+    return check
+
+
+def _invalid(rules: Rules, keyword: str, reason: str) -> ValidationError:
+    return ValidationError([Fault(rule_for(rules, keyword), reason)])
+
+
+def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
+    """All faults in marshmallow's nested messages, with their places; a plain text is about a type (G-5)."""
+    if isinstance(messages, dict):
+        # Marshmallow finds unknown attributes in the order of a set: sort those, after the documented ones.
+        for key, inner in sorted(messages.items(), key=lambda item: str(item[0]) if _is_unknown(item[1]) else ""):
+            yield from _faults(inner, pointer + token(key))
+        return
+    for message in messages:
+        fault = message if isinstance(message, Fault) else Fault("G-5", message)
+        yield fault.below(pointer)
+
+
+def _is_unknown(messages: Any) -> bool:
+    return isinstance(messages, list) and isinstance(messages[0], Fault) and messages[0].rule == "G-4"
