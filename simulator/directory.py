@@ -143,8 +143,8 @@ class Directory:
 def authorize(account: Account, minimum: Level, path: Mapping[str, str], directory: Directory) -> None:
     """Let the account pass to the resource of the path, or raise.
 
-    Raises `InsufficientRight` when its level is below the minimum (A-2), `OutOfScope` when the resource lies outside its
-    own tenant, group or user (A-1). Whether the resource exists makes no difference (A-7).
+    Raises `InsufficientRight` when its level is below the minimum (A-2), `OutOfScope` when the resource lies outside
+    its own tenant, group or user (A-1). Whether the resource exists makes no difference (A-7).
     """
     if account.level < minimum:
         reason = f"the operation needs {minimum.title} or above; the account {account.name!r} is {account.level.title}"

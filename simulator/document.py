@@ -69,7 +69,7 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(name: str, text: str) -> Document:
-    """Parse the text of a YAML or JSON file; `name` is what its problems are reported under. Raises `BrokenDocument`."""
+    """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`."""
     loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         loader = loader_class(_SURROGATE_PAIR.sub(_whole_character, text))

@@ -1,7 +1,7 @@
 """What can go wrong, in the words of the domain.
 
-A refusal says which rule of the ledger it rests on; which HTTP status and which error code it becomes is the business of
-`simulator.http.errors`.
+A refusal says which rule of the ledger it rests on; which HTTP status and which error code it becomes is the business
+of `simulator.http.errors`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class MalformedBody(Refusal):
 
 
 class InvalidAttribute(Refusal):
-    """An attribute of the body, or a query parameter, breaks the contract's schema (G-4, G-5 and the service's bounds)."""
+    """An attribute of the body, or a query parameter, breaks the contract's schema (G-4, G-5, the bounds)."""
 
 
 class RuleViolation(Refusal):

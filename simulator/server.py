@@ -18,7 +18,7 @@ from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import waitress
+from waitress.server import create_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -161,7 +161,7 @@ class ThreadedServer:
     """Waitress on a thread of this process; `port` 0 becomes a free one."""
 
     def __init__(self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._server = waitress.create_server(app, host=host, port=port, threads=THREADS, ident=None)
+        self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None)
         self.port = int(self._server.effective_port)
         self._thread = threading.Thread(target=self._run, name="apio-simulator", daemon=True)
 

@@ -38,7 +38,7 @@ from simulator.contract.fields import (
 from simulator.document import Document, token
 from simulator.errors import BrokenDocument, Fault, Problem
 
-ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "x-rule", "x-ignored"}
+ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "x-rule", "x-ignored", "x-expected"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ class SchemaCompiler:
             pattern = str(schema["pattern"])
             if not (pattern.startswith("^") and pattern.endswith("$")):
                 self._refuse(node.document, node.pointer + "/pattern", "must be anchored with ^ and $")
-            checks.append(matching(re.compile(pattern), schema.get("title", f"text like {pattern}"), rules))
+            checks.append(matching(re.compile(pattern), schema.get("x-expected", f"text like {pattern}"), rules))
         return StrictString(validate=checks, error_messages=type_messages(rules, "a string"), **options)
 
     def _integer(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
@@ -215,9 +215,8 @@ class SchemaCompiler:
             self._refuse(node.document, node.pointer, "an object needs additionalProperties: false")
         key = (node.document, node.pointer, *sorted(node.rules.items()))
         if key not in self._objects:
-            self._objects[key] = self._attributes(
-                replace(node, schema={"properties": {}, "required": [], **node.schema})
-            )
+            complete = {"properties": {}, "required": [], **node.schema}
+            self._objects[key] = self._attributes(replace(node, schema=complete))
         return StrictNested(self._objects[key], error_messages=messages, **options)
 
     def _attributes(self, node: _Node) -> CompiledSchema:

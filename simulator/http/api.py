@@ -102,7 +102,7 @@ class Api:
 
 
 def _route(operations: Mapping[str, Operation]) -> Operation:
-    """The operation of the request's method. Raises `UnknownPath` (G-1), `MethodNotAllowed` or `NotAcceptable` (G-10)."""
+    """The operation of the method. Raises `UnknownPath` (G-1), `MethodNotAllowed` or `NotAcceptable` (G-10)."""
     if not request.path.endswith("/"):
         raise UnknownPath(Fault("G-1", f"the slash at the end is missing: {request.path}/"))
     operation = operations.get(request.method)
@@ -128,7 +128,7 @@ def _takes_json(accept: str) -> bool:
 
 
 def _raw_body(operation: Operation) -> Callable[[], bytes]:
-    """The body's bytes, off the wire before any lock is taken; what is wrong with them is said when they are asked for."""
+    """The body's bytes, off the wire before a lock is taken; a fault of theirs is raised when they are asked for."""
     if operation.body is None:
         return bytes
     refusal: Refusal

@@ -60,13 +60,13 @@ class Gateway:
         if not environ["PATH_INFO"].startswith(CONTROL):
             extra = [(REQUEST_ID, request_id), *self._cors_headers(environ)]
             if _is_preflight(environ):
-                app = _preflight_answer(environ)
+                app = _preflight_answer()
         status_line = "500"
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
             nonlocal status_line
             status_line = status
-            return start_response(status, headers + extra)
+            return start_response(status, headers + extra, *exc_info)  # type: ignore[arg-type]
 
         answer = app(environ, start)  # type: ignore[arg-type]
         if logger.isEnabledFor(logging.INFO):
@@ -131,7 +131,7 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
     )
 
 
-def _preflight_answer(environ: WSGIEnvironment) -> Response:
+def _preflight_answer() -> Response:
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     return answer

@@ -15,7 +15,7 @@ Handler = Callable[[Call, Fork], object]
 """Answers one operation: looks up, calls the rules, stores what changed, returns the view to be rendered."""
 
 Attempt = Callable[[str], AbstractContextManager[None]]
-"""Guards one step of seeding: a refusal inside it is reported for the pointer below the section, and seeding goes on."""
+"""Guards one step of seeding: a refusal is reported for the pointer below the section, and seeding goes on."""
 
 ServicesChanged = Callable[[Fork, User, User], None]
 """Follows a change of the services assigned to a user, who is given as he was and as he is."""
@@ -38,7 +38,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One simulated service: its handlers by operation id, the assignable services it knows, its sections of a fixture."""
+    """One simulated service: handlers by operation id, the assignable services it knows, its sections of a fixture."""
 
     name: str
     handlers: Mapping[str, Handler]

@@ -20,7 +20,7 @@ Changes = Mapping[str, Any]
 def available_assistants(tenant: Tenant, executive: User, *, same_group_only: bool) -> list[User]:
     """The users who could assist the executive (EX-2).
 
-    Those of the own group or, if it is not to be the same group only, of the whole tenant, if that is an enterprise (EX-3).
+    Those of the own group or, unless it is to be the same group only, of the whole tenant if it is an enterprise (EX-3).
     """
     everywhere = tenant.is_enterprise and not same_group_only
     groups = tenant.groups.values() if everywhere else (tenant.groups[executive.group_id],)
@@ -69,7 +69,7 @@ def _assistant(user_id: str, executive: User, directory: Directory) -> tuple[Use
 
 
 def update_filtering(state: Executive, changes: Changes) -> Executive:
-    """Change the filtering and, of the criteria named, the active flag and nothing else (EX-6). Raises `RuleViolation`."""
+    """Change the filtering and, of the criteria named, the active flag alone (EX-6). Raises `RuleViolation`."""
     own = {name: value for name, value in changes.items() if name != "criteria"}
     criteria = {criterion.name: criterion for criterion in state.criteria}
     faults: list[Fault] = []
@@ -90,7 +90,7 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
 
 
 def update_screening(state: Executive, changes: Changes) -> Executive:
-    """Change the screening; `enable` is another name of `enabled` (EX-7). Raises `RuleViolation` if the two disagree."""
+    """Change the screening; `enable` is another name of `enabled` (EX-7). Raises `RuleViolation` if they disagree."""
     changes = dict(changes)
     alias = changes.pop("enable", None)
     if alias is not None and changes.setdefault("enabled", alias) != alias:
