@@ -17,7 +17,7 @@ from simulator import __version__
 from simulator.app import AUTH_MODES, MAX_BODY, SANDBOX_LIMIT, Simulation, create_app
 from simulator.directory import Directory
 from simulator.errors import BrokenDocument
-from simulator.server import Loader, PortInUse, reserve_port
+from simulator.server import Loader, PortInUse, reserve
 from simulator.server import serve as run_server
 from simulator.state.world import World
 
@@ -109,7 +109,7 @@ def serve(host: str, port: int, log_format: str, **options: Any) -> None:
     try:
         simulation = Simulation()
         world = settings.world(simulation)
-        port = reserve_port(host, port)
+        host, port = reserve(host, port)
     except BrokenDocument as broken:
         fail(broken)
     except PortInUse as in_use:

@@ -18,6 +18,7 @@ from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from waitress import wasyncore
 from waitress.server import create_server
 
 if TYPE_CHECKING:
@@ -65,19 +66,20 @@ def configure_logging(log_format: str) -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
-def reserve_port(host: str, port: int) -> int:
-    """The port to listen at, a free one for 0. Raises `PortInUse` if the address cannot be had.
+def reserve(host: str, port: int) -> tuple[str, int]:
+    """The numeric address and the port to listen at, a free one for 0. Raises `PortInUse` if it cannot be had.
 
     Granian's socket would share a busy port with another granian, and each would get half of the requests.
     """
+    with _listening_socket(host, port) as probe:
+        address = probe.getsockname()
+        return str(address[0]), int(address[1])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            if os.name != "nt":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            chosen: int = probe.getsockname()[1]
-            return chosen
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
     except OSError as error:
         raise PortInUse(f"cannot listen at {host} port {port}: {error.strerror or error}") from None
 
@@ -161,32 +163,26 @@ class ThreadedServer:
     """Waitress on a thread of this process; `port` 0 becomes a free one."""
 
     def __init__(self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._server = create_server(app, host=host, port=port, threads=THREADS, ident=None)
-        self.port = int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._run, name="apio-simulator", daemon=True)
+        listener = _listening_socket(host, port)
+        self.port = int(listener.getsockname()[1])
+        self._server: Any = create_server(app, sockets=[listener], threads=THREADS, ident="apio-simulator")
+        self._thread = threading.Thread(target=self._server.run, name="apio-simulator", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()
 
-    def _run(self) -> None:
-        try:
-            self._server.run()
-        except OSError:
-            # The listening socket was closed under the loop: that is how it is stopped.
-            return
-
     def stop(self) -> None:
         """Answer what is in flight, for `GRACE_SECONDS` at most, and close."""
         end = time.monotonic() + GRACE_SECONDS
         self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
-        while time.monotonic() < end and any(each.total_outbufs_len for each in _channels(self._server)):
+        while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.005)
-        self._server.close()
+        wasyncore.close_all(self._server._map)
+        self._thread.join(GRACE_SECONDS)
 
-
-def _channels(server: Any) -> list[Any]:
-    return list(server.active_channels.values())
+    def _channels(self) -> list[Any]:
+        return list(self._server.active_channels.values())
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,7 @@ Changes = Mapping[str, Any]
 def available_assistants(tenant: Tenant, executive: User, *, same_group_only: bool) -> list[User]:
     """The users who could assist the executive (EX-2).
 
-    Those of the own group or, unless it is to be the same group only, of the whole tenant if it is an enterprise (EX-3).
+    Those of the own group or, unless the same group only is asked for, of all groups of an enterprise (EX-3).
     """
     everywhere = tenant.is_enterprise and not same_group_only
     groups = tenant.groups.values() if everywhere else (tenant.groups[executive.group_id],)
