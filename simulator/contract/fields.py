@@ -249,6 +249,10 @@ def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
             yield from _faults(inner, pointer + token(key))
         return
     for message in messages:
+        if isinstance(message, dict):
+            # A validator's own places, kept as they are among the messages of the other validators.
+            yield from _faults(message, pointer)
+            continue
         fault = message if isinstance(message, Fault) else Fault("G-5", message)
         yield fault.below(pointer)
 

@@ -36,6 +36,9 @@ def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credent
     rules = orjson.dumps({"rules": [asdict(rule) for rule in ledger.values()]})
 
     def text() -> str:
+        # A request whose Host header is none leaves the address that the contract states.
+        if not request.host:
+            return served
         return served.replace(SERVER, request.host_url.rstrip("/") + request.script_root)
 
     @lru_cache(maxsize=8)

@@ -204,4 +204,5 @@ executive = Service(
         rule="EX-1",
         seed=seed,
     ),
+    services_changed=services_changed,
 )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.server import ThreadedServer
+from simulator.state.world import World
+
+CAPACITIES = "tenants/foo/groups/foogroup/services/call_capacities/"
+EXECUTIVE = "tenants/foo/groups/foogroup/users/foouser/services/executive/"
+
+
+class Api:
+    """The simulated API in a sandbox of its own, over real HTTP."""
+
+    def __init__(self, client: httpx.Client, sandbox: str) -> None:
+        self.client = client
+        self.root = f"/_sandboxes/{sandbox}"
+
+    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        if json is not None:
+            options["json"] = json
+        return self.client.request(method, f"{self.root}/api/v1/{path}", **options)
+
+    def ok(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """The body of an answer that must be a success."""
+        response = self(method, path, json, **options)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
+    def refused(
+        self, method: str, path: str, json: Any = None, **options: Any
+    ) -> tuple[int, set[tuple[str, str | None]]]:
+        """The status of an answer that must be an error, and the rule and pointer of each of its faults."""
+        response = self(method, path, json, **options)
+        assert response.status_code >= 400, response.text
+        return response.status_code, faults(response)
+
+    def reset(self) -> None:
+        assert self.client.post(f"{self.root}/_simulator/reset").status_code == 204
+
+
+def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
+    """Rule and pointer of each fault of an error answer, which must have the one error shape (G-8)."""
+    assert response.headers["Content-Type"] == "application/json"
+    errors = response.json()["errors"]
+    assert errors
+    for error in errors:
+        assert set(error) == {"code", "message", "details"}
+        assert error["code"] // 100 == response.status_code
+        assert error["details"].keys() - {"pointer"} == {"reason", "rule"}
+    return {(error["details"]["rule"], error["details"].get("pointer")) for error in errors}
+
+
+@pytest.fixture(scope="session")
+def simulation() -> Simulation:
+    return Simulation()
+
+
+@pytest.fixture(scope="session")
+def world(simulation: Simulation) -> World:
+    return simulation.default_world()
+
+
+@pytest.fixture(scope="session")
+def server(simulation: Simulation, world: World) -> Iterator[str]:
+    """The address of a server with the default fixture, shared by all tests."""
+    server = ThreadedServer(create_app(simulation, world))
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_client(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def client(shared_client: httpx.Client) -> httpx.Client:
+    shared_client.cookies.clear()
+    return shared_client
+
+
+@pytest.fixture
+def api(client: httpx.Client, request: pytest.FixtureRequest) -> Api:
+    """A fresh sandbox, named after the test."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", request.node.nodeid)[-64:]
+    api = Api(client, name)
+    api.reset()
+    return api

@@ -1,0 +1,95 @@
+"""The simulator's own interface."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+
+from simulator import __version__
+from simulator.app import Simulation, create_app
+from simulator.contract.ledger import load_ledger
+from simulator.document import parse_document
+from simulator.state.world import World
+from tests.conftest import faults
+
+
+@pytest.fixture(params=["", "/_sandboxes/control"])
+def root(request: pytest.FixtureRequest) -> str:
+    """The interface of the default sandbox, and that of a named one."""
+    return f"{request.param}/_simulator"
+
+
+def test_health_answers_get_and_head(client: httpx.Client, root: str) -> None:
+    assert client.get(f"{root}/health").json() == {"status": "ok", "version": __version__}
+    head = client.head(f"{root}/health")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_reset_is_post_only(client: httpx.Client, root: str) -> None:
+    response = client.post(f"{root}/reset")
+    assert (response.status_code, response.content) == (204, b"")
+    response = client.get(f"{root}/reset")
+    assert (response.status_code, faults(response)) == (405, {("G-10", None)})
+    assert "POST" in response.headers["Allow"]
+
+
+def test_the_rules_are_the_ledger(client: httpx.Client, root: str) -> None:
+    rules = client.get(f"{root}/rules").json()["rules"]
+    assert [rule["id"] for rule in rules] == list(load_ledger())
+    assert all(set(rule) == {"id", "statement", "basis", "source"} for rule in rules)
+
+
+def test_the_contract_is_served_as_written_but_with_the_servers_own_address(
+    client: httpx.Client, root: str, simulation: Simulation
+) -> None:
+    address = f"{client.base_url}".rstrip("/") + root.removesuffix("/_simulator")
+    response = client.get(f"{root}/openapi.yaml")
+    assert response.headers["Content-Type"].startswith("application/yaml")
+    assert response.text == simulation.contract.text.replace("http://127.0.0.1:4080", address)
+    served = client.get(f"{root}/openapi.json").json()
+    assert served == parse_document("served", response.text).data
+    assert served["servers"][0]["url"] == address
+
+
+def test_the_contract_says_so_when_credentials_are_required(simulation: Simulation, world: World) -> None:
+    for auth, optional in (("optional", True), ("required", False)):
+        app = create_app(simulation, world, auth=auth)
+        served = json.loads(app.test_client().get("/_simulator/openapi.json").data)
+        security = [
+            operation["security"]
+            for path in served["paths"].values()
+            for operation in path.values()
+            if operation["operationId"] != "login"
+        ]
+        assert len(security) == 19
+        assert all(({} in each) is optional and {"bearerToken": []} in each for each in security)
+
+
+def test_the_documentation_page_loads_nothing_from_elsewhere(client: httpx.Client, root: str) -> None:
+    page = client.get(f"{root}/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "//" not in page.text.replace("<!doctype", "")
+    for asset in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert client.get(f"{root}/{asset}").status_code == 200, asset
+
+
+@pytest.mark.parametrize("path", ["", "/", "/none", "/docs/none.js", "/docs/../../errors.py", "/docs/%2e%2e/x"])
+def test_what_is_not_there_is_404_in_the_shape_of_every_error(client: httpx.Client, root: str, path: str) -> None:
+    response = client.get(root + path)
+    assert (response.status_code, faults(response)) == (404, {("G-1", None)})
+
+
+@pytest.mark.parametrize("host", ["example.com:8080", "[::1]:4080"])
+def test_the_address_follows_the_host_header(client: httpx.Client, host: str) -> None:
+    served = client.get("/_simulator/openapi.json", headers={"Host": host}).json()
+    assert served["servers"][0]["url"] == f"http://{host}"
+
+
+@pytest.mark.parametrize("host", ['a"b', "a b", "a/b", "${x}"])
+def test_a_host_header_that_is_none_does_no_harm(client: httpx.Client, host: str) -> None:
+    response = client.get("/_simulator/openapi.json", headers={"Host": host})
+    assert response.status_code in (200, 400)
+    assert f"http://{host}" not in response.text

@@ -1,0 +1,141 @@
+"""Sandboxes, CORS and the log: what happens before and after the simulated API."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.server import _JsonFormatter
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, Api, faults
+
+RECEPTION = CAPACITIES + "Reception/"
+ORIGIN = {"Origin": "http://localhost:3000"}
+
+
+class TestSandboxes:
+    def test_each_sandbox_is_a_world_of_its_own_from_the_first_use(self, api: Api) -> None:
+        other = Api(api.client, "another-one.2")
+        other.reset()
+        api.ok("DELETE", RECEPTION)
+        assert other("GET", RECEPTION).status_code == 200
+        assert api("GET", RECEPTION).status_code == 404
+
+    def test_without_a_name_the_default_sandbox_answers(self, client: httpx.Client, api: Api) -> None:
+        assert client.post("/_simulator/reset").status_code == 204
+        api.ok("DELETE", RECEPTION)
+        assert client.get(f"/api/v1/{RECEPTION}").status_code == 200
+
+    @pytest.mark.parametrize("name", ["a", "A.b_c-1", "x" * 64])
+    def test_a_name_is_1_to_64_letters_digits_dots_underscores_and_hyphens(
+        self, client: httpx.Client, name: str
+    ) -> None:
+        assert client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}").status_code == 200
+
+    @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "é", "a%2Fb", "a:b"])
+    def test_another_name_is_refused(self, client: httpx.Client, name: str) -> None:
+        response = client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}")
+        assert response.status_code == 404
+        assert faults(response) == {("G-1", None)}
+
+    def test_reset_returns_a_sandbox_to_its_seed_and_no_other(self, api: Api) -> None:
+        other = Api(api.client, "reset-other")
+        other.reset()
+        for each in (api, other):
+            each.ok("PUT", RECEPTION, {"maxCalls": 1})
+        api.reset()
+        assert api.ok("GET", RECEPTION)["maxCalls"] == 7
+        assert other.ok("GET", RECEPTION)["maxCalls"] == 1
+
+    def test_beyond_the_limit_the_least_recently_used_one_is_dropped_and_the_log_says_so(
+        self, simulation: Simulation, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = create_app(simulation, world, sandbox_limit=2).test_client()
+
+        def calls(name: str) -> int:
+            path = f"/_sandboxes/{name}/api/v1/{RECEPTION}" if name else f"/api/v1/{RECEPTION}"
+            maximum = client.get(path).get_json()["maxCalls"]
+            client.put(path, json={"maxCalls": maximum + 1})
+            return int(maximum)
+
+        assert [calls(name) for name in ("", "one", "two", "one")] == [7, 7, 7, 8]
+        assert "dropped" not in caplog.text
+        assert calls("three") == 7
+        assert "sandbox two dropped" in caplog.text
+        assert [calls(name) for name in ("one", "three", "")] == [9, 8, 8]
+        assert calls("two") == 7
+
+
+class TestCors:
+    @pytest.mark.parametrize("path", [RECEPTION, CAPACITIES + "none/", "none", CAPACITIES + "x"])
+    def test_any_origin_may_read_every_answer_with_credentials(self, api: Api, path: str) -> None:
+        response = api("GET", path, headers=ORIGIN)
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
+        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "X-Simulator-Request-Id" in response.headers["Access-Control-Expose-Headers"]
+        assert response.headers["Vary"] == "Origin"
+
+    @pytest.mark.parametrize("headers", [{"Authorization": "Bearer none"}, {"Accept": "text/html"}])
+    def test_errors_of_any_kind_may_be_read_too(self, api: Api, headers: dict[str, str]) -> None:
+        response = api("GET", RECEPTION, headers={**ORIGIN, **headers})
+        assert response.is_client_error
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
+
+    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+    def test_a_preflight_lets_any_method_through_so_that_a_page_can_read_the_405(self, api: Api, method: str) -> None:
+        asked = {
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "content-type,authorization",
+        }
+        response = api("OPTIONS", RECEPTION, headers={**ORIGIN, **asked})
+        assert (response.status_code, response.content) == (204, b"")
+        assert response.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
+        assert response.headers["Access-Control-Allow-Methods"] == method
+        assert response.headers["Access-Control-Allow-Headers"] == "content-type,authorization"
+        assert "X-Simulator-Request-Id" in response.headers
+
+    def test_options_that_is_no_preflight_is_405(self, api: Api) -> None:
+        assert api("OPTIONS", RECEPTION, headers=ORIGIN).status_code == 405
+
+    def test_the_simulators_own_interface_gets_no_cors_headers(self, api: Api) -> None:
+        response = api.client.get(f"{api.root}/_simulator/health", headers=ORIGIN)
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+        asked = {"Access-Control-Request-Method": "POST"}
+        response = api.client.options(f"{api.root}/_simulator/reset", headers={**ORIGIN, **asked})
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+
+    def test_origins_can_be_restricted(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, cors_origins=["http://a.example"]).test_client()
+        path = f"/api/v1/{RECEPTION}"
+        allowed = client.get(path, headers={"Origin": "http://a.example"})
+        other = client.get(path, headers={"Origin": "http://b.example"})
+        assert allowed.headers["Access-Control-Allow-Origin"] == "http://a.example"
+        assert (other.status_code, other.headers["Vary"]) == (200, "Origin")
+        assert "Access-Control-Allow-Origin" not in other.headers
+
+
+class TestLog:
+    def test_each_request_is_one_line_with_the_rule_of_a_refusal(
+        self, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.INFO, "simulator.requests"):
+            api("GET", CAPACITIES + "none/")
+            api("GET", CAPACITIES + "a%0Ab/")
+        lines = [record.getMessage() for record in caplog.records if record.name == "simulator.requests"]
+        assert len(lines) == 2
+        assert lines[0].startswith(f"GET {api.root}/api/v1/{CAPACITIES}none/ 404 ")
+        assert lines[0].endswith(" ms G-9")
+        assert "a%0Ab" in lines[1]
+
+    def test_the_json_form_holds_the_same_facts(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO, "simulator.requests"):
+            response = api("GET", CAPACITIES + "none/")
+        entry = json.loads(_JsonFormatter().format(caplog.records[-1]))
+        assert entry["status"] == 404
+        assert entry["rule"] == "G-9"
+        assert entry["sandbox"] == api.root.rpartition("/")[2]
+        assert entry["id"] == response.headers["X-Simulator-Request-Id"]

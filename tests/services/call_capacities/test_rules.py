@@ -1,0 +1,70 @@
+"""The rules of Call Capacity Management as pure functions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.directory import User
+from simulator.errors import Refusal
+from simulator.services.call_capacities import rules
+from simulator.services.call_capacities.model import CallCapacities
+
+USERS = {
+    user_id: User(tenant_id="t", group_id="g", user_id=user_id, first_name="", last_name="") for user_id in "abcdef"
+}
+
+
+def create(held: CallCapacities, name: str, *user_ids: str, is_default: bool = False) -> CallCapacities:
+    attributes = {"name": name, "is_default": is_default, "max_calls": 1, "user_ids": list(user_ids)}
+    return rules.create(held, attributes, USERS.get)[0]
+
+
+@pytest.mark.rule("G-7")
+def test_a_rule_leaves_the_set_it_was_given_as_it_was() -> None:
+    before = create(CallCapacities(), "one", "a")
+    after = rules.delete(before, before.by_name["one"])
+    assert [capacity.name for capacity in before.in_order()] == ["one"]
+    assert after.in_order() == []
+    assert dict(before.membership) == {"a": "one"}
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "update", "delete"]),
+        st.sampled_from(["one", "two", "three"]),
+        st.sampled_from(["one", "two", "three", "available_users"]),
+        st.booleans(),
+        st.lists(st.sampled_from([*USERS, "nobody"]), max_size=4),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.rule("CC-6", "CC-7", "CC-8", "CC-12")
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(STEPS)
+def test_whatever_is_asked_the_indexes_agree_with_the_capacities(
+    steps: list[tuple[str, str, str, bool, list[str]]],
+) -> None:
+    held = CallCapacities()
+    for action, name, new_name, is_default, user_ids in steps:
+        try:
+            if action == "create":
+                attributes = {"name": new_name, "is_default": is_default, "max_calls": 1, "user_ids": user_ids}
+                held, _ = rules.create(held, attributes, USERS.get)
+            elif action == "update":
+                changes = {"name": new_name, "is_default": is_default, "user_ids": user_ids}
+                held, _ = rules.update(held, rules.capacity_named(held, name), changes, USERS.get)
+            else:
+                held = rules.delete(held, rules.capacity_named(held, name))
+        except Refusal:
+            pass
+        capacities = held.in_order()
+        members = {user_id: capacity.name for capacity in capacities for user_id in capacity.user_ids}
+        assert sum(len(capacity.user_ids) for capacity in capacities) == len(members)
+        assert dict(held.membership) == members
+        assert [capacity.name for capacity in capacities if capacity.is_default] == [held.default] * bool(held.default)
+        assert {name: capacity.name for name, capacity in held.by_name.items()} == {name: name for name in held.by_name}
+        assert {user.user_id for user in rules.available(held, USERS.values())} == USERS.keys() - members.keys()
