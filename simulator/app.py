@@ -103,12 +103,12 @@ def _answer_http_error(error: HTTPException) -> Response:
     if error.code == 405:
         allowed = sorted(getattr(error, "valid_methods", None) or ())
         reason = f"{request.method} is not possible here; possible: {', '.join(allowed)}"
-        return refuse(MethodNotAllowed(Fault("G-10", reason), allowed))
+        return refuse(MethodNotAllowed(Fault("G-10", reason), allowed), request.environ)
     if error.code == 404:
         reason = (
             f"no operation has the path {request.path}; the documentation is at {request.script_root}/_simulator/docs"
         )
-        return refuse(UnknownPath(Fault("G-1", reason)))
+        return refuse(UnknownPath(Fault("G-1", reason)), request.environ)
     return _answer_failure(error)
 
 

@@ -76,7 +76,7 @@ class SchemaCompiler:
     def object_schema(self, pointer: str) -> CompiledSchema:
         """The schema of an object, by its place in the document. Its problems are collected, not raised."""
         field = self._compile("", pointer, {}, ())
-        if isinstance(field, StrictNested):
+        if isinstance(field, StrictNested) and not field.allow_none:
             return cast(CompiledSchema, field.schema)
         if field is not None:
             self._refuse("", pointer, "must be a schema of type object")

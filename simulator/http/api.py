@@ -26,15 +26,12 @@ from simulator.errors import (
     UnknownPath,
 )
 from simulator.http.auth import authenticate, current_sandbox
-from simulator.http.errors import CATALOGUE, JSON, failure, refusal_headers, refuse, report
+from simulator.http.errors import CATALOGUE, JSON, RULE, failure, refusal_headers, refuse, report
 from simulator.services.service import Handler
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
 
 logger = logging.getLogger("simulator.api")
-
-RULE = "simulator.rule"
-"""Where the rule of a refusal is left in the WSGI environment, for the log."""
 
 
 class Api:
@@ -89,9 +86,9 @@ class Api:
         return _response(body, operation.success, headers)
 
     def _refuse(self, operation: Operation | None, refusal: Refusal) -> Response:
-        request.environ[RULE] = refusal.faults[0].rule
         if operation is None:
-            return refuse(refusal)
+            return refuse(refusal, request.environ)
+        request.environ[RULE] = refusal.faults[0].rule
         kind = CATALOGUE[type(refusal)]
         try:
             body = operation.render_as(kind.status, report(kind, refusal.faults))

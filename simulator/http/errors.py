@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from werkzeug.wrappers import Response
@@ -12,7 +12,13 @@ from werkzeug.wrappers import Response
 from simulator import errors
 from simulator.errors import Fault, MethodNotAllowed, Refusal
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 JSON = "application/json"
+
+RULE = "simulator.rule"
+"""Where the rule of a refusal is left in the WSGI environment, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,9 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
     return {}
 
 
-def refuse(refusal: Refusal) -> Response:
+def refuse(refusal: Refusal, environ: WSGIEnvironment) -> Response:
     """The answer to a request that no operation of the contract answers."""
+    environ[RULE] = refusal.faults[0].rule
     kind = CATALOGUE[type(refusal)]
     body = orjson.dumps(report(kind, refusal.faults))
     return Response(body, kind.status, refusal_headers(refusal), content_type=JSON)

@@ -13,9 +13,8 @@ from urllib.parse import quote
 from werkzeug.wrappers import Response
 
 from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.api import RULE
 from simulator.http.auth import SANDBOX
-from simulator.http.errors import refuse
+from simulator.http.errors import RULE, refuse
 from simulator.state.sandbox import DEFAULT, NAME, Sandboxes
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ class Gateway:
         try:
             name = self._select_sandbox(environ)
         except Refusal as refusal:
-            environ[RULE] = refusal.faults[0].rule
-            app = refuse(refusal)
+            app = refuse(refusal, environ)
         extra: list[tuple[str, str]] = []
         if not environ["PATH_INFO"].startswith(CONTROL):
             extra = [(REQUEST_ID, request_id), *self._cors_headers(environ)]

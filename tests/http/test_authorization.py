@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -164,7 +165,7 @@ def test_a_token_counts_before_a_session_and_the_scheme_in_any_case(strict: Api)
 
 @pytest.mark.rule("A-7")
 def test_checks_come_in_the_documented_order(api: Api) -> None:
-    bad = {"content": b"{", "headers": {"Content-Type": "text/plain", **bearer("none")}}
+    bad: dict[str, Any] = {"content": b"{", "headers": {"Content-Type": "text/plain", **bearer("none")}}
     assert api.refused("PATCH", CAPACITIES + "none/", **bad)[0] == 405
     assert api.refused("PUT", CAPACITIES + "none/", **bad)[0] == 401
     bad["headers"] = {"Content-Type": "text/plain", **bearer("brussels-admin")}
@@ -175,7 +176,7 @@ def test_checks_come_in_the_documented_order(api: Api) -> None:
     assert api.refused("PUT", RECEPTION, **bad)[0] == 415
     bad["headers"] = bearer("system-admin")
     assert api.refused("PUT", RECEPTION, **bad)[0] == 400
-    large = {"content": b"x" * 2_000_000}
+    large: dict[str, Any] = {"content": b"x" * 2_000_000}
     assert api.refused("PUT", CAPACITIES + "none/", **large)[0] == 404
 
 

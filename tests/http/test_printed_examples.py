@@ -28,7 +28,8 @@ ALERTING = """{ "mode": "Sequential", "cliNameMode": "Custom", "cliCustomName": 
     "cliCustomPhoneNumber": "+32495575607", "callPushRecallAfter": 4, "nextAssistantAfter": 5,
     "rolloverEnabled": true, "rolloverWaitTime": 30, "rolloverAction": "Forward",
     "rolloverForwardTo": "+3223661285" }"""
-CRITERION = """{ "name": "Test Criteria 1", "timeSchedule": { "level": "User", "name": "My Office Hours", "type": "Time" },
+CRITERION = """{ "name": "Test Criteria 1",
+    "timeSchedule": { "level": "User", "name": "My Office Hours", "type": "Time" },
     "holidaySchedule": { "level": "Tenant", "name": "Group Holiday Schedule", "type": "Holiday" }, "filter": false,
     "fromDnCriteria": { "selection": "Specified Only", "includeAnonymousCallers": true,
         "includeUnavailableCallers": true, "phoneNumbers": [ "+3223661285", "+3267219021" ] }, "active": true }"""

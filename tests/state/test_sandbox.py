@@ -1,0 +1,152 @@
+"""Worlds, transactions and sandboxes: no lost update, no torn read, and a write whose cost does not grow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from simulator.directory import Directory
+from simulator.errors import Refusal
+from simulator.state.sandbox import SESSIONS, Sandbox, Sandboxes
+from simulator.state.world import Fork, World
+from tests.conftest import CAPACITIES, Api
+
+EMPTY = World(directory=Directory(default_domain="d", tenants={}, accounts={}, tokens={}))
+THREADS = 8
+R = TypeVar("R")
+
+
+def in_threads(work: Callable[[int], R], count: int = THREADS) -> list[R]:
+    with ThreadPoolExecutor(count) as pool:
+        return [future.result() for future in [pool.submit(work, number) for number in range(count)]]
+
+
+@pytest.mark.rule("G-7")
+def test_a_transaction_that_fails_leaves_the_world_as_it_was() -> None:
+    sandbox = Sandbox("s", EMPTY)
+    before = sandbox.moment
+    with suppress(Refusal), sandbox.transaction() as fork:
+        fork.store(("a",), 1)
+        raise Refusal
+    assert sandbox.moment is before
+    with sandbox.transaction() as fork:
+        fork.store(("a",), 1)
+    assert Fork(sandbox.moment.world).state(("a",), 0) == 1
+    assert Fork(before.world).state(("a",), 0) == 0
+
+
+@pytest.mark.rule("G-7")
+def test_no_update_is_lost_between_threads() -> None:
+    sandbox = Sandbox("s", EMPTY)
+
+    def count(_: int) -> None:
+        for _ in range(500):
+            with sandbox.transaction() as fork:
+                fork.store(("n",), fork.state(("n",), 0) + 1)
+
+    in_threads(count)
+    assert Fork(sandbox.moment.world).state(("n",), 0) == THREADS * 500
+
+
+@pytest.mark.rule("G-7")
+def test_a_reader_sees_all_of_a_change_or_nothing_of_it() -> None:
+    sandbox = Sandbox("s", EMPTY)
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(2_000):
+            with sandbox.transaction() as fork:
+                fork.store(("left",), number)
+                fork.store(("right",), number)
+        done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            fork = Fork(sandbox.moment.world)
+            assert fork.state(("left",), 0) == fork.state(("right",), 0)
+
+    in_threads(lambda number: write() if number == 0 else read(), 4)
+
+
+def test_a_write_leaves_the_world_before_it_alone_and_shares_all_the_rest_with_it() -> None:
+    large = EMPTY
+    for number in range(20_000):
+        large = replace(large, states=large.states.insert(("service", str(number)), number))
+    fork = Fork(large)
+    fork.store(("service", "7"), "changed")
+    assert fork.world.directory is large.directory
+    assert all(fork.world.states[place] is large.states[place] for place in large.states if place != ("service", "7"))
+    assert large.states[("service", "7")] == 7
+    assert len(fork.world.states) == 20_000
+
+
+def test_an_answer_is_remembered_with_the_world_it_came_from() -> None:
+    sandbox = Sandbox("s", EMPTY)
+    sandbox.moment.remember("call", b"answer")
+    with sandbox.transaction() as fork:
+        fork.world = replace(fork.world)
+    assert sandbox.moment.answers == {}
+
+
+def test_sessions_are_bounded_and_end_with_a_reset() -> None:
+    sandbox = Sandbox("s", EMPTY)
+    ids = [sandbox.open_session("a")[0] for _ in range(SESSIONS + 1)]
+    assert sandbox.find_session(ids[0]) is None
+    assert sandbox.find_session(ids[-1]) == "a"
+    sandbox.reset()
+    assert sandbox.find_session(ids[-1]) is None
+
+
+def test_threads_that_meet_in_a_new_sandbox_get_the_same_one() -> None:
+    sandboxes = Sandboxes(EMPTY)
+    barrier = threading.Barrier(THREADS)
+
+    def meet(_: int) -> Sandbox:
+        barrier.wait()
+        return sandboxes.sandbox("new")
+
+    assert len(set(map(id, in_threads(meet)))) == 1
+
+
+class TestOverHttp:
+    @pytest.mark.rule("G-7", "CC-6", "CC-7")
+    def test_eight_clients_leave_one_default_and_no_user_in_two_capacities(self, api: Api, server: str) -> None:
+        names = [f"c{number}" for number in range(THREADS)]
+        for name in names:
+            api.ok("POST", CAPACITIES, {"name": name, "isDefault": False, "maxCalls": 1})
+        users = ["user_1@sip.netaxis.be", "user_9@sip.netaxis.be"]
+
+        def client(number: int) -> int:
+            with httpx.Client(base_url=server) as client:
+                mine, won = Api(client, api.root.rpartition("/")[2]), 0
+                for _ in range(15):
+                    path = CAPACITIES + names[number] + "/"
+                    won += mine("PUT", path, {"isDefault": True, "userIds": users}).is_success
+                    listed = mine.ok("GET", CAPACITIES)["call_capacities"]
+                    assert len([each for each in listed if each["isDefault"]]) <= 1
+                    mine.ok("PUT", path, {"userIds": []})
+                return won
+
+        assert sum(in_threads(client)) >= THREADS
+        listed = api.ok("GET", CAPACITIES)["call_capacities"]
+        assert len([each for each in listed if each["isDefault"]]) == 1
+        available = [user["userId"] for user in api.ok("GET", CAPACITIES + "available_users/")["users"]]
+        assert set(users) <= set(available)
+
+    @pytest.mark.rule("G-7")
+    def test_eight_clients_create_every_name_exactly_once(self, api: Api, server: str) -> None:
+        def client(_: int) -> int:
+            with httpx.Client(base_url=server) as client:
+                mine = Api(client, api.root.rpartition("/")[2])
+                body = {"isDefault": False, "maxCalls": 1}
+                return sum(mine("POST", CAPACITIES, {**body, "name": f"n{i}"}).status_code == 201 for i in range(20))
+
+        assert sum(in_threads(client)) == 20
+        assert len(api.ok("GET", CAPACITIES)["call_capacities"]) == 22

@@ -1,0 +1,100 @@
+"""The import rule: imports point down, services do not know each other, Flask lives in one package."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "simulator").rglob("*.py"))
+
+# What a part of the package may import of the others; app, cli and __main__ hold everything together.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "document": {"errors"},
+    "contract": {"document", "errors"},
+    "directory": {"errors"},
+    "state": {"directory"},
+    "services": {"contract", "directory", "errors", "state"},
+    "fixtures": {"contract", "directory", "document", "errors", "services", "state"},
+    "http": {"contract", "directory", "document", "errors", "services", "state"},
+    "server": set(),
+    "app": {"contract", "directory", "errors", "fixtures", "http", "services", "state"},
+    "cli": {"app", "directory", "errors", "server", "state"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+SERVICES = {path.name for path in (ROOT / "simulator" / "services").iterdir() if (path / "model.py").exists()}
+
+
+def imported(module: Path) -> set[str]:
+    """The dotted names a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            names.update({node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names})
+    return names
+
+
+def part(module: Path) -> str:
+    return module.relative_to(ROOT / "simulator").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_lies_below_it(module: Path) -> None:
+    ours = {name.split(".")[1] for name in imported(module) if name.startswith("simulator.") and name.count(".")}
+    assert ours - ALLOWED[part(module)] - {part(module), "__version__"} == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_flask_and_werkzeug_live_in_http_and_the_composition_root(module: Path) -> None:
+    foreign = {name.split(".")[0] for name in imported(module)}
+    if part(module) not in ("http", "app"):
+        foreign -= {"flask"} if part(module) == "cli" else set()
+        assert foreign & {"flask", "werkzeug", "flask_swagger_ui"} == set()
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_a_service_is_three_files_that_import_in_one_direction_and_no_other_service(service: str) -> None:
+    package = ROOT / "simulator" / "services" / service
+    assert {path.name for path in package.glob("*.py")} == {"__init__.py", "model.py", "rules.py", "operations.py"}
+    below = {"model": {"model"}, "rules": {"model", "rules"}, "operations": {"model", "rules", "operations"}}
+    for name, allowed in below.items():
+        names = imported(package / f"{name}.py")
+        own = {each.split(".")[3] for each in names if each.startswith(f"simulator.services.{service}.")}
+        assert own <= allowed
+        others = SERVICES - {service}
+        assert not [each for each in names if each.split(".")[2:3] and each.split(".")[2] in others]
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_rules_know_no_http_no_contract_and_no_world(service: str) -> None:
+    for name in ("model", "rules"):
+        names = imported(ROOT / "simulator" / "services" / service / f"{name}.py")
+        assert not [
+            each for each in names if each.startswith(("simulator.contract", "simulator.state", "simulator.http"))
+        ]
+
+
+def test_no_kernel_module_contains_the_name_of_a_service() -> None:
+    names = {*SERVICES, "Call Capacity", "callCapacit", "Executive", "executive"}
+    for module in MODULES:
+        if part(module) == "app" or ("services" in module.parts and module.parent.name in SERVICES):
+            continue
+        code = ast.unparse(ast.parse(module.read_text(encoding="utf-8")))
+        without_docstrings = "\n".join(
+            line for line in code.splitlines() if not line.lstrip().startswith(('"""', "'''"))
+        )
+        assert not [name for name in names if name in without_docstrings], module
+
+
+def test_only_the_composition_root_knows_which_services_there_are() -> None:
+    for module in MODULES:
+        if module.parent.name in SERVICES or part(module) == "app":
+            continue
+        assert not [name for name in imported(module) for service in SERVICES if f"services.{service}" in name], module

@@ -1,0 +1,258 @@
+"""The command line and the servers, as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator import __version__
+from simulator.app import shipped
+from simulator.server import ThreadedServer
+from tests.conftest import CAPACITIES
+
+GRANIAN = [sys.executable, "-m", "simulator"]
+WAITRESS = [
+    sys.executable,
+    "-c",
+    "import sys; sys.modules['granian'] = None; from simulator.cli import main; main(prog_name='apio-simulator')",
+]
+RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
+
+
+class Server:
+    """A running `serve`, its banner, and its address."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.banner: list[str] = []
+        for line in process.stdout:
+            self.banner.append(line.rstrip("\n"))
+            if line == "Ready.\n":
+                break
+        address = re.search(r"http://\S+:\d+", "\n".join(self.banner))
+        assert address, self.banner
+        self.url = address[0]
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send the signal; the seconds until the process has ended."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(5)
+        return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def serving(
+    *arguments: str, command: list[str] = GRANIAN, environment: dict[str, str] | None = None
+) -> Iterator[Server]:
+    process = subprocess.Popen(
+        [*command, "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    try:
+        yield Server(process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=5)
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GRANIAN, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [GRANIAN, WAITRESS], ids=["granian", "waitress"])
+class TestServe:
+    def test_it_says_who_it_is_and_ends_its_banner_with_ready(self, command: list[str]) -> None:
+        with serving("--port", "0", command=command) as server:
+            assert server.banner[0].startswith(f"apio-simulator {__version__} at http://127.0.0.1:")
+            assert server.banner[-1] == "Ready."
+            text = "\n".join(server.banner)
+            assert "default.yaml: 3 tenants" in text
+            assert "groupadmin / secret: Group Admin of foo/foogroup, token foogroup-admin" in text
+            assert f"{server.url}/_simulator/docs" in text
+            assert not server.url.endswith(":0")
+            assert httpx.get(server.url + RECEPTION).json()["maxCalls"] == 7
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_it_ends_within_a_second(self, command: list[str], number: int) -> None:
+        with serving("--port", "0", command=command) as server:
+            assert httpx.get(server.url + RECEPTION).status_code == 200
+            assert server.stop(number) < 1
+            assert server.process.returncode == 0
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(server.url)
+
+    def test_a_connection_is_kept_alive(self, command: list[str]) -> None:
+        with serving("--port", "0", command=command) as server:
+            connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+            connection.connect()
+            first = connection.sock
+            for _ in range(3):
+                connection.request("GET", RECEPTION)
+                assert connection.getresponse().read()
+                assert connection.sock is first
+            connection.close()
+
+    def test_one_log_line_a_request_as_text_or_json(self, command: list[str]) -> None:
+        with serving("--port", "0", "--log-format", "json", command=command) as server:
+            httpx.get(server.url + "/api/v1/none")
+            server.stop()
+            assert server.process.stderr is not None
+            entries = [json.loads(line) for line in server.process.stderr.read().splitlines()]
+        assert [(entry["path"], entry["status"], entry["rule"]) for entry in entries] == [("/api/v1/none", 404, "G-1")]
+
+    def test_a_port_in_use_is_one_clear_line_and_status_2(self, command: list[str]) -> None:
+        with serving("--port", "0", command=command) as server:
+            port = server.url.rpartition(":")[2]
+            second = subprocess.run([*command, "serve", "--port", port], capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert second.stderr.startswith(f"apio-simulator: cannot listen at 127.0.0.1 port {port}")
+        assert len(second.stderr.splitlines()) == 1
+        assert second.stdout == ""
+
+
+def test_granian_answers_what_is_in_flight_when_it_is_told_to_stop() -> None:
+    with serving("--port", "0") as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as connection:
+            body = b'{"maxCalls": 1}'
+            head = f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            connection.sendall(head + body[:5])
+            time.sleep(0.1)
+            threading.Timer(0.2, connection.sendall, [body[5:]]).start()
+            assert server.stop() < 1
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_waitress_answers_what_is_in_flight_when_it_is_told_to_stop() -> None:
+    entered = threading.Event()
+
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        entered.set()
+        time.sleep(0.2)
+        start_response("200 OK", [("Content-Length", "100000")])
+        return [b"x" * 100_000]
+
+    server = ThreadedServer(slow)
+    server.start()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.get, f"http://127.0.0.1:{server.port}")
+        assert entered.wait(5)
+        server.stop()
+        assert len(answer.result().content) == 100_000
+
+
+def test_the_worker_does_not_outlive_a_main_process_that_was_killed() -> None:
+    with serving("--port", "0") as server:
+        server.stop(signal.SIGKILL)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            try:
+                httpx.get(server.url + "/_simulator/health")
+            except httpx.TransportError:
+                return
+            time.sleep(0.05)
+    pytest.fail("the worker still answers")
+
+
+class TestOptions:
+    def test_every_option_is_an_environment_variable_too_and_the_option_wins(self, tmp_path: Path) -> None:
+        fixture = str(shipped("fixtures/minimal.yaml"))
+        environment = {
+            "APIO_SIMULATOR_PORT": "1",
+            "APIO_SIMULATOR_FIXTURES": fixture,
+            "APIO_SIMULATOR_AUTH": "required",
+            "APIO_SIMULATOR_CORS_ORIGIN": "http://a.example http://b.example",
+            "APIO_SIMULATOR_MAX_BODY": "10",
+            "APIO_SIMULATOR_LOG_FORMAT": "json",
+            "APIO_SIMULATOR_SANDBOX_LIMIT": "1",
+            "APIO_SIMULATOR_HOST": "localhost",
+        }
+        with serving("--port", "0", environment=environment) as server:
+            assert "minimal.yaml" in server.banner[1]
+            assert "credentials required" in server.banner[0]
+            answer = httpx.get(server.url + "/api/v1/none", headers={"Origin": "http://b.example"})
+            assert answer.headers["Access-Control-Allow-Origin"] == "http://b.example"
+            answer = httpx.get(server.url + "/api/v1/none", headers={"Origin": "http://c.example"})
+            assert "Access-Control-Allow-Origin" not in answer.headers
+            answer = httpx.post(server.url + "/api/v1/login/", json={"username": "a", "password": "b"})
+            assert answer.status_code == 413
+
+    @pytest.mark.parametrize(
+        ("arguments", "environment", "message"),
+        [
+            (["serve", "--colour"], {}, "No such option"),
+            (["serve", "--auth", "maybe"], {}, "'maybe' is not one of 'optional', 'required'"),
+            (["serve", "--port", "70000"], {}, "70000 is not in the range"),
+            (["serve", "--cors-origin", "localhost:3000"], {}, "is no origin; write it like http://localhost:3000"),
+            (
+                ["serve"],
+                {"APIO_SIMULATOR_PROT": "1"},
+                "APIO_SIMULATOR_PROT is not known; known are APIO_SIMULATOR_AUTH",
+            ),
+            (["serve"], {"APIO_SIMULATOR_PORT": "x"}, "APIO_SIMULATOR_PORT"),
+            (["serve", "--fixtures", "none.yaml"], {}, "none.yaml: cannot be read: No such file or directory"),
+            (["serve", "--host", "256.0.0.1", "--port", "0"], {}, "cannot listen at 256.0.0.1"),
+            (["validate"], {}, "Missing argument"),
+        ],
+    )
+    def test_a_mistake_is_said_in_a_line_and_status_2(
+        self, arguments: list[str], environment: dict[str, str], message: str
+    ) -> None:
+        result = run(*arguments, **environment)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_version(self) -> None:
+        assert run("--version").stdout == f"apio-simulator {__version__}\n"
+
+
+class TestValidate:
+    def test_good_fixtures_are_counted(self) -> None:
+        result = run("validate", str(shipped("fixtures/default.yaml")), str(shipped("fixtures/minimal.yaml")))
+        assert (result.returncode, result.stderr) == (0, "")
+        assert [line.partition(": ")[2] for line in result.stdout.splitlines()] == [
+            "3 tenants, 7 groups, 34 users, 7 accounts",
+            "1 tenant, 1 group, 2 users, 1 account",
+        ]
+
+    def test_of_broken_ones_every_fault_is_said(self, tmp_path: Path) -> None:
+        broken = tmp_path / "broken.yaml"
+        broken.write_text("version: 2\ntenants: {t: {type: Shop}}\n", encoding="utf-8")
+        result = run("validate", str(broken), str(shipped("fixtures/minimal.yaml")))
+        assert result.returncode == 2
+        assert result.stderr.splitlines() == [
+            f"{broken}:1: /version: must be one of 1, not 2 (G-5)",
+            f"{broken}:1: /defaultDomain: is required (G-5)",
+            f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-5)',
+        ]
+        assert "minimal.yaml: 1 tenant" in result.stdout
