@@ -1,0 +1,38 @@
+# Everything runs in .venv, which these targets set up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: serve test lint format bench clean
+
+serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
+	@$(BIN)/apio-simulator serve $(ARGS)
+
+test: $(VENV)/development  ## run all tests
+	@$(BIN)/python -m pytest --numprocesses auto --quiet $(ARGS)
+
+lint: $(VENV)/development  ## formatter, linter and type checker, changing nothing
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/development  ## bring the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/development  ## measure, as ratios within one run
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/runtime: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/development: $(VENV)/runtime
+	@$(PIP) --editable '.[dev]'
+	@touch $@

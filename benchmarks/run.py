@@ -1,0 +1,117 @@
+"""Measure, as ratios of things timed in turn within one run: single figures of a noisy machine mean nothing.
+
+make bench
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from flask import Flask, Response
+
+from simulator.app import Simulation, create_app
+from simulator.directory import User
+from simulator.state.world import World
+
+PATH = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/Reception/"
+ROUNDS, CALLS = 15, 300
+
+
+def bare_flask(answer: bytes) -> Flask:
+    """The least that Flask can do: one rule of the same shape, a constant answer."""
+    app = Flask("bare", static_folder=None)
+    rule = "/api/v1/tenants/<a>/groups/<b>/services/call_capacities/<c>/"
+    app.add_url_rule(rule, view_func=lambda **_: Response(answer, content_type="application/json"), endpoint="constant")
+    return app
+
+
+def caller(app: Flask, method: str, body: bytes = b"") -> Callable[[], object]:
+    """A call of the WSGI application itself, without a server or a client around it."""
+    from io import BytesIO
+
+    from werkzeug.test import create_environ
+
+    template = create_environ(PATH, method=method, data=body, content_type="application/json")
+
+    def call() -> object:
+        environ = {**template, "wsgi.input": BytesIO(body)}
+        return b"".join(app.wsgi_app(environ, lambda *_: lambda _: None))
+
+    return call
+
+
+def compare(title: str, subject: Callable[[], object], base: Callable[[], object], of: str, calls: int = CALLS) -> None:
+    """Time both in turn and print the median of the ratios."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        for _ in range(calls):
+            work()
+        return (time.perf_counter() - began) / calls
+
+    seconds(subject), seconds(base)
+    pairs = [(seconds(subject), seconds(base)) for _ in range(ROUNDS)]
+    ratio = statistics.median(one / other for one, other in pairs)
+    micro = [statistics.median(column) * 1e6 for column in zip(*pairs, strict=True)]
+    print(f"{title}: {ratio:.2f} times {of}  ({micro[0]:.0f} µs against {micro[1]:.0f} µs)")
+
+
+def enlarged(world: World, users: int) -> World:
+    """The world with so many users more, all in the group that the benchmark writes to."""
+    directory = world.directory
+    tenant = directory.tenants["foo"]
+    group = tenant.groups["foogroup"]
+    more = {
+        (user_id := f"extra{number}@sip.netaxis.be"): User(
+            tenant_id="foo",
+            group_id="foogroup",
+            user_id=user_id,
+            first_name="E",
+            last_name="X",
+            services=("Executive",),
+        )
+        for number in range(users)
+    }
+    group = replace(group, users={**group.users, **more})
+    tenant = replace(tenant, groups={**tenant.groups, "foogroup": group}, users={**tenant.users, **more})
+    states = world.states
+    for user_id in more:
+        states = states.insert(("executive", "foo", "foogroup", user_id), object())
+    return replace(world, directory=replace(directory, tenants={**directory.tenants, "foo": tenant}), states=states)
+
+
+def start() -> None:
+    """From nothing to the first answer, against an interpreter that imports Flask and ends."""
+    program = "from simulator.app import create_app; create_app().test_client().get('/_simulator/health')"
+    compare(
+        "start to the first answer",
+        lambda: subprocess.run([sys.executable, "-c", program], check=True),
+        lambda: subprocess.run([sys.executable, "-c", "import flask"], check=True),
+        "`import flask`",
+        calls=1,
+    )
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    simulation = Simulation()
+    world = simulation.default_world()
+    small, large = create_app(simulation, world), create_app(simulation, enlarged(world, 1_000_000))
+    answer: bytes = small.test_client().get(PATH).data
+    bare = caller(bare_flask(answer), "GET")
+    compare("GET of an instance", caller(small, "GET"), bare, "a constant answer of bare Flask")
+    put = b'{"maxCalls": 5, "maxIncomingCalls": null}'
+    compare("PUT of an instance", caller(small, "PUT", put), bare, "a constant answer of bare Flask")
+    compare(
+        "PUT in a world of a million users", caller(large, "PUT", put), caller(small, "PUT", put), "the same with 34"
+    )
+    start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The README says what is true: its commands run, its tables are those of the program."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from simulator.app import Simulation
+from simulator.cli import main
+from simulator.document import parse_document
+from simulator.http.errors import BREACH, CATALOGUE
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:4080"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    section = README.partition(f"## {heading}\n")[2]
+    table = re.search(r"\|.*?\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", section)
+    assert table, heading
+    return [[cell.strip().strip("`") for cell in line.strip("|\n").split("|")] for line in table[1].splitlines()]
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Each command that the README shows with its output, in order."""
+    found = []
+    for block in blocks("console"):
+        for part in block.split("$ ")[1:] if block.startswith("$ ") else []:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+def test_every_command_prints_what_the_readme_shows(server: str, tmp_path: Path) -> None:
+    subprocess.run(["curl", "-s", "-X", "POST", f"{server}/_simulator/reset"], check=True)
+    for command, output in sessions():
+        command = command.replace(ADDRESS, server).replace("/tmp/apio-cookies", str(tmp_path / "cookies"))
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env={**os.environ})
+        assert done.stdout.rstrip("\n") == output.rstrip("\n"), command
+    assert len(sessions()) >= 10
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):
+        assert f"\n{target}: " in makefile
+
+
+def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
+    stated = []
+    for operation_id, call, right in rows("Operations"):
+        method, _, path = call.partition(" `")
+        full = "/api/v1/" + path.replace("…/", "tenants/{tenant_id}/groups/{group_id}/")
+        stated.append((operation_id, method, full, None if right == "none" else right))
+    operations = simulation.contract.operations.values()
+    assert sorted(stated, key=str) == sorted(
+        ((each.operation_id, each.method, each.path, each.minimum_right) for each in operations), key=str
+    )
+
+
+def test_the_error_table_is_the_catalogue() -> None:
+    kinds = [*CATALOGUE.values(), BREACH]
+    assert rows("Errors") == [[str(kind.code), str(kind.status), kind.message] for kind in kinds]
+    assert all(kind.code // 100 == kind.status for kind in kinds)
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    assert 42 not in {kind.code for kind in kinds}
+
+
+def test_the_options_table_is_the_command_line() -> None:
+    options = [each for each in main.commands["serve"].params if isinstance(each, click.Option)]
+    stated = [(option, variable) for option, variable, _, _ in rows("Options")]
+    assert stated == [(option.opts[0], option.envvar) for option in options]
+    for (_, _, default, _), option in zip(rows("Options"), options, strict=True):
+        if option.name not in ("fixtures", "cors_origins"):
+            assert default == str(option.default)
+
+
+def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
+    (fixture,) = blocks("yaml")
+    assert simulation.fixtures.world(parse_document("README.md", fixture))
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_linked_exists(name: str) -> None:
+    text = (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^):#]+)\)", text):
+        assert (Path(__file__).parents[1] / target).exists(), target
