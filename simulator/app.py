@@ -84,6 +84,7 @@ def create_app(
     sandboxes = Sandboxes(world or simulation.default_world(), sandbox_limit)
     app = Flask("simulator", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # A path without its last slash finds its rule, so that the refusal can say what is missing; no redirects (G-1).
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -106,7 +107,7 @@ def _answer_http_error(error: HTTPException) -> Response:
         return refuse(MethodNotAllowed(Fault("G-10", reason), allowed), request.environ)
     if error.code == 404:
         reason = (
-            f"no operation has the path {request.path}; the documentation is at {request.script_root}/_simulator/docs"
+            f"no operation has the path {request.script_root}{request.path}; see {request.script_root}/_simulator/docs"
         )
         return refuse(UnknownPath(Fault("G-1", reason)), request.environ)
     return _answer_failure(error)

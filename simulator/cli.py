@@ -6,23 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from simulator import __version__
 from simulator.app import AUTH_MODES, MAX_BODY, SANDBOX_LIMIT, Simulation, create_app
-from simulator.directory import Directory
+from simulator.directory import Account, Directory
 from simulator.errors import BrokenDocument
-from simulator.server import Loader, PortInUse, reserve
-from simulator.server import serve as run_server
-from simulator.state.world import World
-
-if TYPE_CHECKING:
-    from flask import Flask
+from simulator.server import LARGEST_BODY, PortInUse, Server, configure_logging, run_until_stopped
 
 PREFIX = "APIO_SIMULATOR_"
 DEFAULT_PORT = 4080
@@ -46,37 +39,6 @@ class Origin(click.ParamType[str]):
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+|null", value):
             self.fail(f"{value!r} is no origin; write it like http://localhost:3000, without a path", param, ctx)
         return str(value)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a server is to serve; enough to build its application in another process."""
-
-    fixtures: Path | None
-    auth: str
-    cors_origins: tuple[str, ...]
-    max_body: int
-    sandbox_limit: int
-
-    def build(self) -> Flask:
-        """The application."""
-        simulation = Simulation()
-        return self.application(simulation, self.world(simulation))
-
-    def world(self, simulation: Simulation) -> World:
-        """The world of the fixture asked for."""
-        return simulation.fixtures.read(self.fixtures) if self.fixtures else simulation.default_world()
-
-    def application(self, simulation: Simulation, world: World) -> Flask:
-        """The application of a world."""
-        return create_app(
-            simulation,
-            world,
-            auth=self.auth,
-            cors_origins=self.cors_origins,
-            max_body=self.max_body,
-            sandbox_limit=self.sandbox_limit,
-        )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,28 +65,20 @@ def main() -> None:
 @option("--max-body", default=MAX_BODY, type=click.IntRange(min=1), help="The largest body, in bytes.")
 @option("--sandbox-limit", default=SANDBOX_LIMIT, type=click.IntRange(min=1), help="How many named sandboxes live.")
 @option("--log-format", default="text", type=click.Choice(["text", "json"]), help="How the log is written.")
-def serve(host: str, port: int, log_format: str, **options: Any) -> None:
+def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
-    settings = Settings(**options)
+    configure_logging(log_format)
     try:
         simulation = Simulation()
-        world = settings.world(simulation)
-        host, port = reserve(host, port)
+        world = simulation.fixtures.read(fixtures) if fixtures else simulation.default_world()
+        app = create_app(simulation, world, **options)
+        server = Server(app, host, port, max(LARGEST_BODY, 2 * int(options["max_body"])))
     except BrokenDocument as broken:
         fail(broken)
     except PortInUse as in_use:
-        hint = "another program may be using it; choose one with --port, or --port 0 for a free one"
-        click.echo(f"apio-simulator: {in_use} ({hint})", err=True)
-        sys.exit(2)
-    loader = Loader(
-        build=settings.build,
-        ready=partial(click.echo, banner(settings, world.directory, host, port)),
-        log_format=log_format,
-        host=host,
-        port=port,
-        app=settings.application(simulation, world),
-    )
-    run_server(loader)
+        fail(f"apio-simulator: {in_use}; choose an address with --host and --port, or --port 0 for a free port")
+    text = banner(server.url, options["auth"], fixtures, world.directory)
+    run_until_stopped(server, ready=lambda: click.echo(text))
 
 
 @main.command()
@@ -145,9 +99,9 @@ def validate(files: tuple[Path, ...]) -> None:
     sys.exit(2 if failed else 0)
 
 
-def fail(broken: BrokenDocument) -> Any:
+def fail(problem: object) -> NoReturn:
     """Say what there is to mend, and exit."""
-    click.echo(broken, err=True)
+    click.echo(problem, err=True)
     sys.exit(2)
 
 
@@ -164,13 +118,11 @@ def counts(directory: Directory) -> str:
     return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in numbers.items())
 
 
-def banner(settings: Settings, directory: Directory, host: str, port: int) -> str:
+def banner(url: str, auth: str, fixtures: Path | None, directory: Directory) -> str:
     """What the server says once it listens, `Ready.` in the last line."""
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    fixture = settings.fixtures or "default.yaml"
     lines = [
-        f"apio-simulator {__version__} at {url}, credentials {settings.auth}",
-        f"  fixture   {fixture}: {counts(directory)}",
+        f"apio-simulator {__version__} at {url}, credentials {auth}",
+        f"  fixture   {fixtures or 'default.yaml'}: {counts(directory)}",
         *(f"  account   {account}" for account in map(_account_line, directory.accounts.values())),
         f"  docs      {url}/_simulator/docs",
         "Ready.",
@@ -178,7 +130,7 @@ def banner(settings: Settings, directory: Directory, host: str, port: int) -> st
     return "\n".join(lines)
 
 
-def _account_line(account: Any) -> str:
+def _account_line(account: Account) -> str:
     bounds = "/".join(filter(None, (account.tenant_id, account.group_id, account.user_id)))
     token = f", token {account.token}" if account.token else ""
     return f"{account.name} / {account.password}: {account.level.title}{' of ' + bounds if bounds else ''}{token}"

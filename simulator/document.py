@@ -6,6 +6,7 @@ Only JSON's types exist here: a date or a sexagesimal number stays the text it i
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,15 @@ _SCALARS = {
 class Document:
     """A file's content as JSON types, and where its places are.
 
-    `lines` holds, for every JSON Pointer of the content, the line (from 1) on which it starts.
+    `lines` holds, for every JSON Pointer of the content, the line (from 1) on which it starts; `problems` what is wrong
+    with the file although it could be read.
     """
 
     def __init__(self, name: str, data: Any, lines: dict[str, int]) -> None:
         self.name = name
         self.data = data
         self.lines = lines
+        self.problems: list[Problem] = []
 
     def place(self, pointer: str) -> str:
         """`file:line` of the place itself or, where it does not exist, of the nearest place around it."""
@@ -71,24 +74,24 @@ def read_document(path: Path) -> Document:
 def parse_document(name: str, text: str) -> Document:
     """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`."""
     loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document = Document(name, None, {})
     try:
         loader = loader_class(_SURROGATE_PAIR.sub(_whole_character, text))
         try:
             root = loader.get_single_node()
         finally:
             loader.dispose()
+        # A node takes a character at least; only aliases make more of them, and nobody needs ten times as many.
+        document.data = _Construction(document, 1_000 + 10 * len(text)).value(root, "", ())
     except RecursionError:
         raise BrokenDocument([Problem(name, "is nested too deeply")]) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BrokenDocument([Problem(f"{name}:{line}", f"is not well-formed YAML: {error.problem}")]) from None
-    except yaml.YAMLError as error:
-        raise BrokenDocument([Problem(name, f"is not well-formed YAML: {error}")]) from None
-    document = Document(name, None, {})
-    problems: list[Problem] = []
-    document.data = _construct(root, "", document, problems, ())
-    if problems:
-        raise BrokenDocument(problems)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        reason = f"holds a character that YAML does not allow: {error.reason}"
+        raise BrokenDocument([Problem(f"{name}:{line}", reason)]) from None
     return document
 
 
@@ -97,33 +100,47 @@ def _whole_character(match: re.Match[str]) -> str:
     return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
 
-def _construct(
-    node: yaml.Node | None, pointer: str, document: Document, problems: list[Problem], inside: tuple[yaml.Node, ...]
-) -> Any:
-    if node is None:
-        return None
-    document.lines[pointer] = node.start_mark.line + 1
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
-    if node in inside:
-        problems.append(document.problem(pointer, "an alias must not contain itself"))
-        return None
-    inside = (*inside, node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(item, f"{pointer}/{i}", document, problems, inside) for i, item in enumerate(node.value)]
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            problems.append(document.problem(pointer, "a key must be a plain text"))
-            continue
-        key = key_node.value
-        place = pointer + token(key)
-        if key in result:
-            problems.append(Problem(f"{document.name}:{key_node.start_mark.line + 1}: {place}", "stands here twice"))
-            continue
-        result[key] = _construct(value_node, place, document, problems, inside)
-        document.lines[place] = key_node.start_mark.line + 1
-    return result
+class _Construction:
+    """Makes plain data of YAML's nodes and notes where each stands, up to a number of nodes."""
+
+    def __init__(self, document: Document, limit: int) -> None:
+        self.document = document
+        self.left = limit
+
+    def value(self, node: yaml.Node | None, pointer: str, inside: tuple[yaml.Node, ...]) -> Any:
+        if node is None:
+            return None
+        line = node.start_mark.line + 1
+        self.document.lines[pointer] = line
+        self.left -= 1
+        if self.left < 0 or node in inside:
+            message = "an alias must not contain itself" if node in inside else "its aliases make far too much of it"
+            raise BrokenDocument([Problem(f"{self.document.name}:{line}", message)])
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        inside = (*inside, node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, f"{pointer}/{i}", inside) for i, item in enumerate(node.value)]
+        return self.mapping(node, pointer, inside)
+
+    def mapping(self, node: yaml.Node, pointer: str, inside: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problem(line, pointer, "a key must be a plain text")
+                continue
+            key = key_node.value
+            place = pointer + token(key)
+            if key in result:
+                self.problem(line, place, "stands here twice")
+                continue
+            result[key] = self.value(value_node, place, inside)
+            self.document.lines[place] = line
+        return result
+
+    def problem(self, line: int, pointer: str, message: str) -> None:
+        self.document.problems.append(Problem(f"{self.document.name}:{line}: {pointer or '/'}", message))
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
@@ -134,7 +151,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         return None
     if _SCALARS["bool"].fullmatch(text):
         return text[0] in "tT"
-    if _SCALARS["int"].fullmatch(text):
+    # Python makes no integers of more digits than this; whoever asks for one gets to see the text.
+    if len(text) < sys.get_int_max_str_digits() and _SCALARS["int"].fullmatch(text):
         return int(text)
     if _SCALARS["float"].fullmatch(text):
         return float(text)

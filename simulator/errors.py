@@ -34,6 +34,10 @@ class Refusal(Exception):
         self.faults = faults
 
 
+class MalformedRequest(Refusal):
+    """What came is no HTTP request (G-8)."""
+
+
 class MalformedBody(Refusal):
     """The body is not a JSON object in UTF-8 (G-2)."""
 
@@ -92,6 +96,10 @@ class NotAcceptable(Refusal):
 
 class BodyTooLarge(Refusal):
     """The body is over the limit (G-10)."""
+
+
+class HeaderTooLarge(Refusal):
+    """The header of the request is over the server's limit (G-8)."""
 
 
 class UnsupportedContentType(Refusal):

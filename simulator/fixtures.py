@@ -7,12 +7,12 @@ in place by the same rules that answer POST and PUT.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from simulator.contract.fields import CompiledSchema
 from simulator.contract.schemas import SchemaCompiler, snake_case
@@ -21,6 +21,8 @@ from simulator.document import Document, pointer_to, read_document
 from simulator.errors import BrokenDocument, Fault, Problem, Refusal
 from simulator.services.service import Section, Service
 from simulator.state.world import Fork, World
+
+S = TypeVar("S")
 
 _USABLE_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff/]+")
 _UNREACHABLE = "cannot be named by a path: an id is not empty, `.` or `..` and holds neither `/` nor control characters"
@@ -43,12 +45,14 @@ class FixtureReader:
     def world(self, document: Document) -> World:
         """The world that a document holds. Raises `BrokenDocument` like `read`."""
         if not isinstance(document.data, dict):
-            raise BrokenDocument([document.problem("", "must be a mapping with version, defaultDomain and tenants")])
+            message = "must be a mapping with version, defaultDomain and tenants"
+            raise BrokenDocument([*document.problems, document.problem("", message)])
         data, faults = self.schema.read_what_is_valid(document.data)
         reading = _Reading(self.services, document.data, faults)
         world = reading.world(data)
-        if reading.faults:
-            raise BrokenDocument(_problem(document, fault) for fault in reading.faults)
+        problems = [*document.problems, *(_problem(document, fault) for fault in reading.faults)]
+        if problems:
+            raise BrokenDocument(problems)
         return world
 
 
@@ -120,7 +124,7 @@ class _Reading:
             groups[group_id] = Group(
                 tenant_id=tenant_id,
                 group_id=group_id,
-                services=tuple(content.get("services", ())),
+                services=tuple(filter(None, content.get("services", ()))),
                 departments=MappingProxyType(departments),
                 users=MappingProxyType(group_users),
             )
@@ -160,7 +164,7 @@ class _Reading:
             group_id=here[3],
             user_id=here[5],
             department=departments.get(department or ""),
-            services=tuple(data.get("services", ())),
+            services=tuple(filter(None, data.get("services", ()))),
         )
 
     def account(self, name: str, data: dict[str, Any], directory: Directory) -> Account:
@@ -200,24 +204,26 @@ class _Reading:
         self, fork: Fork, section: Section | None, here: tuple[str, ...], content: dict[str, Any], owner: Group | User
     ) -> None:
         """Seed a service's section of a group or a user, if it is there and its shape is right."""
-        pointer = pointer_to(here)
         raw: Any = self.raw
         for key in here:
             raw = raw[key]
         if section is None or section.key not in raw:
             return
-        place = f"{pointer}/{section.key}"
+        place = f"{pointer_to(here)}/{section.key}"
         if section.service not in owner.services:
             self.faults.append(Fault(section.rule, f"the service {section.service} is not assigned here", place))
-        elif not any(each == place or each.startswith(place + "/") for each in self.misshapen):
-            section.seed(fork, owner, content[snake_case(section.key)], lambda below: self.attempt(place + below))
+        elif snake_case(section.key) in content:
+            section.seed(fork, owner, content[snake_case(section.key)], partial(self.attempt, place))
 
-    @contextmanager
-    def attempt(self, place: str) -> Iterator[None]:
+    def attempt(self, section: str, pointer: str, step: Callable[[], S], otherwise: S) -> S:
+        place = section + pointer
+        if any(each == place or each.startswith(place + "/") for each in self.misshapen):
+            return otherwise
         try:
-            yield
+            return step()
         except Refusal as refusal:
             self.faults.extend(fault.below(place) for fault in refusal.faults)
+            return otherwise
 
 
 def _problem(document: Document, fault: Fault) -> Problem:
@@ -256,7 +262,12 @@ def _shape(services: Sequence[Service]) -> dict[str, Any]:
         tenantId=needed,
         groupId=needed,
         userId=needed,
-        token=needed,
+        token={
+            "type": "string",
+            "pattern": "^[!-~]+$",
+            "x-expected": "printable ASCII without blanks",
+            "x-rule": "A-4",
+        },
     )
     return _object(
         "version defaultDomain tenants",

@@ -1,37 +1,135 @@
-"""The servers that carry the WSGI application, and the log they write.
-
-`serve` runs the command line's server: granian, or waitress where granian cannot be imported. `ThreadedServer` is
-waitress on a thread of the present process, for tests and for that case.
-"""
+"""The server that carries the WSGI application, waitress on a thread of this process, and the log it writes."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from simulator.errors import BodyTooLarge, Fault, HeaderTooLarge, MalformedRequest
+from simulator.http.errors import CATALOGUE, JSON, report
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+logger = logging.getLogger("simulator.server")
 
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
 
 THREADS = 4
+CONNECTIONS = 1_000
+LARGEST_BODY = 64 * 1024 * 1024
+"""How many bytes of a body are received at all, so that the application can say what it thinks of them."""
 
 
 class PortInUse(Exception):
     """The address cannot be listened at."""
+
+
+class Server:
+    """Serves an application at an address of this machine; `port` 0 becomes a free one.
+
+    Raises `PortInUse` if the address cannot be had. There is one process only: state in memory and two processes would
+    be two worlds.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0, largest_body: int = LARGEST_BODY
+    ) -> None:
+        listener = _listening_socket(host, port)
+        self.host, self.port = listener.getsockname()[:2]
+        # Nothing goes to temporary files: there may be no place for them.
+        server: Any = create_server(
+            app,
+            sockets=[listener],
+            threads=THREADS,
+            ident="apio-simulator",
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
+            max_request_body_size=largest_body,
+            inbuf_overflow=2 * largest_body,
+            outbuf_overflow=2 * largest_body,
+        )
+        server.channel_class = _Channel
+        self._server = server
+        self._thread = threading.Thread(target=self._server.run, name="apio-simulator", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address as clients write it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end."""
+        end = time.monotonic() + GRACE_SECONDS
+        self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
+        self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
+        while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
+            time.sleep(0.005)
+        self._in_loop(lambda: wasyncore.close_all(self._server._map))
+        self._thread.join(GRACE_SECONDS)
+
+    def _channels(self) -> list[Any]:
+        return list(self._server.active_channels.values())
+
+    def _in_loop(self, work: Callable[[], object]) -> None:
+        self._server.trigger.pull_trigger(work)
+
+
+class _JsonErrorTask(ErrorTask):
+    """The answer to what is no HTTP request, in the shape of every error (G-8)."""
+
+    def execute(self) -> None:
+        request: Any = self.request
+        error = request.error
+        kinds = {413: BodyTooLarge, 431: HeaderTooLarge}
+        kind = CATALOGUE[kinds.get(error.code, MalformedRequest)]
+        body = orjson.dumps(report(kind, (Fault("G-8", error.body),)))
+        logger.info("%d %s: %s", kind.status, kind.message, error.body)
+        self.status = f"{kind.status} {error.reason}"
+        self.response_headers = [("Content-Type", JSON)]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _JsonErrorTask
+
+
+def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.start()
+    ready()
+    stop.wait()
+    server.stop()
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server((str(address[0]), port), family=family, backlog=CONNECTIONS)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PortInUse(f"cannot listen at {host!r} port {port}: {reason.partition(' (while')[0]}") from None
 
 
 class _TextFormatter(logging.Formatter):
@@ -39,14 +137,14 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
-        self._style._fmt = f"%(asctime)s {level}%(message)s"
-        return super().format(record)
+        return f"{self.formatTime(record, '%H:%M:%S')} {level}{super().format(record)}"
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a record; a request's facts are attributes of their own."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
         fields: dict[str, Any] = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname}
         fields |= getattr(record, "fields", None) or {"message": record.getMessage()}
         if record.exc_info:
@@ -57,137 +155,10 @@ class _JsonFormatter(logging.Formatter):
 def configure_logging(log_format: str) -> None:
     """Send the simulator's log to standard error, as `text` or as `json`."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter(datefmt="%H:%M:%S"))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger("simulator")
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
     # Waitress reports every request that has to wait for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-
-
-def reserve(host: str, port: int) -> tuple[str, int]:
-    """The numeric address and the port to listen at, a free one for 0. Raises `PortInUse` if it cannot be had.
-
-    Granian's socket would share a busy port with another granian, and each would get half of the requests.
-    """
-    with _listening_socket(host, port) as probe:
-        address = probe.getsockname()
-        return str(address[0]), int(address[1])
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=1024)
-    except OSError as error:
-        raise PortInUse(f"cannot listen at {host} port {port}: {error.strerror or error}") from None
-
-
-@dataclass
-class Loader:
-    """Hands the application to granian's worker and reports `ready` once that listens.
-
-    Where the worker is a fork, it inherits the application; where it is spawned, it builds its own.
-    """
-
-    build: Callable[[], WSGIApplication]
-    ready: Callable[[], None]
-    log_format: str
-    host: str
-    port: int
-    app: WSGIApplication | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "app": None}
-
-    def __call__(self) -> WSGIApplication:
-        """Called by granian in the worker, just before it listens."""
-        configure_logging(self.log_format)
-        threading.Thread(target=self._announce, daemon=True).start()
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        return self.app or self.build()
-
-    def _announce(self) -> None:
-        while True:
-            try:
-                socket.create_connection((reachable(self.host), self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.005)
-            else:
-                return self.ready()
-
-
-def reachable(host: str) -> str:
-    """An address of this machine at which a server that listens at `host` is reached."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - looked up, not bound
-
-
-def serve(loader: Loader) -> None:
-    """Serve until SIGTERM or Ctrl-C, then answer what is in flight and return within a second."""
-    try:
-        from granian import Granian
-        from granian.constants import Interfaces
-    except ImportError:
-        serve_threaded(loader)
-        return
-    server = Granian(
-        "simulator",
-        address=loader.host,
-        port=loader.port,
-        interface=Interfaces.WSGI,
-        # A second worker would be a second universe.
-        workers=1,
-        blocking_threads=THREADS,
-        websockets=False,
-        log_enabled=False,
-        workers_kill_timeout=1,
-    )
-    server.serve(target_loader=loader, wrap_loader=False)
-
-
-def serve_threaded(loader: Loader) -> None:
-    """What `serve` does, on waitress in this process."""
-    configure_logging(loader.log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    server = ThreadedServer(loader.app or loader.build(), loader.host, loader.port)
-    server.start()
-    loader.ready()
-    stop.wait()
-    server.stop()
-
-
-class ThreadedServer:
-    """Waitress on a thread of this process; `port` 0 becomes a free one."""
-
-    def __init__(self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> None:
-        listener = _listening_socket(host, port)
-        self.port = int(listener.getsockname()[1])
-        self._server: Any = create_server(app, sockets=[listener], threads=THREADS, ident="apio-simulator")
-        self._thread = threading.Thread(target=self._server.run, name="apio-simulator", daemon=True)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer what is in flight, for `GRACE_SECONDS` at most, and close."""
-        end = time.monotonic() + GRACE_SECONDS
-        self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
-        while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
-            time.sleep(0.005)
-        wasyncore.close_all(self._server._map)
-        self._thread.join(GRACE_SECONDS)
-
-    def _channels(self) -> list[Any]:
-        return list(self._server.active_channels.values())
-
-
-def _end_with_parent() -> None:
-    """Stop the worker when granian's main process is gone: killed, it could not stop it itself."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation, create_app
-from simulator.server import ThreadedServer
+from simulator.server import Server
 from simulator.state.world import World
 
 CAPACITIES = "tenants/foo/groups/foogroup/services/call_capacities/"
@@ -70,9 +70,9 @@ def world(simulation: Simulation) -> World:
 @pytest.fixture(scope="session")
 def server(simulation: Simulation, world: World) -> Iterator[str]:
     """The address of a server with the default fixture, shared by all tests."""
-    server = ThreadedServer(create_app(simulation, world))
+    server = Server(create_app(simulation, world))
     server.start()
-    yield f"http://127.0.0.1:{server.port}"
+    yield server.url
     server.stop()
 
 

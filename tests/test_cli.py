@@ -23,19 +23,14 @@ import pytest
 
 from simulator import __version__
 from simulator.app import shipped
-from simulator.server import ThreadedServer
-from tests.conftest import CAPACITIES
+from simulator.server import Server
+from tests.conftest import CAPACITIES, Api, faults
 
-GRANIAN = [sys.executable, "-m", "simulator"]
-WAITRESS = [
-    sys.executable,
-    "-c",
-    "import sys; sys.modules['granian'] = None; from simulator.cli import main; main(prog_name='apio-simulator')",
-]
+COMMAND = [sys.executable, "-m", "simulator"]
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
 
 
-class Server:
+class Running:
     """A running `serve`, its banner, and its address."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -59,18 +54,16 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(
-    *arguments: str, command: list[str] = GRANIAN, environment: dict[str, str] | None = None
-) -> Iterator[Server]:
+def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
     process = subprocess.Popen(
-        [*command, "serve", *arguments],
+        [*COMMAND, "serve", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
     )
     try:
-        yield Server(process)
+        yield Running(process)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -79,7 +72,7 @@ def serving(
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*GRANIAN, *arguments],
+        [*COMMAND, *arguments],
         capture_output=True,
         text=True,
         timeout=20,
@@ -88,10 +81,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", [GRANIAN, WAITRESS], ids=["granian", "waitress"])
 class TestServe:
-    def test_it_says_who_it_is_and_ends_its_banner_with_ready(self, command: list[str]) -> None:
-        with serving("--port", "0", command=command) as server:
+    def test_it_says_who_it_is_and_ends_its_banner_with_ready(self) -> None:
+        with serving("--port", "0") as server:
             assert server.banner[0].startswith(f"apio-simulator {__version__} at http://127.0.0.1:")
             assert server.banner[-1] == "Ready."
             text = "\n".join(server.banner)
@@ -102,16 +94,16 @@ class TestServe:
             assert httpx.get(server.url + RECEPTION).json()["maxCalls"] == 7
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_it_ends_within_a_second(self, command: list[str], number: int) -> None:
-        with serving("--port", "0", command=command) as server:
+    def test_it_ends_within_a_second(self, number: int) -> None:
+        with serving("--port", "0") as server:
             assert httpx.get(server.url + RECEPTION).status_code == 200
             assert server.stop(number) < 1
             assert server.process.returncode == 0
             with pytest.raises(httpx.ConnectError):
                 httpx.get(server.url)
 
-    def test_a_connection_is_kept_alive(self, command: list[str]) -> None:
-        with serving("--port", "0", command=command) as server:
+    def test_a_connection_is_kept_alive(self) -> None:
+        with serving("--port", "0") as server:
             connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
             connection.connect()
             first = connection.sock
@@ -121,38 +113,25 @@ class TestServe:
                 assert connection.sock is first
             connection.close()
 
-    def test_one_log_line_a_request_as_text_or_json(self, command: list[str]) -> None:
-        with serving("--port", "0", "--log-format", "json", command=command) as server:
+    def test_one_log_line_a_request_as_text_or_json(self) -> None:
+        with serving("--port", "0", "--log-format", "json") as server:
             httpx.get(server.url + "/api/v1/none")
             server.stop()
             assert server.process.stderr is not None
             entries = [json.loads(line) for line in server.process.stderr.read().splitlines()]
         assert [(entry["path"], entry["status"], entry["rule"]) for entry in entries] == [("/api/v1/none", 404, "G-1")]
 
-    def test_a_port_in_use_is_one_clear_line_and_status_2(self, command: list[str]) -> None:
-        with serving("--port", "0", command=command) as server:
+    def test_a_port_in_use_is_one_clear_line_and_status_2(self) -> None:
+        with serving("--port", "0") as server:
             port = server.url.rpartition(":")[2]
-            second = subprocess.run([*command, "serve", "--port", port], capture_output=True, text=True, check=False)
+            second = subprocess.run([*COMMAND, "serve", "--port", port], capture_output=True, text=True, check=False)
         assert second.returncode == 2
-        assert second.stderr.startswith(f"apio-simulator: cannot listen at 127.0.0.1 port {port}")
+        assert second.stderr.startswith(f"apio-simulator: cannot listen at '127.0.0.1' port {port}")
         assert len(second.stderr.splitlines()) == 1
         assert second.stdout == ""
 
 
-def test_granian_answers_what_is_in_flight_when_it_is_told_to_stop() -> None:
-    with serving("--port", "0") as server:
-        host, _, port = server.url.removeprefix("http://").partition(":")
-        with socket.create_connection((host, int(port))) as connection:
-            body = b'{"maxCalls": 1}'
-            head = f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            connection.sendall(head + body[:5])
-            time.sleep(0.1)
-            threading.Timer(0.2, connection.sendall, [body[5:]]).start()
-            assert server.stop() < 1
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")
-
-
-def test_waitress_answers_what_is_in_flight_when_it_is_told_to_stop() -> None:
+def test_what_is_in_flight_is_answered_when_the_server_is_told_to_stop() -> None:
     entered = threading.Event()
 
     def slow(environ: Any, start_response: Any) -> list[bytes]:
@@ -161,26 +140,65 @@ def test_waitress_answers_what_is_in_flight_when_it_is_told_to_stop() -> None:
         start_response("200 OK", [("Content-Length", "100000")])
         return [b"x" * 100_000]
 
-    server = ThreadedServer(slow)
+    server = Server(slow)
     server.start()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.get, f"http://127.0.0.1:{server.port}")
+        answer = pool.submit(httpx.get, server.url)
         assert entered.wait(5)
         server.stop()
         assert len(answer.result().content) == 100_000
 
 
-def test_the_worker_does_not_outlive_a_main_process_that_was_killed() -> None:
-    with serving("--port", "0") as server:
-        server.stop(signal.SIGKILL)
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            try:
-                httpx.get(server.url + "/_simulator/health")
-            except httpx.TransportError:
-                return
-            time.sleep(0.05)
-    pytest.fail("the worker still answers")
+def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
+    """Status and faults of the answer to bytes that no HTTP client would send."""
+    host, _, port = server.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, faults(httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read()))
+
+
+@pytest.mark.rule("G-8")
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /a\xffb/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+def test_what_is_no_http_request_gets_an_error_of_the_usual_shape(server: str, request_: bytes, status: int) -> None:
+    assert raw(server, request_) == (status, {("G-8", None)})
+
+
+def test_unfinished_requests_keep_nobody_waiting(server: str) -> None:
+    host, _, port = server.removeprefix("http://").partition(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+        assert httpx.get(server + "/_simulator/health", timeout=5).status_code == 200
+
+
+def test_a_body_cut_short_changes_nothing(server: str, api: Api) -> None:
+    host, _, port = server.removeprefix("http://").partition(":")
+    path = f"{api.root}{RECEPTION}"
+    body = b'{"maxCalls": 1}'
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n".encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(5)
+        assert connection.recv(100) == b""
+    assert api.ok("GET", CAPACITIES + "Reception/")["maxCalls"] == 7
 
 
 class TestOptions:
@@ -220,7 +238,8 @@ class TestOptions:
             ),
             (["serve"], {"APIO_SIMULATOR_PORT": "x"}, "APIO_SIMULATOR_PORT"),
             (["serve", "--fixtures", "none.yaml"], {}, "none.yaml: cannot be read: No such file or directory"),
-            (["serve", "--host", "256.0.0.1", "--port", "0"], {}, "cannot listen at 256.0.0.1"),
+            (["serve", "--host", "256.0.0.1", "--port", "0"], {}, "cannot listen at '256.0.0.1'"),
+            (["serve", "--host", "a..b", "--port", "0"], {}, "cannot listen at 'a..b'"),
             (["validate"], {}, "Missing argument"),
         ],
     )

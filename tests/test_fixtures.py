@@ -143,6 +143,13 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
         29,
         "has this token already (A-4)",
     ),
+    "a token no header can carry": ("token: tok", 'token: "a b"', 28, "must be printable ASCII without blanks"),
+    "a service twice": (
+        "[Executive-Assistant]}\n",
+        "[Executive-Assistant, Executive-Assistant]}\n",
+        21,
+        "repeats item 0",
+    ),
     "a key twice": ("  t:\n", "  t: {type: Enterprise}\n  t:\n", 5, "stands here twice"),
     "text that is no YAML": ("tenants:", "tenants: [", 5, "is not well-formed YAML"),
     "a tab for blanks": ("    type", "\ttype", 5, "is not well-formed YAML"),
@@ -201,14 +208,58 @@ def test_every_fault_is_reported_at_once_whatever_its_kind(simulation: Simulatio
     ]
 
 
+def test_a_key_twice_or_a_part_of_wrong_shape_hides_no_other_fault(simulation: Simulation) -> None:
+    capacities = """\
+          - {name: A, isDefault: true, maxCalls: -1}
+          - {name: Desk, isDefault: false, maxCalls: 1, userIds: [nobody]}
+          - 5
+          - {name: B, isDefault: true, maxCalls: 1}
+      other:"""
+    text = GOOD.replace("      other:", capacities).replace("version: 1\n", "version: 1\nversion: 1\n")
+    text = text.replace("assistantUserIds: [aide]", "assistantUserIds: [boss], x: 1").replace(
+        "[{name: one}]", "[{}, {name: .}]"
+    )
+    found = problems(simulation, text)
+    expected = [
+        "/version: stands here twice",
+        "/assistants/x: is not a documented attribute",
+        "/criteria/0/name: is required",
+        "/criteria/1/name: must be text without",
+        "/callCapacities/1/maxCalls: must be 0 or more",
+        "/callCapacities/2/name: the group has a call capacity 'Desk' already",
+        "/callCapacities/2/userIds/0: the group has no user 'nobody'",
+        "/callCapacities/3: must be an object, not 5",
+        "/callCapacities/4/isDefault: the group has a default already",
+    ]
+    assert [part for part in expected if not any(part in each for each in found)] == [], found
+    assert len(found) == len(expected), found
+
+
 @pytest.mark.parametrize("text", ["", "null", "[]", "5", "text", "- a\n- b"])
 def test_what_is_no_mapping_is_refused(simulation: Simulation, text: str) -> None:
     assert "must be a mapping" in problems(simulation, text)[0]
 
 
-@pytest.mark.parametrize("text", ["!!python/object:os.x {}", "a: &x [*x]", "? [a]\n: b", "{" * 2000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object:os.x {}",
+        "a: &x [*x]",
+        "? [a]\n: b",
+        "{" * 2000,
+        "[" * 3000 + "]" * 3000,
+        "version: 1" + "0" * 5000,
+        "a: \x01",
+        'a: "\\ud800"',
+    ],
+)
 def test_what_yaml_should_not_do_is_refused(simulation: Simulation, text: str) -> None:
     assert problems(simulation, text)
+
+
+def test_aliases_that_make_far_too_much_of_a_file_are_refused(simulation: Simulation) -> None:
+    text = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
+    assert "its aliases make far too much of it" in problems(simulation, text)[0]
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path, simulation: Simulation) -> None:

@@ -72,12 +72,25 @@ class StrictBoolean(fields.Field[bool]):
 
 
 class StrictList(fields.List[Any]):
-    """A JSON array; marshmallow's own list takes an object for the list of its keys."""
+    """A JSON array; marshmallow's own list takes an object for the list of its keys.
+
+    Among the valid data beside an error, an item keeps its place, and `None` stands for one of which nothing is valid.
+    """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, list):
             raise self.make_error("invalid", input=shown(value))
-        return super()._deserialize(value, attr, data, **kwargs)
+        result: list[Any] = []
+        errors = {}
+        for i, item in enumerate(value):
+            try:
+                result.append(self.inner.deserialize(item))
+            except ValidationError as error:
+                errors[i] = error.messages
+                result.append(error.valid_data)
+        if errors:
+            raise ValidationError(errors, valid_data=result)
+        return result
 
 
 class StrictNested(fields.Nested):

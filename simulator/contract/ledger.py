@@ -27,7 +27,9 @@ def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
     """The rules by id, in the ledger's order. Raises `BrokenDocument` with everything there is to mend."""
     document = read_document(path)
     entries = document.data if isinstance(document.data, list) else []
-    problems: list[Problem] = [] if entries else [document.problem("", "must be a list of rules")]
+    problems: list[Problem] = list(document.problems)
+    if not entries:
+        problems.append(document.problem("", "must be a list of rules"))
     rules: dict[str, Rule] = {}
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict) or list(entry) != ["id", "statement", "basis", "source"]:

@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields
 from simulator.contract.fields import CompiledSchema, shown
 from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
 
-_JSON_TYPE = re.compile(r'\s*"?\s*application/json\s*(;[^"]*)?"?\s*(;.*)?', re.IGNORECASE)
+_JSON_TYPES = ("application/json", '"application/json"')
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -68,23 +68,25 @@ class Operation:
                 raise InvalidAttribute(Fault(parameter.rule, f"the query parameter {name} {reason}")) from None
         return result
 
-    def read_body(self, raw: bytes, content_type: str | None) -> dict[str, Any]:
+    def read_body(self, raw: bytes, content_type: str | None, content_encoding: str | None = None) -> dict[str, Any]:
         """The attributes of the body by their Python names, without those that are documented as ignored.
 
         Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
         """
-        if self.body is None or (not raw and not self.body_required):
+        if self.body is None or (not self.body_required and not raw.strip()):
             return {}
-        if content_type and not _JSON_TYPE.fullmatch(content_type):
+        if content_type and content_type.partition(";")[0].strip().lower() not in _JSON_TYPES:
             reason = f"the content type {shown(content_type)} is not application/json; send that, or none"
+            raise UnsupportedContentType(Fault("G-3", reason))
+        if content_encoding and content_encoding.lower() != "identity":
+            reason = f"the content encoding {shown(content_encoding)} is not supported; send the body as it is"
             raise UnsupportedContentType(Fault("G-3", reason))
         if not raw.strip():
             raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
         try:
             data = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            rule = "G-12" if "surrogate" in str(error) and _LONE_SURROGATE.search(raw) else "G-2"
-            raise MalformedBody(Fault(rule, f"the body is not valid JSON in UTF-8: {error}")) from None
+            raise MalformedBody(_json_fault(raw, error)) from None
         if not isinstance(data, dict):
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {shown(data)}"))
         return self.body.read(data)
@@ -112,6 +114,17 @@ class Operation:
             faults = [f"{fault.pointer} {fault.reason}" for fault in getattr(error, "faults", ())] or [repr(error)]
             raise ContractBreach(f"{self.operation_id} was to answer {status} with: {'; '.join(faults)}") from error
         return orjson.dumps(answer)
+
+
+def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as undecodable:
+        reason = f"the body is not UTF-8: {undecodable.reason} at byte {undecodable.start}"
+        return Fault("G-2", reason)
+    if "surrogate" in error.msg and _LONE_SURROGATE.search(raw):
+        return Fault("G-12", f"the body holds a lone surrogate, which is no character: {error}")
+    return Fault("G-2", f"the body is not valid JSON: {error}")
 
 
 class View:
@@ -146,6 +159,7 @@ class Call:
     query_pairs: Iterable[tuple[str, str]] = ()
     raw_body: Callable[[], bytes] = field(default=bytes)
     content_type: str | None = None
+    content_encoding: str | None = None
 
     @cached_property
     def query(self) -> dict[str, Any]:
@@ -155,4 +169,4 @@ class Call:
     @cached_property
     def body(self) -> dict[str, Any]:
         """The body's attributes by their Python names (see `Operation.read_body`)."""
-        return self.operation.read_body(self.raw_body(), self.content_type)
+        return self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding)

@@ -63,7 +63,7 @@ class SchemaCompiler:
     ) -> None:
         self.documents = {"": document, **(others or {})}
         self.ledger = ledger
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = list(document.problems)
         self._objects: dict[tuple[object, ...], CompiledSchema] = {}
         self._builders: Mapping[str, Callable[[_Node, dict[str, Any]], fields.Field[Any] | None]] = {
             "string": self._string,

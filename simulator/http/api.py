@@ -73,6 +73,7 @@ class Api:
             query_pairs=request.args.items(multi=True) if operation.query else (),
             raw_body=raw_body,
             content_type=request.environ.get("CONTENT_TYPE"),
+            content_encoding=request.environ.get("HTTP_CONTENT_ENCODING"),
         )
         handler = self.handlers[operation.operation_id]
         headers: Mapping[str, str] = {}
@@ -100,11 +101,14 @@ class Api:
 
 def _route(operations: Mapping[str, Operation]) -> Operation:
     """The operation of the method. Raises `UnknownPath` (G-1), `MethodNotAllowed` or `NotAcceptable` (G-10)."""
-    if not request.path.endswith("/"):
-        raise UnknownPath(Fault("G-1", f"the slash at the end is missing: {request.path}/"))
-    operation = operations.get(request.method)
+    path, method = request.script_root + request.environ["PATH_INFO"], request.environ["REQUEST_METHOD"]
+    if "//" in path:
+        raise UnknownPath(Fault("G-1", f"the path has a slash too many: {path}"))
+    if not path.endswith("/"):
+        raise UnknownPath(Fault("G-1", f"the slash at the end is missing: {request.script_root}{request.path}/"))
+    operation = operations.get(method)
     if operation is None:
-        reason = f"{request.method} is not documented here; documented: {', '.join(operations)}"
+        reason = f"{method} is not documented here; documented: {', '.join(operations)}"
         raise MethodNotAllowed(Fault("G-10", reason), operations)
     accept = request.environ.get("HTTP_ACCEPT")
     if accept and not _takes_json(accept):

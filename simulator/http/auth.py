@@ -15,6 +15,9 @@ COOKIE = "sessionid"
 SANDBOX = "simulator.sandbox"
 """Where the gateway leaves the sandbox in the WSGI environment."""
 
+HOST = "simulator.host"
+"""Where it leaves the Host header."""
+
 ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
 """Who acts when a request carries no credentials and needs none (A-6)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
@@ -16,12 +17,14 @@ from simulator import __version__
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.document import parse_document
-from simulator.http.auth import current_sandbox
+from simulator.http.auth import HOST, current_sandbox
 from simulator.http.errors import JSON
 
 SWAGGER_UI = Path(str(resources.files(flask_swagger_ui))) / "dist"
 SERVER = "http://127.0.0.1:4080"
 """The address that the contract states, which a served contract replaces by its own."""
+
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 OPTIONAL_SECURITY, REQUIRED_SECURITY = "security: [{}, {", "security: [{"
 
@@ -36,10 +39,9 @@ def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credent
     rules = orjson.dumps({"rules": [asdict(rule) for rule in ledger.values()]})
 
     def text() -> str:
-        # A request whose Host header is none leaves the address that the contract states.
-        if not request.host:
-            return served
-        return served.replace(SERVER, request.host_url.rstrip("/") + request.script_root)
+        # Where the Host header is none, the address stays the one that the contract states.
+        host = request.environ[HOST]
+        return served.replace(SERVER, f"http://{host}{request.script_root}") if _HOST.fullmatch(host) else served
 
     @lru_cache(maxsize=8)
     def as_json(document: str) -> bytes:

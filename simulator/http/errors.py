@@ -34,6 +34,7 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.MalformedBody: Kind(400, 40001, "Malformed body"),
     errors.InvalidAttribute: Kind(400, 40002, "Invalid attribute"),
     errors.RuleViolation: Kind(400, 40003, "Refused by a rule"),
+    errors.MalformedRequest: Kind(400, 40004, "Malformed request"),
     errors.CredentialsRequired: Kind(401, 40101, "Credentials required"),
     errors.InvalidCredentials: Kind(401, 40102, "Invalid credentials"),
     errors.LoginRefused: Kind(401, 40103, "Login refused"),
@@ -46,6 +47,7 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.NotAcceptable: Kind(406, 40601, "Not acceptable"),
     errors.BodyTooLarge: Kind(413, 41301, "Body too large"),
     errors.UnsupportedContentType: Kind(415, 41501, "Unsupported content type"),
+    errors.HeaderTooLarge: Kind(431, 43101, "Header too large"),
 }
 BREACH = Kind(500, 50001, "The simulator failed")
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from werkzeug.wrappers import Response
 
 from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.auth import SANDBOX
+from simulator.http.auth import HOST, SANDBOX
 from simulator.http.errors import RULE, refuse
 from simulator.state.sandbox import DEFAULT, NAME, Sandboxes
 
@@ -90,6 +90,8 @@ class Gateway:
         except UnicodeDecodeError:
             raise UnknownPath(Fault("G-11", "the path's percent-encoding is not UTF-8")) from None
         name = DEFAULT
+        if "%2f" in environ.get("REQUEST_URI", "").partition("?")[0].lower():
+            raise UnknownPath(Fault("G-12", "an identifier cannot hold a slash, and %2F cannot be told from one"))
         if path.startswith(PREFIX):
             name, slash, rest = path.removeprefix(PREFIX).partition("/")
             if not NAME.fullmatch(name):
@@ -97,6 +99,8 @@ class Gateway:
                 raise UnknownPath(Fault("G-1", reason))
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
             environ["PATH_INFO"] = slash + rest
+        # Flask refuses every request whose Host header it dislikes; only the served contract needs to know the host.
+        environ[HOST] = environ.pop("HTTP_HOST", "")
         environ[SANDBOX] = self.sandboxes.sandbox(name)
         return name
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from simulator.contract.operation import Call, View
 from simulator.directory import User
 from simulator.state.world import Fork
 
+S = TypeVar("S")
+
 Handler = Callable[[Call, Fork], object]
 """Answers one operation: looks up, calls the rules, stores what changed, returns the view to be rendered."""
 
-Attempt = Callable[[str], AbstractContextManager[None]]
-"""Guards one step of seeding: a refusal is reported for the pointer below the section, and seeding goes on."""
+
+class Attempt(Protocol):
+    """Takes one step of seeding and returns what comes of it."""
+
+    def __call__(self, pointer: str, step: Callable[[], S], otherwise: S) -> S:
+        """Take the step for the part at `pointer` of the section.
+
+        If it is refused, that is reported for this place, and `otherwise` comes of it; so it does, without trying, if
+        the part has not the shape it should have.
+        """
+        ...
+
 
 ServicesChanged = Callable[[Fork, User, User], None]
 """Follows a change of the services assigned to a user, who is given as he was and as he is."""

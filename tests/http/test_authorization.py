@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation, create_app
-from simulator.server import ThreadedServer
+from simulator.server import Server
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -24,9 +24,9 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = ThreadedServer(create_app(simulation, world, auth="required"))
+    server = Server(create_app(simulation, world, auth="required"))
     server.start()
-    yield f"http://127.0.0.1:{server.port}"
+    yield server.url
     server.stop()
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation, create_app
-from simulator.server import _JsonFormatter
+from simulator.server import JsonFormatter
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api, faults
 
@@ -36,7 +36,7 @@ class TestSandboxes:
     ) -> None:
         assert client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}").status_code == 200
 
-    @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "é", "a%2Fb", "a:b"])
+    @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "é", "a:b"])
     def test_another_name_is_refused(self, client: httpx.Client, name: str) -> None:
         response = client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}")
         assert response.status_code == 404
@@ -134,7 +134,7 @@ class TestLog:
     def test_the_json_form_holds_the_same_facts(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, "simulator.requests"):
             response = api("GET", CAPACITIES + "none/")
-        entry = json.loads(_JsonFormatter().format(caplog.records[-1]))
+        entry = json.loads(JsonFormatter().format(caplog.records[-1]))
         assert entry["status"] == 404
         assert entry["rule"] == "G-9"
         assert entry["sandbox"] == api.root.rpartition("/")[2]

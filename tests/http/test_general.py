@@ -29,6 +29,25 @@ class TestPaths:
     def test_an_unknown_path_is_404(self, api: Api, path: str) -> None:
         assert api.refused("GET", path) == (404, {("G-1", None)})
 
+    @pytest.mark.rule("G-1")
+    def test_the_message_about_a_missing_slash_stays_in_the_sandbox(self, api: Api) -> None:
+        reason = api("GET", CAPACITIES.rstrip("/")).json()["errors"][0]["details"]["reason"]
+        assert reason.endswith(f" {api.root}/api/v1/{CAPACITIES}")
+
+    @pytest.mark.rule("G-1", "G-9")
+    @pytest.mark.parametrize(
+        "path", [RECEPTION + "/", CAPACITIES + "/", "login//", "/login/", RECEPTION.replace("/groups", "//groups")]
+    )
+    def test_a_slash_too_many_is_404_and_does_nothing(self, api: Api, path: str) -> None:
+        for method in ("GET", "POST", "DELETE"):
+            assert api.refused(method, path) == (404, {("G-1", None)})
+        assert api("GET", RECEPTION).status_code == 200
+
+    @pytest.mark.rule("G-12")
+    @pytest.mark.parametrize("path", [CAPACITIES + "Reception%2F", CAPACITIES + "a%2fb/", CAPACITIES + "%2F/"])
+    def test_an_encoded_slash_is_no_part_of_an_identifier(self, api: Api, path: str) -> None:
+        assert api.refused("GET", path) == (404, {("G-12", None)})
+
     @pytest.mark.rule("G-9")
     @pytest.mark.parametrize(
         ("path", "unknown"),
@@ -112,6 +131,31 @@ class TestBodies:
         assert api.refused("PUT", RECEPTION, content=body, headers=JSON_TYPE) == (400, {("G-2", None)})
 
     @pytest.mark.rule("G-2")
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            (b'{"name": "\xff"}', "not UTF-8: invalid start byte at byte 10"),
+            (b'{"a": 1,}', "not valid JSON"),
+            (b'{"a": "\\ud800"}', "lone surrogate"),
+            (b" ", "empty"),
+            (b"[1]", "not an array"),
+        ],
+    )
+    def test_the_message_says_what_is_wrong_with_a_body(self, api: Api, body: bytes, words: str) -> None:
+        assert words in api("PUT", RECEPTION, content=body).json()["errors"][0]["details"]["reason"]
+
+    @pytest.mark.rule("G-2")
+    def test_an_optional_body_may_be_blank(self, api: Api) -> None:
+        path = EXECUTIVE + "available_assistants/"
+        assert api.ok("GET", path, content=b" \n") == api.ok("GET", path)
+
+    @pytest.mark.rule("G-3")
+    def test_an_encoded_body_is_415(self, api: Api) -> None:
+        for encoding, status in (("gzip", 415), ("identity", 200)):
+            headers = {"Content-Encoding": encoding}
+            assert api("PUT", RECEPTION, content=b"{}", headers=headers).status_code == status
+
+    @pytest.mark.rule("G-2")
     def test_numbers_of_any_size_are_answered(self, api: Api) -> None:
         for number in ("1" * 5000, "-1" + "0" * 400, "1e999", "-1e999", "1e-999", "0.1"):
             response = api("PUT", RECEPTION, content=f'{{"maxCalls": {number}}}', headers=JSON_TYPE)
@@ -136,7 +180,15 @@ class TestBodies:
 
     @pytest.mark.rule("G-3")
     @pytest.mark.parametrize(
-        "content_type", ["text/plain", "application/jsonp", "application/x-www-form-urlencoded", "x"]
+        "content_type",
+        [
+            "text/plain",
+            "application/jsonp",
+            "application/x-www-form-urlencoded",
+            "x",
+            '"application/json',
+            "application/json" + " " * 60_000 + "x",
+        ],
     )
     def test_another_content_type_is_415(self, api: Api, content_type: str) -> None:
         headers = {"Content-Type": content_type}

@@ -63,11 +63,14 @@ def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: At
     """Create a fixture's capacities in a group, as POST would."""
     held = CallCapacities()
     for i, attributes in enumerate(capacities):
-        with attempt(f"/{i}"):
-            if attributes["is_default"] and held.default is not None:
-                raise RuleViolation(Fault("CC-6", f"the group has a default already, {held.default!r}", "/isDefault"))
-            held, _ = rules.create(held, attributes, _find_user(fork, group))
+        held = attempt(f"/{i}", partial(_seed_one, held, attributes, _find_user(fork, group)), held)
     fork.store(_place(group), held)
+
+
+def _seed_one(held: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
+    if attributes["is_default"] and held.default is not None:
+        raise RuleViolation(Fault("CC-6", f"the group has a default already, {held.default!r}", "/isDefault"))
+    return rules.create(held, attributes, find_user)[0]
 
 
 def _group(call: Call, fork: Fork) -> Group:

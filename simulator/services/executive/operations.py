@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from simulator.contract.operation import Call, View
@@ -9,6 +11,7 @@ from simulator.directory import User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
 from simulator.services.executive.model import Executive
+from simulator.services.executive.rules import Changes
 from simulator.services.service import Attempt, Section, Service, as_member
 from simulator.state.world import Fork, Place
 
@@ -113,20 +116,21 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     """Set a fixture's parts for one executive, each as the API's own update of it would."""
     state = Executive()
     for i, attributes in enumerate(parts.get("criteria", ())):
-        with attempt(f"/criteria/{i}"):
-            state, _ = rules.create_criterion(state, attributes)
-    if "assistants" in parts:
-        with attempt("/assistants"):
-            state = rules.update_assistants(state, parts["assistants"], user, fork.directory)
-    if "filtering" in parts:
-        with attempt("/filtering"):
-            state = rules.update_filtering(state, parts["filtering"])
-    if "screening" in parts:
-        with attempt("/screening"):
-            state = rules.update_screening(state, parts["screening"])
-    if "alerting" in parts:
-        state = rules.update_alerting(state, parts["alerting"])
+        state = attempt(f"/criteria/{i}", partial(_seed_criterion, state, attributes), state)
+    updates: dict[str, Callable[[Executive, Changes], Executive]] = {
+        "assistants": partial(rules.update_assistants, executive=user, directory=fork.directory),
+        "filtering": rules.update_filtering,
+        "screening": rules.update_screening,
+        "alerting": rules.update_alerting,
+    }
+    for part, update in updates.items():
+        if part in parts:
+            state = attempt(f"/{part}", partial(update, state, parts[part]), state)
     fork.store(_place(user), state)
+
+
+def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
+    return rules.create_criterion(state, attributes)[0]
 
 
 def services_changed(fork: Fork, before: User, after: User) -> None:
