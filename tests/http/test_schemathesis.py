@@ -1,0 +1,107 @@
+"""Requests that Schemathesis makes up from the contract, in this process, and all its checks on the answers.
+
+What it sends is the same each time. Settings, and ids of the fixture, come from `schemathesis.toml`, as they do for
+`schemathesis run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.transport import Response
+
+from simulator.app import Simulation, create_app
+
+Case = schemathesis.Case[Any]
+
+SETTINGS = Path(__file__).parents[2] / "schemathesis.toml"
+SIMULATION = Simulation()
+
+
+class Target:
+    """A simulator, the contract it serves, and which operations have succeeded so far."""
+
+    def __init__(self, auth: str, headers: dict[str, str]) -> None:
+        app = create_app(SIMULATION, auth=auth)
+        self.client = app.test_client()
+        settings = SchemathesisConfig.from_path(SETTINGS)
+        self.schema = schemathesis.openapi.from_wsgi("/_simulator/openapi.json", app, config=settings)
+        self.schema.config.update(headers=headers)
+        # Values out of earlier answers would make a test depend on those that ran before it.
+        phases = self.schema.config.phases
+        phases.coverage.extra_data_sources.responses = False
+        phases.fuzzing.extra_data_sources.responses = False
+        self.succeeded: set[str] = set()
+
+    def reset(self) -> None:
+        """Back to the default fixture, so that names in use do not pile up."""
+        assert self.client.post("/_simulator/reset").status_code == 204
+
+    def note(self, case: Case, response: Response) -> None:
+        if response.status_code < 300:
+            self.succeeded.add(case.operation.definition.raw["operationId"])
+
+    def check(self, case: Case) -> None:
+        """Send one request to a fresh sandbox."""
+        self.reset()
+        response = case.call()
+        self.note(case, response)
+        case.validate_response(response)
+
+    def follow_links(self) -> None:
+        """Send sequences of requests, each to a fresh sandbox."""
+        target, machine = self, self.schema.as_state_machine()
+
+        class Sequence(machine):  # type: ignore[misc, valid-type]
+            def setup(self) -> None:
+                target.reset()
+
+            def after_call(self, response: Response, case: Case) -> None:
+                super().after_call(response, case)
+                target.note(case, response)
+
+        Sequence.run(settings=self.schema.config.get_hypothesis_settings(phase="stateful"))
+
+
+OPTIONAL = Target("optional", {})
+REQUIRED = Target("required", {"Authorization": "Bearer system-admin"})
+
+
+def test_the_contract_served_has_an_operation_for_every_handler() -> None:
+    for target in (OPTIONAL, REQUIRED):
+        assert len(list(target.schema.get_all_operations())) == len(SIMULATION.handlers)
+
+
+@pytest.fixture
+def something_succeeds() -> Iterator[None]:
+    OPTIONAL.succeeded.clear()
+    REQUIRED.succeeded.clear()
+    yield
+    assert OPTIONAL.succeeded | REQUIRED.succeeded
+
+
+@pytest.mark.usefixtures("something_succeeds")
+@OPTIONAL.schema.parametrize()
+def test_every_generated_request_gets_an_answer_the_contract_documents(case: Case) -> None:
+    OPTIONAL.check(case)
+
+
+@pytest.mark.usefixtures("something_succeeds")
+@REQUIRED.schema.parametrize()
+def test_every_generated_request_gets_a_documented_answer_where_credentials_are_required(
+    case: Case,
+) -> None:
+    REQUIRED.check(case)
+
+
+@pytest.mark.parametrize("target", [OPTIONAL, REQUIRED], ids=["optional", "required"])
+def test_every_generated_sequence_gets_answers_the_contract_documents(target: Target) -> None:
+    target.succeeded.clear()
+    target.follow_links()
+    # Links lead to 19 operations; the machine finds its way to nearly all of them.
+    assert len(target.succeeded) >= 15
