@@ -16,8 +16,9 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
+from simulator.contract.contract import JSON
 from simulator.errors import BodyTooLarge, Fault, HeaderTooLarge, MalformedRequest
-from simulator.http.errors import CATALOGUE, JSON, report
+from simulator.http.errors import CATALOGUE, report
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "services": {"contract", "directory", "errors", "state"},
     "fixtures": {"contract", "directory", "document", "errors", "services", "state"},
     "http": {"contract", "directory", "document", "errors", "services", "state"},
-    "server": {"errors", "http"},
+    "server": {"contract", "errors", "http"},
     "app": {"contract", "directory", "errors", "fixtures", "http", "services", "state"},
     "cli": {"app", "directory", "errors", "server"},
     "__main__": {"cli"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from flask import Flask, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -12,7 +13,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from simulator.contract.contract import Contract
+from simulator.contract.contract import JSON, Contract
 from simulator.contract.operation import Answer, Call, Operation
 from simulator.directory import LEVELS, authorize
 from simulator.errors import (
@@ -25,11 +26,14 @@ from simulator.errors import (
     Refusal,
     UnknownPath,
 )
-from simulator.http.auth import authenticate, current_sandbox
-from simulator.http.errors import CATALOGUE, JSON, RULE, failure, refusal_headers, refuse, report
+from simulator.http.auth import SANDBOX, authenticate
+from simulator.http.errors import CATALOGUE, RULE, failure, refusal_headers, refuse, report
 from simulator.services.service import Handler
-from simulator.state.sandbox import Sandbox
+from simulator.state.sandbox import Moment, Sandbox
 from simulator.state.world import Fork
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger("simulator.api")
 
@@ -50,35 +54,35 @@ class Api:
 
     def serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
         """Answer a request to a path: route, credentials, scope, then the operation itself (A-7)."""
-        operation = None
+        operation, environ = None, request.environ
         try:
-            operation = _route(operations)
-            return self._answer(operation, current_sandbox(), path)
+            operation = _route(operations, environ)
+            return self._answer(operation, environ, path)
         except Refusal as refusal:
-            return self._refuse(operation, refusal)
+            return self._refuse(operation, environ, refusal)
         except ContractBreach as breach:
             logger.exception("the contract was about to be broken")
             return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
 
-    def _answer(self, operation: Operation, sandbox: Sandbox, path: Mapping[str, str]) -> Response:
+    def _answer(self, operation: Operation, environ: WSGIEnvironment, path: Mapping[str, str]) -> Response:
+        sandbox: Sandbox = environ[SANDBOX]
         if operation.secured:
             directory = sandbox.moment.world.directory
-            account = authenticate(sandbox, directory, required=self.credentials_required)
+            account = authenticate(environ, sandbox, directory, required=self.credentials_required)
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
-        raw_body = _raw_body(operation)
         call = Call(
             operation=operation,
             path=path,
             query_pairs=request.args.items(multi=True) if operation.query else (),
-            raw_body=raw_body,
-            content_type=request.environ.get("CONTENT_TYPE"),
-            content_encoding=request.environ.get("HTTP_CONTENT_ENCODING"),
+            raw_body=_raw_body(operation),
+            content_type=environ.get("CONTENT_TYPE"),
+            content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
         )
         handler = self.handlers[operation.operation_id]
         headers: Mapping[str, str] = {}
         if operation.method == "GET":
-            body = _read(call, handler, sandbox)
+            body = _read(call, handler, sandbox.moment, environ)
         else:
             with sandbox.transaction() as fork:
                 view = handler(call, fork)
@@ -86,10 +90,10 @@ class Api:
                 body, headers = operation.render(answer.view), answer.headers
         return _response(body, operation.success, headers)
 
-    def _refuse(self, operation: Operation | None, refusal: Refusal) -> Response:
+    def _refuse(self, operation: Operation | None, environ: WSGIEnvironment, refusal: Refusal) -> Response:
         if operation is None:
-            return refuse(refusal, request.environ)
-        request.environ[RULE] = refusal.faults[0].rule
+            return refuse(refusal, environ)
+        environ[RULE] = refusal.faults[0].rule
         kind = CATALOGUE[type(refusal)]
         try:
             body = operation.render_as(kind.status, report(kind, refusal.faults))
@@ -99,20 +103,20 @@ class Api:
         return _response(body, kind.status, refusal_headers(refusal))
 
 
-def _route(operations: Mapping[str, Operation]) -> Operation:
+def _route(operations: Mapping[str, Operation], environ: WSGIEnvironment) -> Operation:
     """The operation of the method. Raises `UnknownPath` (G-1), `MethodNotAllowed` or `NotAcceptable` (G-10)."""
-    path, method = request.script_root + request.environ["PATH_INFO"], request.environ["REQUEST_METHOD"]
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
     if "//" in path:
-        raise UnknownPath(Fault("G-1", f"the path has a slash too many: {path}"))
+        raise UnknownPath(Fault("G-1", "the path has a slash too many"))
     if not path.endswith("/"):
         raise UnknownPath(Fault("G-1", f"the slash at the end is missing: {request.script_root}{request.path}/"))
     operation = operations.get(method)
     if operation is None:
         reason = f"{method} is not documented here; documented: {', '.join(operations)}"
         raise MethodNotAllowed(Fault("G-10", reason), operations)
-    accept = request.environ.get("HTTP_ACCEPT")
+    accept = environ.get("HTTP_ACCEPT")
     if accept and not _takes_json(accept):
-        raise NotAcceptable(Fault("G-10", f"the answer is {JSON}, which Accept: {accept} rules out"))
+        raise NotAcceptable(Fault("G-10", f"the answer is {JSON}, which Accept: {accept[:100]} rules out"))
     return operation
 
 
@@ -147,10 +151,9 @@ def _raw_body(operation: Operation) -> Callable[[], bytes]:
     return say
 
 
-def _read(call: Call, handler: Handler, sandbox: Sandbox) -> bytes:
+def _read(call: Call, handler: Handler, moment: Moment, environ: WSGIEnvironment) -> bytes:
     """The answer to a GET, which depends on the call and the world alone and is remembered with that world."""
-    moment = sandbox.moment
-    operation, environ = call.operation, request.environ
+    operation = call.operation
     plain = operation.body is None or not (
         environ.get("HTTP_TRANSFER_ENCODING") or environ.get("CONTENT_LENGTH", "").strip("0")
     )

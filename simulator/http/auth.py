@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import request
-from werkzeug.http import dump_cookie
+from werkzeug.http import dump_cookie, parse_cookie
 
 from simulator.contract.operation import Answer, Call
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 COOKIE = "sessionid"
 SANDBOX = "simulator.sandbox"
@@ -28,12 +33,12 @@ def current_sandbox() -> Sandbox:
     return sandbox
 
 
-def authenticate(sandbox: Sandbox, directory: Directory, *, required: bool) -> Account:
-    """The account of the present request; a token counts before a session.
+def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Directory, *, required: bool) -> Account:
+    """The account of a request; a token counts before a session.
 
     Raises `InvalidCredentials` (A-5), or `CredentialsRequired` where there are none and some are required (A-6).
     """
-    authorization = request.environ.get("HTTP_AUTHORIZATION")
+    authorization = environ.get("HTTP_AUTHORIZATION")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         account = directory.tokens.get(token.strip())
@@ -42,7 +47,7 @@ def authenticate(sandbox: Sandbox, directory: Directory, *, required: bool) -> A
         if account is None:
             raise InvalidCredentials(Fault("A-5", "no account carries the bearer token"))
         return account
-    session_id = request.cookies.get(COOKIE) if "HTTP_COOKIE" in request.environ else None
+    session_id = parse_cookie(environ).get(COOKIE) if "HTTP_COOKIE" in environ else None
     if session_id is not None:
         account = directory.accounts.get(sandbox.find_session(session_id) or "")
         if account is None:

@@ -14,11 +14,10 @@ import orjson
 from flask import Blueprint, Response, request, send_from_directory
 
 from simulator import __version__
-from simulator.contract.contract import Contract
+from simulator.contract.contract import JSON, Contract
 from simulator.contract.ledger import Rule
 from simulator.document import parse_document
 from simulator.http.auth import HOST, current_sandbox
-from simulator.http.errors import JSON
 
 SWAGGER_UI = Path(str(resources.files(flask_swagger_ui))) / "dist"
 SERVER = "http://127.0.0.1:4080"

@@ -10,12 +10,11 @@ import orjson
 from werkzeug.wrappers import Response
 
 from simulator import errors
+from simulator.contract.contract import JSON
 from simulator.errors import Fault, MethodNotAllowed, Refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-JSON = "application/json"
 
 RULE = "simulator.rule"
 """Where the rule of a refusal is left in the WSGI environment, for the log."""

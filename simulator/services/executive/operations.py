@@ -18,6 +18,8 @@ from simulator.state.world import Fork, Place
 NAME = "executive"
 SERVICE = "Executive"
 
+Update = Callable[[Executive, Changes], Executive]
+
 
 def list_available_assistants(call: Call, fork: Fork) -> object:
     """GET …/available_assistants/ (EX-2); `sameGroupOnly` comes in the body or, after it, in the query (EX-3)."""
@@ -48,10 +50,7 @@ def get_filtering(call: Call, fork: Fork) -> object:
 
 def update_filtering(call: Call, fork: Fork) -> object:
     """PUT …/filtering/ (EX-6)."""
-    user = _executive(call, fork)
-    state = rules.update_filtering(_state(fork, user), call.body)
-    fork.store(_place(user), state)
-    return _filtering(state)
+    return _filtering(_update(call, fork, rules.update_filtering))
 
 
 def get_screening(call: Call, fork: Fork) -> object:
@@ -61,10 +60,7 @@ def get_screening(call: Call, fork: Fork) -> object:
 
 def update_screening(call: Call, fork: Fork) -> object:
     """PUT …/screening/ (EX-7)."""
-    user = _executive(call, fork)
-    state = rules.update_screening(_state(fork, user), call.body)
-    fork.store(_place(user), state)
-    return state.screening
+    return _update(call, fork, rules.update_screening).screening
 
 
 def get_alerting(call: Call, fork: Fork) -> object:
@@ -74,10 +70,7 @@ def get_alerting(call: Call, fork: Fork) -> object:
 
 def update_alerting(call: Call, fork: Fork) -> object:
     """PUT …/alerting/ (EX-8, EX-9)."""
-    user = _executive(call, fork)
-    state = rules.update_alerting(_state(fork, user), call.body)
-    fork.store(_place(user), state)
-    return state.alerting
+    return _update(call, fork, rules.update_alerting).alerting
 
 
 def create_criterion(call: Call, fork: Fork) -> object:
@@ -117,7 +110,7 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     state = Executive()
     for i, attributes in enumerate(parts.get("criteria", ())):
         state = attempt(f"/criteria/{i}", partial(_seed_criterion, state, attributes), state)
-    updates: dict[str, Callable[[Executive, Changes], Executive]] = {
+    updates: dict[str, Update] = {
         "assistants": partial(rules.update_assistants, executive=user, directory=fork.directory),
         "filtering": rules.update_filtering,
         "screening": rules.update_screening,
@@ -158,6 +151,14 @@ def _place(user: User) -> Place:
 
 def _state(fork: Fork, user: User) -> Executive:
     return fork.state(_place(user), Executive())
+
+
+def _update(call: Call, fork: Fork, update: Update) -> Executive:
+    """Store what the rule makes of the user's state and the request's body, and return it."""
+    user = _executive(call, fork)
+    state = update(_state(fork, user), call.body)
+    fork.store(_place(user), state)
+    return state
 
 
 def _assistants(fork: Fork, user: User, state: Executive) -> object:
