@@ -1,5 +1,3 @@
 """apio-simulator: a stand-in for two services of the APIO telephony provisioning API."""
 
-from importlib.metadata import version
-
-__version__ = version("apio-simulator")
+__version__ = "0.1.0"
