@@ -95,6 +95,7 @@ def create_app(
     )
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_failure)
+    # Flask's own documentation wraps an application in this way; only its types do not foresee it.
     app.wsgi_app = Gateway(app.wsgi_app, sandboxes, cors_origins)  # type: ignore[method-assign]
     return app
 

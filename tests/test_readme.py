@@ -50,6 +50,10 @@ def test_every_command_prints_what_the_readme_shows(server: str, tmp_path: Path)
     assert len(sessions()) >= 10
 
 
+def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:
+    assert re.findall(r"(\d+) numbered rules", README) == [str(len(simulation.ledger))]
+
+
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
     makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from werkzeug.wrappers import Response
@@ -61,12 +61,12 @@ class Gateway:
                 app = _preflight_answer()
         status_line = "500"
 
-        def start(status: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             nonlocal status_line
             status_line = status
-            return start_response(status, headers + extra, *exc_info)  # type: ignore[arg-type]
+            return start_response(status, headers + extra, *exc_info)
 
-        answer = app(environ, start)  # type: ignore[arg-type]
+        answer = app(environ, start)
         if logger.isEnabledFor(logging.INFO):
             fields = {
                 "method": environ["REQUEST_METHOD"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from rpds import HashTrieMap
 
@@ -40,7 +40,7 @@ class Fork:
     def state(self, place: Place, initial: S) -> S:
         """The state at a place, or the initial one where none was ever stored."""
         found = self.world.states.get(place)
-        return initial if found is None else found  # type: ignore[return-value]
+        return initial if found is None else cast(S, found)
 
     def store(self, place: Place, state: object) -> None:
         """Put a state at its place."""
