@@ -47,7 +47,9 @@ def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Director
         if account is None:
             raise InvalidCredentials(Fault("A-5", "no account carries the bearer token"))
         return account
-    session_id = parse_cookie(environ).get(COOKIE) if "HTTP_COOKIE" in environ else None
+    # Several Cookie headers reach an application as one, joined by commas, which end no cookie.
+    cookies = environ.get("HTTP_COOKIE", "").replace(f", {COOKIE}=", f"; {COOKIE}=")
+    session_id = parse_cookie(cookies).get(COOKIE) if cookies else None
     if session_id is not None:
         account = directory.accounts.get(sandbox.find_session(session_id) or "")
         if account is None:

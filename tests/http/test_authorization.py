@@ -157,6 +157,12 @@ def test_a_session_belongs_to_its_sandbox(strict: Api) -> None:
     assert other.refused("GET", RECEPTION) == (401, {("A-6", None)})
 
 
+@pytest.mark.rule("A-5")
+def test_a_session_counts_in_whichever_cookie_header_it_comes(api: Api) -> None:
+    headers = [("Cookie", "theme=dark"), ("Cookie", "sessionid=none")]
+    assert api.refused("GET", RECEPTION, headers=headers) == (401, {("A-5", None)})
+
+
 @pytest.mark.rule("A-4")
 def test_a_token_counts_before_a_session_and_the_scheme_in_any_case(strict: Api) -> None:
     headers = {"Authorization": "bearer foogroup-admin", "Cookie": "sessionid=none"}
