@@ -15,7 +15,8 @@ from simulator import __version__
 from simulator.app import AUTH_MODES, MAX_BODY, SANDBOX_LIMIT, Simulation, create_app
 from simulator.directory import Account, Directory
 from simulator.errors import BrokenDocument
-from simulator.server import LARGEST_BODY, PortInUse, Server, configure_logging, run_until_stopped
+from simulator.log import configure_logging
+from simulator.server import LARGEST_BODY, PortInUse, Server, run_until_stopped
 
 PREFIX = "APIO_SIMULATOR_"
 DEFAULT_PORT = 4080

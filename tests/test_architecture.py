@@ -20,9 +20,10 @@ ALLOWED: dict[str, set[str]] = {
     "services": {"contract", "directory", "errors", "state"},
     "fixtures": {"contract", "directory", "document", "errors", "services", "state"},
     "http": {"contract", "directory", "document", "errors", "services", "state"},
+    "log": set(),
     "server": {"contract", "errors", "http"},
     "app": {"contract", "directory", "errors", "fixtures", "http", "services", "state"},
-    "cli": {"app", "directory", "errors", "server"},
+    "cli": {"app", "directory", "errors", "log", "server"},
     "__main__": {"cli"},
     "__init__": set(),
 }

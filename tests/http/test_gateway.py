@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation, create_app
-from simulator.server import JsonFormatter
+from simulator.log import JsonFormatter
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api, faults
 
