@@ -16,7 +16,7 @@ from simulator.app import AUTH_MODES, MAX_BODY, SANDBOX_LIMIT, Simulation, creat
 from simulator.directory import Account, Directory
 from simulator.errors import BrokenDocument
 from simulator.log import configure_logging
-from simulator.server import LARGEST_BODY, PortInUse, Server, run_until_stopped
+from simulator.server import LARGEST_BODY, AddressUnavailable, Server, run_until_stopped
 
 PREFIX = "APIO_SIMULATOR_"
 DEFAULT_PORT = 4080
@@ -76,8 +76,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         server = Server(app, host, port, max(LARGEST_BODY, 2 * int(options["max_body"])))
     except BrokenDocument as broken:
         fail(broken)
-    except PortInUse as in_use:
-        fail(f"apio-simulator: {in_use}; choose an address with --host and --port, or --port 0 for a free port")
+    except AddressUnavailable as unavailable:
+        fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
     text = banner(server.url, options["auth"], fixtures, world.directory)
     run_until_stopped(server, ready=lambda: click.echo(text))
 

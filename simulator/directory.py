@@ -37,13 +37,12 @@ LEVELS: Mapping[str, Level] = {level.title: level for level in Level}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Department:
-    """A department of a group; `parent` is the name of the department it belongs to."""
+    """A department of a group; the full path names its parents too (G-15)."""
 
     tenant_id: str
     group_id: str
     department_name: str
     full_path_name: str
-    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +131,18 @@ class Directory:
         return user
 
     def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:
-        """The user with this id, or with this id in the default domain if it names none; the exact id wins (G-11)."""
-        return users.get(user_id) or users.get(self.full_user_id(user_id))
+        """The user whom an id names among these users (G-11)."""
+        return users.get(self.exact_user_id(users, user_id))
 
-    def full_user_id(self, user_id: str) -> str:
-        """The id with the default domain, if it has no domain of its own (G-11)."""
-        return user_id if "@" in user_id else f"{user_id}@{self.default_domain}"
+    def exact_user_id(self, users: Mapping[str, User], user_id: str) -> str:
+        """The id itself or, if it has no domain and is none of these users', the id in the default domain (G-11)."""
+        return user_id if "@" in user_id or user_id in users else f"{user_id}@{self.default_domain}"
+
+    def users_of(self, tenant_id: str | None, group_id: str | None) -> Mapping[str, User]:
+        """The users of a group, none where there is no such group."""
+        tenant = self.tenants.get(tenant_id or "")
+        group = tenant.groups.get(group_id or "") if tenant else None
+        return group.users if group else {}
 
 
 def authorize(account: Account, minimum: Level, path: Mapping[str, str], directory: Directory) -> None:
@@ -151,7 +156,10 @@ def authorize(account: Account, minimum: Level, path: Mapping[str, str], directo
         raise InsufficientRight(Fault("A-2", reason))
     for parameter in account.level.scope:
         own, asked = getattr(account, parameter), path.get(parameter)
-        if asked == own or (parameter == "user_id" and asked is not None and directory.full_user_id(asked) == own):
+        meant = asked
+        if parameter == "user_id" and asked is not None:
+            meant = directory.exact_user_id(directory.users_of(account.tenant_id, account.group_id), asked)
+        if meant == own:
             continue
         kind = parameter.removesuffix("_id")
         rule = "A-2" if parameter == "user_id" else "A-1"

@@ -45,6 +45,19 @@ class Document:
             pointer = pointer.rpartition("/")[0]
         return f"{self.name}:{self.lines.get(pointer, 1)}"
 
+    def find(self, pointer: str) -> Any:
+        """What stands at a JSON Pointer, or `None`."""
+        value = self.data
+        for part in pointer.split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(value, dict) and key in value:
+                value = value[key]
+            elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                value = value[int(key)]
+            else:
+                return None
+        return value
+
     def problem(self, pointer: str, message: str) -> Problem:
         """Something to mend at `pointer`."""
         return Problem(f"{self.place(pointer)}: {pointer or '/'}", message)

@@ -35,7 +35,7 @@ class Refusal(Exception):
 
 
 class MalformedRequest(Refusal):
-    """What came is no HTTP request (G-8)."""
+    """What came is no HTTP request (G-16)."""
 
 
 class MalformedBody(Refusal):
@@ -75,7 +75,7 @@ class UnknownPath(Refusal):
 
 
 class UnknownResource(Refusal):
-    """A tenant, group, user, capacity or criterion of the path does not exist (G-9)."""
+    """A tenant, group, user, capacity or criterion of the path does not exist (G-9, EX-14)."""
 
 
 class ServiceNotAssigned(Refusal):
@@ -99,7 +99,7 @@ class BodyTooLarge(Refusal):
 
 
 class HeaderTooLarge(Refusal):
-    """The header of the request is over the server's limit (G-8)."""
+    """The header of the request is over the server's limit (G-16)."""
 
 
 class UnsupportedContentType(Refusal):

@@ -94,10 +94,10 @@ class _Reading:
         return fork.world
 
     def usable(self, path: tuple[str, ...], identifier: str) -> bool:
-        """Whether a path can name the id; where not, that is a fault (G-11)."""
+        """Whether a path can name the id; where not, that is a fault (G-18)."""
         if _USABLE_ID.fullmatch(identifier) and identifier not in (".", ".."):
             return True
-        self.refuse(path, "G-11", _UNREACHABLE)
+        self.refuse(path, "G-18", _UNREACHABLE)
         return False
 
     def tenant(self, tenant_id: str, data: dict[str, Any]) -> Tenant:
@@ -117,7 +117,7 @@ class _Reading:
                     reason = (
                         f"the group {users[user_id].group_id!r} has a user of this id: lists name users by it alone"
                     )
-                    self.refuse(place, "EX-4", reason)
+                    self.refuse(place, "G-18", reason)
                 elif self.usable(place, user_id):
                     group_users[user_id] = self.user(place, attributes, departments)
             users.update(group_users)
@@ -149,14 +149,13 @@ class _Reading:
                 group_id=here[3],
                 department_name=name,
                 full_path_name=" \\ ".join(names) + suffix,
-                parent=data[name].get("parent"),
             )
         return departments
 
     def user(self, here: tuple[str, ...], data: dict[str, Any], departments: Mapping[str, Department]) -> User:
         department = data.get("department")
         if department is not None and department not in departments:
-            self.refuse((*here, "department"), "G-14", f"the group has no department {department!r}")
+            self.refuse((*here, "department"), "G-18", f"the group has no department {department!r}")
         values = {key: value for key, value in data.items() if isinstance(value, str) and key != "department"}
         return User(
             **{"first_name": "", "last_name": "", **values},
@@ -170,6 +169,8 @@ class _Reading:
     def account(self, name: str, data: dict[str, Any], directory: Directory) -> Account:
         """An account bound to exactly the ids that its level asks for, which must exist (A-1)."""
         here = ("accounts", name)
+        if not name:
+            self.refuse(here, "G-18", "an account has a name")
         account = Account(name=name, **{"password": "", **data, "level": LEVELS[data.get("level", "System Admin")]})
         bound = {key: data[key] for key in ("tenant_id", "group_id", "user_id") if key in data}
         scope = account.level.scope
@@ -279,7 +280,13 @@ def _shape(services: Sequence[Service]) -> dict[str, Any]:
 
 
 def _object(required: str, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "required": required.split(), "properties": properties}
+    return {
+        "type": "object",
+        "x-rule": "G-18",
+        "additionalProperties": False,
+        "required": required.split(),
+        "properties": properties,
+    }
 
 
 def _map_of(schema: dict[str, Any]) -> dict[str, Any]:

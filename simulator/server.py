@@ -8,15 +8,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
-from simulator.contract.contract import JSON
+from simulator.contract.operation import JSON
 from simulator.errors import BodyTooLarge, Fault, HeaderTooLarge, MalformedRequest
 from simulator.http.errors import CATALOGUE, report
 
@@ -34,15 +35,15 @@ LARGEST_BODY = 64 * 1024 * 1024
 """How many bytes of a body are received at all, so that the application can say what it thinks of them."""
 
 
-class PortInUse(Exception):
+class AddressUnavailable(Exception):
     """The address cannot be listened at."""
 
 
 class Server:
     """Serves an application at an address of this machine; `port` 0 becomes a free one.
 
-    Raises `PortInUse` if the address cannot be had. There is one process only: state in memory and two processes would
-    be two worlds.
+    Raises `AddressUnavailable` if the address cannot be had. There is one process only: state in memory and two
+    processes would be two worlds.
     """
 
     def __init__(
@@ -93,23 +94,33 @@ class Server:
 
 
 class _JsonErrorTask(ErrorTask):
-    """The answer to what is no HTTP request, in the shape of every error (G-8)."""
+    """The answer to what is no HTTP request, in the shape of every error (G-8, G-16)."""
 
     def execute(self) -> None:
         request: Any = self.request
         error = request.error
         kinds = {413: BodyTooLarge, 431: HeaderTooLarge}
         kind = CATALOGUE[kinds.get(error.code, MalformedRequest)]
-        body = orjson.dumps(report(kind, (Fault("G-8", error.body),)))
+        body = orjson.dumps(report(kind, (Fault("G-16", error.body),)))
         logger.info("%d %s: %s", kind.status, kind.message, error.body)
-        self.status = f"{kind.status} {error.reason}"
+        self.status = f"{kind.status} {HTTPStatus(kind.status).phrase}"
         self.response_headers = [("Content-Type", JSON)]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
 
 
+class _Task(WSGITask):
+    def set_close_on_finish(self) -> None:
+        # Waitress closes after every answer that states no length; a 204 has none to state.
+        request: Any = self.request
+        asked = request.headers.get("CONNECTION", "").lower()
+        if not self.status.startswith("204") or self.version != "1.1" or asked == "close":
+            super().set_close_on_finish()
+
+
 class _Channel(HTTPChannel):
+    task_class = _Task
     error_task_class = _JsonErrorTask
 
 
@@ -130,4 +141,4 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((str(address[0]), port), family=family, backlog=CONNECTIONS)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise PortInUse(f"cannot listen at {host!r} port {port}: {reason.partition(' (while')[0]}") from None
+        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: {reason.partition(' (while')[0]}") from None

@@ -107,9 +107,14 @@ class TestServe:
             connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
             connection.connect()
             first = connection.sock
-            for _ in range(3):
-                connection.request("GET", RECEPTION)
-                assert connection.getresponse().read()
+            for method, path in [
+                ("GET", RECEPTION),
+                ("POST", "/_simulator/reset"),
+                ("DELETE", RECEPTION),
+                ("GET", "/"),
+            ]:
+                connection.request(method, path)
+                connection.getresponse().read()
                 assert connection.sock is first
             connection.close()
 
@@ -159,7 +164,7 @@ def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
         return answer.status, faults(httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read()))
 
 
-@pytest.mark.rule("G-8")
+@pytest.mark.rule("G-8", "G-16")
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -177,7 +182,7 @@ def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
     ids=lambda value: str(value)[:70],
 )
 def test_what_is_no_http_request_gets_an_error_of_the_usual_shape(server: str, request_: bytes, status: int) -> None:
-    assert raw(server, request_) == (status, {("G-8", None)})
+    assert raw(server, request_) == (status, {("G-16", None)})
 
 
 def test_unfinished_requests_keep_nobody_waiting(server: str) -> None:
@@ -187,6 +192,12 @@ def test_unfinished_requests_keep_nobody_waiting(server: str) -> None:
             connection = stack.enter_context(socket.create_connection((host, int(port))))
             connection.sendall(f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
         assert httpx.get(server + "/_simulator/health", timeout=5).status_code == 200
+
+
+def test_a_client_that_asks_for_it_gets_its_connection_closed(server: str) -> None:
+    answer = httpx.post(server + "/_simulator/reset", headers={"Connection": "close"})
+    assert (answer.status_code, answer.headers["Connection"]) == (204, "close")
+    assert "Content-Type" not in answer.headers
 
 
 def test_a_body_cut_short_changes_nothing(server: str, api: Api) -> None:
@@ -270,8 +281,8 @@ class TestValidate:
         result = run("validate", str(broken), str(shipped("fixtures/minimal.yaml")))
         assert result.returncode == 2
         assert result.stderr.splitlines() == [
-            f"{broken}:1: /version: must be one of 1, not 2 (G-5)",
-            f"{broken}:1: /defaultDomain: is required (G-5)",
-            f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-5)',
+            f"{broken}:1: /version: must be 1, not 2 (G-18)",
+            f"{broken}:1: /defaultDomain: is required (G-18)",
+            f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-18)',
         ]
         assert "minimal.yaml: 1 tenant" in result.stdout

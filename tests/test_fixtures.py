@@ -47,7 +47,7 @@ accounts:
 
 # What is replaced in the good fixture, by what, at which line and for which rule it is then refused.
 BREAKS: dict[str, tuple[str, str, int, str]] = {
-    "an unknown version": ("version: 1", "version: 2", 1, "must be one of 1, not 2"),
+    "an unknown version": ("version: 1", "version: 2", 1, "must be 1, not 2"),
     "no default domain": ("defaultDomain: d.example\n", "", 1, "/defaultDomain: is required"),
     "an unknown key": (
         "    type: Enterprise\n",
@@ -58,12 +58,12 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
     "an unknown key of a user": ("firstName: F,", "firstName: F, nickname: X,", 26, "/nickname: is not a documented"),
     "an unknown type of tenant": ("type: Enterprise", "type: Shop", 5, "must be one of Enterprise, ServiceProvider"),
     "a number for a text": ("lastName: Ar", "lastName: 5", 26, "/lastName: must be a string, not 5 (G-5)"),
-    "a missing name": ("firstName: F, ", "", 26, "/firstName: is required"),
+    "a missing name": ("firstName: F, ", "", 26, "/firstName: is required (G-18)"),
     "an unknown service of a group": (
         "[Call Capacity Management]",
         "[Call Capacity]",
         8,
-        "must be one of Call Capacity",
+        "must be Call Capacity Management, not",
     ),
     "an unknown service of a user": ("services: [Executive]", "services: [Executor]", 17, "must be one of Executive"),
     "a section without its service": ("[Call Capacity Management]", "[]", 22, "is not assigned here (CC-1)"),
@@ -75,9 +75,14 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
     ),
     "an unknown parent": ("Sub: {parent: Top}", "Sub: {parent: Tip}", 11, "there is no department 'Tip' (G-15)"),
     "parents in a circle": ("Top: {}", "Top: {parent: Sub}", 10, "go in a circle (G-15)"),
-    "an unknown department": ("department: Sub", "department: Sob", 16, "no department 'Sob' (G-14)"),
-    "a user id twice in a tenant": ("far@d.example", "boss@d.example", 26, "has a user of this id"),
-    "an id that no path can name": ("far@d.example", "far/out", 26, "cannot be named by a path"),
+    "an unknown department": ("department: Sub", "department: Sob", 16, "no department 'Sob' (G-18)"),
+    "a user id twice in a tenant": (
+        "far@d.example",
+        "boss@d.example",
+        26,
+        "has a user of this id: lists name users by it alone (G-18)",
+    ),
+    "an id that no path can name": ("far@d.example", "far/out", 26, "cannot be named by a path: an id is not empty"),
     "a capacity that is no valid body": (
         "maxCalls: 7",
         "maxCalls: 100000",
@@ -137,6 +142,7 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
         "level System Admin has no ids (A-1)",
     ),
     "an account of an unknown group": ("groupId: g", "groupId: x", 28, "has no group 'x' (A-1)"),
+    "an account without a name": ("  admin:", '  "":', 28, "an account has a name (G-18)"),
     "a token twice": (
         "token: tok}",
         "token: tok}\n  b: {password: p, level: System Admin, token: tok}",
@@ -176,6 +182,7 @@ def test_a_fixture_becomes_a_world(simulation: Simulation) -> None:
     assert len(world.states) == 2
 
 
+@pytest.mark.rule("G-18")
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_fixture_is_refused_for(simulation: Simulation, name: str) -> None:
     before, after, line, message = BREAKS[name]
@@ -330,3 +337,42 @@ def test_seeded_data_may_set_any_executive_part_and_leaves_the_others_at_their_d
     alerting = client.get(path + "alerting/").get_json()
     assert (alerting["mode"], alerting["rolloverWaitTime"], alerting["callPushRecallAfter"]) == ("Sequential", 0, 4)
     assert client.get(path + "screening/").get_json()["alertType"] == "Silent"
+
+
+TWO_BOBS = (
+    GOOD.replace(
+        "          aide@d.example:",
+        "          bob: {firstName: Exact, lastName: B, services: [Executive]}\n"
+        "          bob@d.example: {firstName: Domain, lastName: B, services: [Executive]}\n"
+        "          aide@d.example:",
+    )
+    + "  bob: {password: p, level: End User, tenantId: t, groupId: g, userId: bob@d.example, token: bob}\n"
+)
+
+
+@pytest.mark.rule("G-11", "A-2")
+def test_the_exact_id_wins_in_paths_in_bodies_and_for_the_reach_of_an_account(simulation: Simulation) -> None:
+    client = create_app(simulation, read(simulation, TWO_BOBS)).test_client()
+    group, bob = "/api/v1/tenants/t/groups/g", {"Authorization": "Bearer bob"}
+    body = {"userIds": ["bob"]}
+    members = client.put(f"{group}/services/call_capacities/Desk/", json=body).get_json()["users"]
+    assert [member["firstName"] for member in members] == ["Exact"]
+    client.put(f"{group}/users/bob/services/executive/screening/", json={"enabled": True})
+    assert client.get(f"{group}/users/bob@d.example/services/executive/screening/").get_json()["enabled"] is False
+    assert client.get(f"{group}/users/bob@d.example/services/executive/screening/", headers=bob).status_code == 200
+    assert client.get(f"{group}/users/bob/services/executive/screening/", headers=bob).status_code == 403
+
+
+@pytest.mark.rule("EX-3", "EX-4")
+def test_an_assistant_of_another_group_serves_in_an_enterprise_and_not_at_a_service_provider(
+    simulation: Simulation,
+) -> None:
+    path = "/api/v1/tenants/t/groups/g/users/boss/services/executive/"
+    for kind, status, available in (("Enterprise", 200, 2), ("ServiceProvider", 400, 1)):
+        client = create_app(simulation, read(simulation, GOOD.replace("Enterprise", kind))).test_client()
+        answer = client.put(path + "assistants/", json={"assistantUserIds": ["far"]})
+        assert answer.status_code == status
+        if status == 400:
+            assert answer.get_json()["errors"][0]["details"]["rule"] == "EX-4"
+        users = client.get(path + "available_assistants/?sameGroupOnly=false").get_json()["users"]
+        assert len(users) == available

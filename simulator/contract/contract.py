@@ -16,8 +16,8 @@ from typing import Any
 from marshmallow import ValidationError
 
 from simulator.contract.fields import CompiledSchema
-from simulator.contract.operation import Operation, QueryParameter
-from simulator.contract.schemas import SchemaCompiler, find, snake_case
+from simulator.contract.operation import JSON, Operation, QueryParameter
+from simulator.contract.schemas import SchemaCompiler, snake_case
 from simulator.document import Document, read_document, token
 from simulator.errors import InvalidAttribute
 
@@ -26,7 +26,6 @@ OPERATION_KEYS = {
     "operationId", "tags", "summary", "description", "parameters", "requestBody", "responses", "security",
     "x-minimum-right", "x-rules", "x-companion",
 }  # fmt: skip
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,7 @@ class _Reader:
 
     def check_document(self, operations: Mapping[str, Operation], handlers: Collection[str]) -> None:
         """What concerns the document as a whole: version, unused schemas, handlers, links."""
-        if not str(find(self.document, "/openapi")).startswith("3.1."):
+        if not str(self.document.find("/openapi")).startswith("3.1."):
             self.refuse("/openapi", "must be 3.1.x")
         for name in _mapping(self.document, "/components/schemas"):
             self.compiler.field("/components/schemas" + token(name))
@@ -123,7 +122,7 @@ class _Reader:
             rules=tuple(data.get("x-rules", [])),
             query=self._parameters(template, place),
             body=self._content(body_place) if body_place else None,
-            body_required=bool(find(self.document, f"{body_place}/required")) if body_place else False,
+            body_required=bool(self.document.find(f"{body_place}/required")) if body_place else False,
             success=success,
             answers=answers,
         )
@@ -133,10 +132,10 @@ class _Reader:
 
     def _resolve(self, place: str) -> str | None:
         """The place itself or, where it holds a `$ref`, the place that leads to; `None` where there is nothing."""
-        value = find(self.document, place)
+        value = self.document.find(place)
         if isinstance(value, dict) and "$ref" in value:
             target = str(value["$ref"]).removeprefix("#")
-            if find(self.document, target) is None:
+            if self.document.find(target) is None:
                 self.refuse(place, f"$ref {value['$ref']!r} leads nowhere")
                 return None
             return target
@@ -173,11 +172,11 @@ class _Reader:
             if not re.fullmatch(r"[2-5][0-9][0-9]", status):
                 self.refuse(f"{place}/responses/{status}", "must be a status")
             elif at is not None:
-                has_content = find(self.document, at + "/content") is not None
+                has_content = self.document.find(at + "/content") is not None
                 answers[int(status)] = self._content(at) if has_content else None
         successes = [status for status in answers if status < 300]
         if len(successes) != 1:
-            self.refuse(place + "/responses", "must have exactly one status of the second hundred")
+            self.refuse(place + "/responses", "must have exactly one 2xx status")
         return answers, successes[0] if successes else 0
 
     def _content(self, place: str) -> CompiledSchema:
@@ -229,5 +228,5 @@ def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
 
 def _mapping(document: Document, place: str) -> dict[str, Any]:
     """The mapping at a place; what is no mapping counts as an empty one and is refused by whoever needs its content."""
-    value = find(document, place)
+    value = document.find(place)
     return value if isinstance(value, dict) else {}

@@ -89,8 +89,16 @@ class StrictList(fields.List[Any]):
                 errors[i] = error.messages
                 result.append(error.valid_data)
         if errors:
-            raise ValidationError(errors, valid_data=result)
+            raise ValidationError([errors, *self._faults_of_the_whole(value)], valid_data=result)
         return result
+
+    def _faults_of_the_whole(self, value: list[Any]) -> list[Any]:
+        """What the array's own checks say; marshmallow asks them only where all items are right."""
+        try:
+            self._validate(value)
+        except ValidationError as error:
+            return list(error.messages)
+        return []
 
 
 class StrictNested(fields.Nested):
@@ -191,11 +199,11 @@ def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
 
 def one_of(values: list[Any], rules: Rules) -> Validator:
     """Check `enum`."""
-    allowed = ", ".join(map(str, values))
+    allowed = f"one of {', '.join(map(str, values))}" if len(values) > 1 else str(values[0])
 
     def check(value: Any) -> None:
         if value not in values:
-            raise _invalid(rules, "enum", f"must be one of {allowed}, not {shown(value)}")
+            raise _invalid(rules, "enum", f"must be {allowed}, not {shown(value)}")
 
     return check
 
@@ -218,9 +226,9 @@ def sized(low: int, high: int | None, unit: str, rules: Rules) -> Validator:
 
     def check(value: Any) -> None:
         if len(value) < low:
-            raise _invalid(rules, fewest, f"must have {low} {unit} or more, not {len(value)}")
+            raise _invalid(rules, fewest, f"must have at least {low} {unit}, not {len(value)}")
         if high is not None and len(value) > high:
-            raise _invalid(rules, most, f"must have {high} {unit} or less, not {len(value)}")
+            raise _invalid(rules, most, f"must have at most {high} {unit}, not {len(value)}")
 
     return check
 
@@ -241,7 +249,8 @@ def unique(rules: Rules) -> Validator:
 
     def check(value: Any) -> None:
         first: dict[Any, int] = {}
-        repeated = {i: first[item] for i, item in enumerate(value) if first.setdefault(item, i) != i}
+        scalars = [(i, item) for i, item in enumerate(value) if isinstance(item, str | int)]
+        repeated = {i: first[item] for i, item in scalars if first.setdefault(item, i) != i}
         if repeated:
             rule = rule_for(rules, "uniqueItems")
             reasons = {i: f"repeats item {j}: {shown(value[i])}" for i, j in repeated.items()}

@@ -14,7 +14,8 @@ from marshmallow import ValidationError, fields
 from simulator.contract.fields import CompiledSchema, shown
 from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
 
-_JSON_TYPES = ("application/json", '"application/json"')
+JSON = "application/json"
+_JSON_TYPES = (JSON, f'"{JSON}"')
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -33,7 +34,7 @@ class Operation:
     """An operation as the contract states it.
 
     `answers` holds the schema of every documented status, `None` where the answer has no body; `success` is the one
-    status of the second hundred. `minimum_right` is the name of a level, or `None` where anybody may call.
+    2xx status. `minimum_right` is the name of a level, or `None` where anybody may call.
     """
 
     operation_id: str
@@ -80,7 +81,7 @@ class Operation:
             raise UnsupportedContentType(Fault("G-3", reason))
         if content_encoding and content_encoding.lower() != "identity":
             reason = f"the content encoding {shown(content_encoding)} is not supported; send the body as it is"
-            raise UnsupportedContentType(Fault("G-3", reason))
+            raise UnsupportedContentType(Fault("G-16", reason))
         if not raw.strip():
             raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
         try:

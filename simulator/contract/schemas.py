@@ -99,7 +99,7 @@ class SchemaCompiler:
     def _compile(
         self, document: str, pointer: str, rules: Rules, seen: tuple[str, ...], **options: Any
     ) -> fields.Field[Any] | None:
-        schema = find(self.documents[document], pointer)
+        schema = self.documents[document].find(pointer)
         if not isinstance(schema, dict):
             self._refuse(document, pointer, "must be a schema (a mapping)")
             return None
@@ -118,7 +118,7 @@ class SchemaCompiler:
         self._check_keywords(node, {"$ref"})
         other, _, target = str(node.schema["$ref"]).partition("#")
         document = other or node.document
-        if document not in self.documents or find(self.documents[document], target) is None:
+        if document not in self.documents or self.documents[document].find(target) is None:
             self._refuse(node.document, node.pointer, f"$ref {node.schema['$ref']!r} leads nowhere")
             return None
         if f"{document}#{target}" in node.seen:
@@ -236,20 +236,6 @@ class SchemaCompiler:
         unknown = Fault("G-4", f"is not a documented attribute; documented here: {', '.join(properties) or 'none'}")
         compiled.error_messages["unknown"] = cast(str, unknown)
         return compiled
-
-
-def find(document: Document, pointer: str) -> Any:
-    """What stands at a JSON Pointer of the document, or `None`."""
-    value = document.data
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
 
 
 def snake_case(attribute: str) -> str:

@@ -13,8 +13,8 @@ from werkzeug.http import parse_options_header
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from simulator.contract.contract import JSON, Contract
-from simulator.contract.operation import Answer, Call, Operation
+from simulator.contract.contract import Contract
+from simulator.contract.operation import JSON, Answer, Call, Operation
 from simulator.directory import LEVELS, authorize
 from simulator.errors import (
     BodyTooLarge,
@@ -26,8 +26,9 @@ from simulator.errors import (
     Refusal,
     UnknownPath,
 )
-from simulator.http.auth import SANDBOX, authenticate
-from simulator.http.errors import CATALOGUE, RULE, failure, refusal_headers, refuse, report
+from simulator.http.auth import authenticate
+from simulator.http.environ import RULE, SANDBOX
+from simulator.http.errors import CATALOGUE, failure, refusal_headers, refuse, report
 from simulator.services.service import Handler
 from simulator.state.sandbox import Moment, Sandbox
 from simulator.state.world import Fork
@@ -154,9 +155,7 @@ def _raw_body(operation: Operation) -> Callable[[], bytes]:
 def _read(call: Call, handler: Handler, moment: Moment, environ: WSGIEnvironment) -> bytes:
     """The answer to a GET, which depends on the call and the world alone and is remembered with that world."""
     operation = call.operation
-    plain = operation.body is None or not (
-        environ.get("HTTP_TRANSFER_ENCODING") or environ.get("CONTENT_LENGTH", "").strip("0")
-    )
+    plain = operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")
     key = (operation.operation_id, *call.path.values(), environ.get("QUERY_STRING") if operation.query else None)
     body = moment.answers.get(key) if plain else None
     if body is None:

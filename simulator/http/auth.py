@@ -10,6 +10,7 @@ from werkzeug.http import dump_cookie, parse_cookie
 from simulator.contract.operation import Answer, Call
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
+from simulator.http.environ import current_sandbox
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
 
@@ -17,20 +18,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 COOKIE = "sessionid"
-SANDBOX = "simulator.sandbox"
-"""Where the gateway leaves the sandbox in the WSGI environment."""
-
-HOST = "simulator.host"
-"""Where it leaves the Host header."""
-
 ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
 """Who acts when a request carries no credentials and needs none (A-6)."""
-
-
-def current_sandbox() -> Sandbox:
-    """The sandbox that the request's path selected."""
-    sandbox: Sandbox = request.environ[SANDBOX]
-    return sandbox
 
 
 def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Directory, *, required: bool) -> Account:
@@ -51,7 +40,8 @@ def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Director
     cookies = environ.get("HTTP_COOKIE", "").replace(f", {COOKIE}=", f"; {COOKIE}=")
     session_id = parse_cookie(cookies).get(COOKIE) if cookies else None
     if session_id is not None:
-        account = directory.accounts.get(sandbox.find_session(session_id) or "")
+        name = sandbox.find_session(session_id)
+        account = None if name is None else directory.accounts.get(name)
         if account is None:
             raise InvalidCredentials(Fault("A-5", "the session is unknown here or has ended; log in again"))
         return account

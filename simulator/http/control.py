@@ -10,13 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, request, send_from_directory
+from werkzeug.wrappers import Response
 
 from simulator import __version__
-from simulator.contract.contract import JSON, Contract
+from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
+from simulator.contract.operation import JSON
 from simulator.document import parse_document
-from simulator.http.auth import HOST, current_sandbox
+from simulator.errors import BrokenDocument
+from simulator.http.environ import HOST, current_sandbox
+from simulator.http.errors import no_content
 
 SERVER = "http://127.0.0.1:4080"
 """The address that the contract states, which a served contract replaces by its own."""
@@ -29,14 +33,12 @@ OPTIONAL_SECURITY, REQUIRED_SECURITY = "security: [{}, {", "security: [{"
 def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credentials_required: bool) -> Blueprint:
     """The routes under `/_simulator/`; each acts on the sandbox that the path selected."""
     control = Blueprint("control", __name__, url_prefix="/_simulator")
-    served = contract.text
-    if credentials_required:
-        served = served.replace(OPTIONAL_SECURITY, REQUIRED_SECURITY)
+    served = _served_text(contract, credentials_required=credentials_required)
     assets = _swagger_ui()
     page = Path(__file__).with_name("docs.html").read_bytes()
     rules = orjson.dumps({"rules": [asdict(rule) for rule in ledger.values()]})
 
-    def text() -> str:
+    def contract_text() -> str:
         # Where the Host header is none, the address stays the one that the contract states.
         host = request.environ[HOST]
         return served.replace(SERVER, f"http://{host}{request.script_root}") if _HOST.fullmatch(host) else served
@@ -52,7 +54,7 @@ def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credent
     @control.post("/reset")
     def reset() -> Response:
         current_sandbox().reset()
-        return Response(status=204)
+        return no_content()
 
     @control.get("/rules")
     def list_rules() -> Response:
@@ -60,11 +62,11 @@ def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credent
 
     @control.get("/openapi.yaml")
     def openapi_yaml() -> Response:
-        return Response(text(), content_type="application/yaml")
+        return Response(contract_text(), content_type="application/yaml")
 
     @control.get("/openapi.json")
     def openapi_json() -> Response:
-        return Response(as_json(text()), content_type=JSON)
+        return Response(as_json(contract_text()), content_type=JSON)
 
     @control.get("/docs")
     def documentation() -> Response:
@@ -75,6 +77,16 @@ def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credent
         return send_from_directory(assets, asset)
 
     return control
+
+
+def _served_text(contract: Contract, *, credentials_required: bool) -> str:
+    """The contract's text in the credentials mode. Raises `BrokenDocument` if what is to be replaced is not in it."""
+    secured = sum(operation.secured for operation in contract.operations.values())
+    for text, count in ((SERVER, 1), (OPTIONAL_SECURITY, secured)):
+        if contract.text.count(text) != count:
+            message = f"must hold {text!r} {count} times, for the served contract to replace"
+            raise BrokenDocument([contract.document.problem("", message)])
+    return contract.text.replace(OPTIONAL_SECURITY, REQUIRED_SECURITY) if credentials_required else contract.text
 
 
 def _swagger_ui() -> Path:

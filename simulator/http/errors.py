@@ -10,14 +10,12 @@ import orjson
 from werkzeug.wrappers import Response
 
 from simulator import errors
-from simulator.contract.contract import JSON
+from simulator.contract.operation import JSON
 from simulator.errors import Fault, MethodNotAllowed, Refusal
+from simulator.http.environ import RULE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-RULE = "simulator.rule"
-"""Where the rule of a refusal is left in the WSGI environment, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,13 @@ def refuse(refusal: Refusal, environ: WSGIEnvironment) -> Response:
     kind = CATALOGUE[type(refusal)]
     body = orjson.dumps(report(kind, refusal.faults))
     return Response(body, kind.status, refusal_headers(refusal), content_type=JSON)
+
+
+def no_content() -> Response:
+    """An answer that has no body."""
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]
+    return answer
 
 
 def failure(reason: str) -> Response:

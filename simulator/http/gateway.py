@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from werkzeug.wrappers import Response
-
 from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.auth import HOST, SANDBOX
-from simulator.http.errors import RULE, refuse
+from simulator.http.environ import HOST, RULE, SANDBOX
+from simulator.http.errors import no_content, refuse
 from simulator.state.sandbox import DEFAULT, NAME, Sandboxes
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("simulator.requests")
 
 PREFIX = "/_sandboxes/"
-CONTROL = "/_simulator"
+CONTROL = "/_simulator/"
 REQUEST_ID = "X-Simulator-Request-Id"
 EXPOSED_HEADERS = f"{REQUEST_ID}, Allow, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
@@ -55,10 +53,10 @@ class Gateway:
         except Refusal as refusal:
             app = refuse(refusal, environ)
         extra: list[tuple[str, str]] = []
-        if not environ["PATH_INFO"].startswith(CONTROL):
+        if not f"{environ['PATH_INFO']}/".startswith(CONTROL):
             extra = [(REQUEST_ID, request_id), *self._cors_headers(environ)]
             if _is_preflight(environ):
-                app = _preflight_answer()
+                app = no_content()
         status_line = "500"
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
@@ -88,15 +86,15 @@ class Gateway:
         try:
             path.encode("latin-1").decode()
         except UnicodeDecodeError:
-            raise UnknownPath(Fault("G-11", "the path's percent-encoding is not UTF-8")) from None
+            raise UnknownPath(Fault("G-16", "the path's percent-encoding is not UTF-8")) from None
         name = DEFAULT
         if "%2f" in environ.get("REQUEST_URI", "").partition("?")[0].lower():
-            raise UnknownPath(Fault("G-12", "an identifier cannot hold a slash, and %2F cannot be told from one"))
+            raise UnknownPath(Fault("G-16", "an identifier cannot hold a slash, and %2F cannot be told from one"))
         if path.startswith(PREFIX):
             name, slash, rest = path.removeprefix(PREFIX).partition("/")
             if not NAME.fullmatch(name):
                 reason = f"a sandbox is named by 1 to 64 letters, digits, '.', '_' or '-', not by {_printable(name)!r}"
-                raise UnknownPath(Fault("G-1", reason))
+                raise UnknownPath(Fault("G-17", reason))
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
             environ["PATH_INFO"] = slash + rest
         # Flask refuses every request whose Host header it dislikes; only the served contract needs to know the host.
@@ -131,12 +129,6 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
         and "HTTP_ORIGIN" in environ
         and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
     )
-
-
-def _preflight_answer() -> Response:
-    answer = Response(status=204)
-    del answer.headers["Content-Type"]
-    return answer
 
 
 def _printable(path: str) -> str:

@@ -51,7 +51,6 @@ class Section:
 class Service:
     """One simulated service: handlers by operation id, the assignable services it knows, its sections of a fixture."""
 
-    name: str
     handlers: Mapping[str, Handler]
     group_services: tuple[str, ...] = ()
     user_services: tuple[str, ...] = ()

@@ -103,9 +103,6 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._clock = itertools.count(1)
 
-    def __len__(self) -> int:
-        return 1 + len(self._named)
-
     def sandbox(self, name: str) -> Sandbox:
         """The sandbox of this name, which must match `NAME` or be the default's."""
         if name == DEFAULT:

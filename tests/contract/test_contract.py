@@ -47,7 +47,7 @@ BREAKS = {
     "two successes": (
         "        '201':",
         "        '200':\n          description: x\n        '201':",
-        "exactly one status",
+        "exactly one 2xx status",
     ),
     "a default answer": ("        '201':", "        default:\n          description: x\n        '201':", "a status"),
     "a path without its slash": ("  /api/v1/login/:", "  /api/v1/login:", "a path starts and ends with /"),
@@ -81,6 +81,14 @@ def test_the_start_is_refused_for(name: str, tmp_path: Path) -> None:
     assert lines, str(refused.value)[:2000]
     assert lines[0].startswith(f"{broken}:")
     assert lines[0].removeprefix(f"{broken}:").partition(":")[0].isdigit()
+
+
+def test_a_contract_whose_served_form_could_not_be_made_is_refused(tmp_path: Path, world: World) -> None:
+    broken = tmp_path / "openapi.yaml"
+    for before, after in (("http://127.0.0.1:4080", "http://localhost"), ("security: [{}, {", "security: [{ }, {")):
+        broken.write_text(CONTRACT.replace(before, after, 1), encoding="utf-8")
+        with pytest.raises(BrokenDocument, match="for the served contract to replace"):
+            create_app(Simulation(broken), world)
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields
 
 from simulator.app import Simulation
 from simulator.contract.fields import CompiledSchema
-from simulator.contract.schemas import SchemaCompiler, find, snake_case
+from simulator.contract.schemas import SchemaCompiler, snake_case
 from simulator.document import Document, parse_document
 from simulator.errors import BrokenDocument, InvalidAttribute
 
@@ -67,7 +67,7 @@ def documents(schema: Any, root: Any) -> st.SearchStrategy[Any]:
 
 
 def names_of_objects(simulation: Simulation) -> list[str]:
-    schemas = find(simulation.contract.document, "/components/schemas")
+    schemas = simulation.contract.document.find("/components/schemas")
     return [name for name, schema in schemas.items() if "properties" in schema]
 
 

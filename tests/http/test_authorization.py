@@ -85,7 +85,9 @@ def test_a_login_opens_a_session_that_authenticates_later_requests(strict: Api) 
         "ids": {"tenant_id": "foo", "group_id": "foogroup"},
         "profile": {"user_level": 8, "is_first_login": True},
     }
-    assert response.headers["Set-Cookie"].startswith("sessionid=")
+    cookie = response.headers["Set-Cookie"].split("; ")
+    assert cookie[0].startswith("sessionid=")
+    assert cookie[1:] == ["HttpOnly", f"Path={strict.root}/api/"]
     assert strict("GET", RECEPTION).status_code == 200
     assert strict.refused("GET", OTHER_GROUP) == (403, {("A-1", None)})
 

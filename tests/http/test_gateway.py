@@ -18,6 +18,7 @@ ORIGIN = {"Origin": "http://localhost:3000"}
 
 
 class TestSandboxes:
+    @pytest.mark.rule("G-17")
     def test_each_sandbox_is_a_world_of_its_own_from_the_first_use(self, api: Api) -> None:
         other = Api(api.client, "another-one.2")
         other.reset()
@@ -36,11 +37,12 @@ class TestSandboxes:
     ) -> None:
         assert client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}").status_code == 200
 
+    @pytest.mark.rule("G-17")
     @pytest.mark.parametrize("name", ["", "x" * 65, "a b", "é", "a:b"])
     def test_another_name_is_refused(self, client: httpx.Client, name: str) -> None:
         response = client.get(f"/_sandboxes/{name}/api/v1/{RECEPTION}")
         assert response.status_code == 404
-        assert faults(response) == {("G-1", None)}
+        assert faults(response) == {("G-17", None)}
 
     def test_reset_returns_a_sandbox_to_its_seed_and_no_other(self, api: Api) -> None:
         other = Api(api.client, "reset-other")
@@ -51,6 +53,7 @@ class TestSandboxes:
         assert api.ok("GET", RECEPTION)["maxCalls"] == 7
         assert other.ok("GET", RECEPTION)["maxCalls"] == 1
 
+    @pytest.mark.rule("G-17")
     def test_beyond_the_limit_the_least_recently_used_one_is_dropped_and_the_log_says_so(
         self, simulation: Simulation, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -1,6 +1,8 @@
 """Every example request of the reference texts, as printed, in a fresh sandbox.
 
-Where the printed JSON has a comma too many it is left out. A call that needs an earlier one gets it first.
+Where the printed JSON has a comma too many it is left out. A call that needs an earlier one gets it first. Taken in the
+order of the text, two of the Executive examples contradict the others: the PUT of filtering names a criterion that is
+created later, and the PUT of a criterion renames it to that one's name.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from simulator.directory import Directory
 from simulator.errors import Refusal
-from simulator.state.sandbox import SESSIONS, Sandbox, Sandboxes
+from simulator.state.sandbox import REMEMBERED_ANSWERS, SESSIONS, Sandbox, Sandboxes
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
 
@@ -93,6 +93,13 @@ def test_an_answer_is_remembered_with_the_world_it_came_from() -> None:
     with sandbox.transaction() as fork:
         fork.world = replace(fork.world)
     assert sandbox.moment.answers == {}
+
+
+def test_remembered_answers_are_bounded() -> None:
+    moment = Sandbox("s", EMPTY).moment
+    for number in range(REMEMBERED_ANSWERS + 5):
+        moment.remember(number, b"")
+    assert len(moment.answers) == REMEMBERED_ANSWERS
 
 
 def test_sessions_are_bounded_and_end_with_a_reset() -> None:

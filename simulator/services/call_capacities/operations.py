@@ -105,7 +105,6 @@ def _instance(group: Group, capacity: CallCapacity) -> View:
 
 
 call_capacities = Service(
-    name=NAME,
     handlers={
         "createCallCapacity": create_call_capacity,
         "listCallCapacities": list_call_capacities,

@@ -24,7 +24,8 @@ Update = Callable[[Executive, Changes], Executive]
 def list_available_assistants(call: Call, fork: Fork) -> object:
     """GET …/available_assistants/ (EX-2); `sameGroupOnly` comes in the body or, after it, in the query (EX-3)."""
     user = _executive(call, fork)
-    same_group_only = {"same_group_only": True, **call.query, **call.body}["same_group_only"]
+    body, query = call.body, call.query
+    same_group_only = {"same_group_only": True, **query, **body}["same_group_only"]
     tenant = fork.directory.tenant(user.tenant_id)
     return {"users": rules.available_assistants(tenant, user, same_group_only=same_group_only)}
 
@@ -175,7 +176,6 @@ def _part(schema: str) -> dict[str, Any]:
 
 
 executive = Service(
-    name=NAME,
     handlers={
         "listAvailableAssistants": list_available_assistants,
         "getAssistants": get_assistants,

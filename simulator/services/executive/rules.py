@@ -81,7 +81,7 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
         elif name not in criteria:
             faults.append(Fault("EX-6", f"the executive has no criterion {name!r}", f"/criteria/{i}/name"))
         else:
-            criteria[name] = replace(criteria[name], active=item.get("active", criteria[name].active))
+            criteria[name] = replace(criteria[name], **item)
         named.add(name)
     if faults:
         raise RuleViolation(*faults)

@@ -202,6 +202,7 @@ def test_put_renames_and_afterwards_only_the_new_name_answers(api: Api) -> None:
     assert api.ok("GET", CAPACITIES + "Front desk/") == {**before, "name": "Front desk"}
     assert names(api) == ["Front desk", "disposable"]
     assert api.refused("PUT", CAPACITIES + "disposable/", {"userIds": ["user_2"]}) == (400, {("CC-7", "/userIds/0")})
+    assert api.ok("PUT", CAPACITIES + "Front desk/", {"userIds": ["user_2"]})["users"] == before["users"][:1]
 
 
 @pytest.mark.rule("CC-10")

@@ -35,8 +35,8 @@ STEPS = st.lists(
         st.sampled_from(["create", "update", "delete"]),
         st.sampled_from(["one", "two", "three"]),
         st.sampled_from(["one", "two", "three", "available_users"]),
-        st.booleans(),
-        st.lists(st.sampled_from([*USERS, "nobody"]), max_size=4),
+        st.none() | st.booleans(),
+        st.none() | st.lists(st.sampled_from([*USERS, "nobody"]), max_size=4),
     ),
     max_size=12,
 )
@@ -46,16 +46,22 @@ STEPS = st.lists(
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(STEPS)
 def test_whatever_is_asked_the_indexes_agree_with_the_capacities(
-    steps: list[tuple[str, str, str, bool, list[str]]],
+    steps: list[tuple[str, str, str, bool | None, list[str] | None]],
 ) -> None:
     held = CallCapacities()
     for action, name, new_name, is_default, user_ids in steps:
         try:
             if action == "create":
-                attributes = {"name": new_name, "is_default": is_default, "max_calls": 1, "user_ids": user_ids}
+                attributes = {
+                    "name": new_name,
+                    "is_default": bool(is_default),
+                    "max_calls": 1,
+                    "user_ids": user_ids or (),
+                }
                 held, _ = rules.create(held, attributes, USERS.get)
             elif action == "update":
-                changes = {"name": new_name, "is_default": is_default, "user_ids": user_ids}
+                given = {"name": new_name, "is_default": is_default, "user_ids": user_ids}
+                changes = {attribute: value for attribute, value in given.items() if value is not None}
                 held, _ = rules.update(held, rules.capacity_named(held, name), changes, USERS.get)
             else:
                 held = rules.delete(held, rules.capacity_named(held, name))

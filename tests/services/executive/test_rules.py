@@ -8,7 +8,7 @@ import pytest
 
 from simulator.app import SERVICES, Simulation
 from simulator.contract.operation import Call
-from simulator.contract.schemas import find
+from simulator.contract.schemas import snake_case
 from simulator.directory import User
 from simulator.errors import RuleViolation, ServiceNotAssigned
 from simulator.services.executive import operations, rules
@@ -92,8 +92,17 @@ def test_the_alias_alone_is_the_attribute_and_a_contradiction_is_refused() -> No
 
 @pytest.mark.rule("EX-10", "EX-12")
 def test_the_records_defaults_are_those_the_contract_states(simulation: Simulation) -> None:
+    types = {
+        snake_case(attribute): simulation.contract.document.find(f"/components/schemas/{schema}/properties/type/enum")
+        for attribute, schema in (
+            ("timeSchedule", "TimeScheduleReference"),
+            ("holidaySchedule", "HolidayScheduleReference"),
+        )
+    }
+    assert types == {attribute: [kind] for attribute, kind in rules.SCHEDULE_TYPES.items()}
+
     def stated(schema: str) -> dict[str, object]:
-        properties = find(simulation.contract.document, f"/components/schemas/{schema}/properties")
+        properties = simulation.contract.document.find(f"/components/schemas/{schema}/properties")
         return {name: each["default"] for name, each in properties.items() if "default" in each}
 
     criterion, callers = Criterion(name="a"), FromDnCriteria()
