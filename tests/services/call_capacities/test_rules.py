@@ -30,6 +30,13 @@ def test_a_rule_leaves_the_set_it_was_given_as_it_was() -> None:
     assert dict(before.membership) == {"a": "one"}
 
 
+@pytest.mark.rule("CC-6")
+def test_a_group_that_gave_up_its_default_knows_of_none() -> None:
+    held = create(CallCapacities(), "one", is_default=True)
+    held, _ = rules.update(held, held.by_name["one"], {"is_default": False}, USERS.get)
+    assert (held.default, held.by_name["one"].is_default) == (None, False)
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["create", "update", "delete"]),
