@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from simulator.app import Simulation, create_app, shipped
-from simulator.contract.operation import Operation
+from simulator.contract.operation import Call, Operation
 from simulator.errors import BrokenDocument, ContractBreach
-from simulator.state.world import World
+from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES
 
 CONTRACT = shipped("openapi.yaml").read_text(encoding="utf-8")
@@ -127,12 +127,12 @@ def test_a_bug_of_ours_is_500_in_the_shape_of_every_error_and_commits_nothing(
 ) -> None:
     update, delete = (simulation.handlers[name] for name in ("updateCallCapacity", "deleteCallCapacity"))
 
-    def broken(call: object, fork: object) -> object:
-        update(call, fork)  # type: ignore[arg-type]
+    def broken(call: Call, fork: Fork) -> object:
+        update(call, fork)
         return {"name": 5}
 
-    def failing(call: object, fork: object) -> object:
-        delete(call, fork)  # type: ignore[arg-type]
+    def failing(call: Call, fork: Fork) -> object:
+        delete(call, fork)
         raise ZeroDivisionError
 
     monkeypatch.setitem(simulation.handlers, "updateCallCapacity", broken)

@@ -57,6 +57,7 @@ class Target:
         """Send sequences of requests, each to a fresh sandbox."""
         target, machine = self, self.schema.as_state_machine()
 
+        # The base class is made at run time, out of the contract.
         class Sequence(machine):  # type: ignore[misc, valid-type]
             def setup(self) -> None:
                 target.reset()
