@@ -6,35 +6,36 @@ The only module that knows which services there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from simulator.contract.contract import Contract, load_contract
+from simulator.contract.contract import CONTROL, Contract, load_contract
 from simulator.contract.ledger import load_ledger
+from simulator.control.call import Control
+from simulator.control.documents import Documents
+from simulator.control.operations import CONTRACT, HANDLERS
 from simulator.directory import LEVELS
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
-from simulator.fixtures import FixtureReader
+from simulator.fixtures.fixtures import Fixtures
 from simulator.http.api import Api
 from simulator.http.auth import login
-from simulator.http.control import control_blueprint
+from simulator.http.control import ControlInterface
 from simulator.http.errors import failure, refuse
+from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
 from simulator.services.service import Handler, Service
+from simulator.settings import DEFAULTS, Settings
 from simulator.state.sandbox import Sandboxes
 from simulator.state.world import World
 
 logger = logging.getLogger("simulator.app")
 
 SERVICES: tuple[Service, ...] = (call_capacities, executive)
-MAX_BODY = 1024 * 1024
-SANDBOX_LIMIT = 1_000
-AUTH_MODES = ("optional", "required")
 
 _PACKAGE = Path(__file__).parent
 
@@ -58,7 +59,18 @@ class Simulation:
             handlers.update(service.handlers)
         self.handlers = handlers
         self.contract: Contract = load_contract(contract or shipped("openapi.yaml"), self.ledger, LEVELS, handlers)
-        self.fixtures = FixtureReader(SERVICES, self.contract.document, self.ledger)
+        self.control_contract = load_contract(CONTRACT, self.ledger, LEVELS, HANDLERS, CONTROL)
+        self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
+
+    def documents(self, settings: Settings) -> Documents:
+        """The contracts and the ledger as a server with these settings serves them."""
+        return Documents(
+            self.contract,
+            self.control_contract,
+            self.ledger,
+            credentials_required=settings.auth == "required",
+            token_required=settings.control_token is not None,
+        )
 
     def default_world(self) -> World:
         """The world of the default fixture."""
@@ -66,37 +78,32 @@ class Simulation:
 
 
 def create_app(
-    simulation: Simulation | None = None,
-    world: World | None = None,
-    *,
-    auth: str = "optional",
-    cors_origins: Iterable[str] = (),
-    max_body: int = MAX_BODY,
-    sandbox_limit: int = SANDBOX_LIMIT,
+    simulation: Simulation | None = None, world: World | None = None, settings: Settings = DEFAULTS
 ) -> Flask:
-    """The WSGI application: every sandbox of it starts from `world`, or else from the default fixture.
-
-    `auth` is `optional` or `required` (A-6); `cors_origins` restrict CORS, none means any; `max_body` is in bytes.
-    """
-    if auth not in AUTH_MODES:
-        raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}")
+    """The WSGI application: every sandbox of it starts from `world`, or else from the default fixture."""
     simulation = simulation or Simulation()
-    sandboxes = Sandboxes(world or simulation.default_world(), sandbox_limit)
+    sandboxes = Sandboxes(world or simulation.default_world(), settings)
     app = Flask("simulator", static_folder=None, template_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = max_body
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # A path without its last slash finds its rule, so that the refusal can say what is missing; no redirects (G-1).
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    credentials_required = auth == "required"
-    Api(simulation.contract, simulation.handlers, credentials_required=credentials_required).register(app)
-    app.register_blueprint(
-        control_blueprint(simulation.contract, simulation.ledger, credentials_required=credentials_required)
+    api = Api(simulation.contract, simulation.handlers, credentials_required=settings.auth == "required")
+    api.routes.register(app)
+    control = Control(
+        sandboxes=sandboxes,
+        fixtures=simulation.fixtures,
+        contract=simulation.contract,
+        ledger=simulation.ledger,
+        documents=simulation.documents(settings),
+        settings=settings,
     )
+    ControlInterface(simulation.control_contract, control).register(app)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_failure)
+    explanations = Explanations(simulation.contract, simulation.ledger)
     # Flask's own documentation wraps an application in this way; only its types do not foresee it.
-    app.wsgi_app = Gateway(app.wsgi_app, sandboxes, cors_origins)  # type: ignore[method-assign]
+    app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, explanations, settings)  # type: ignore[method-assign]
     return app
 
 

@@ -1,25 +1,31 @@
-"""The command line."""
+"""The command line. What only one command needs is imported there: `wait` must not take half a second to begin."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from simulator import __version__
-from simulator.app import AUTH_MODES, MAX_BODY, SANDBOX_LIMIT, Simulation, create_app
-from simulator.directory import Account, Directory
-from simulator.errors import BrokenDocument
-from simulator.log import configure_logging
-from simulator.server import LARGEST_BODY, AddressUnavailable, Server, run_until_stopped
+from simulator.settings import AUTH_MODES, DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from simulator.client import Client
+    from simulator.directory import Account, Directory
 
 PREFIX = "APIO_SIMULATOR_"
 DEFAULT_PORT = 4080
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+FOLLOW_SECONDS = 0.5
+REPORTS = ("text", "json", "junit", "html")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +34,24 @@ def option(name: str, *parameter: str, **attributes: Any) -> Callable[[F], F]:
     """An option that can also be given as an environment variable; the option wins."""
     variable = PREFIX + name.removeprefix("--").replace("-", "_").upper()
     return click.option(name, *parameter, envvar=variable, show_envvar=True, show_default=True, **attributes)
+
+
+def limit(name: str, meaning: str, least: int = 0) -> Callable[[F], F]:
+    """An option for a number of the settings, with the settings' default."""
+    default = getattr(DEFAULTS, name.removeprefix("--").replace("-", "_"))
+    return option(name, default=default, type=click.IntRange(min=least), help=meaning)
+
+
+def at_server(command: F) -> F:
+    """The options of a command that talks to a running server."""
+    options = (
+        option("--url", default=DEFAULT_URL, help="The server to talk to."),
+        option("--sandbox", default="default", help="The sandbox."),
+        option("--control-token", default=None, help="The server's control token."),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
 
 
 class Origin(click.ParamType[str]):
@@ -59,26 +83,46 @@ def main() -> None:
 @option(
     "--fixtures", type=click.Path(path_type=Path), help="The file every sandbox starts from.  [default: default.yaml]"
 )
-@option("--auth", default="optional", type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
+@option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
 @option(
     "--cors-origin", "cors_origins", multiple=True, type=Origin(), help="An origin whose pages may call; none: any."
 )
-@option("--max-body", default=MAX_BODY, type=click.IntRange(min=1), help="The largest body, in bytes.")
-@option("--sandbox-limit", default=SANDBOX_LIMIT, type=click.IntRange(min=1), help="How many named sandboxes live.")
+@limit("--delay-ms", "How long every call of the API waits.")
+@limit("--max-body", "The largest body, in bytes.", least=1)
+@limit("--sandbox-limit", "How many named sandboxes live.", least=1)
+@option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
+@option("--control-token", default=None, help="The bearer token that the control interface demands.")
+@option(
+    "--allowed-host", "allowed_hosts", multiple=True, help="A name under which it may be driven; none: the loopback's."
+)
+@limit("--max-state", "The largest body of the control interface, in bytes.", least=1)
+@limit("--max-depth", "How deeply such a body may be nested.", least=8)
+@limit("--journal-limit", "How many calls a sandbox's journal keeps.")
+@limit("--journal-bytes", "How large the journal gets, in bytes.")
+@limit("--snapshot-limit", "How many snapshots a sandbox has.")
+@limit("--fault-limit", "How many injected faults a sandbox has.")
 @option("--log-format", default="text", type=click.Choice(["text", "json"]), help="How the log is written.")
 def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
+    from simulator.app import Simulation, create_app
+    from simulator.errors import BrokenDocument
+    from simulator.log import configure_logging
+    from simulator.server import LARGEST_BODY, AddressUnavailable, Server, run_until_stopped
+
     configure_logging(log_format)
+    names = tuple(map(str.lower, options.pop("allowed_hosts")))
+    control = not options.pop("no_control")
+    settings = Settings(allowed_hosts=(*names, *_own_names(host)), control=control, **options)
     try:
         simulation = Simulation()
         world = simulation.fixtures.read(fixtures) if fixtures else simulation.default_world()
-        app = create_app(simulation, world, **options)
-        server = Server(app, host, port, max(LARGEST_BODY, 2 * int(options["max_body"])))
+        app = create_app(simulation, world, settings)
+        server = Server(app, host, port, max(LARGEST_BODY, 2 * settings.max_body, 2 * settings.max_state))
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
         fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
-    text = banner(server.url, options["auth"], fixtures, world.directory)
+    text = banner(server.url, settings, fixtures, world.directory)
     run_until_stopped(server, ready=lambda: click.echo(text))
 
 
@@ -86,6 +130,9 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(files: tuple[Path, ...]) -> None:
     """Check fixtures, and say everything that is wrong with them."""
+    from simulator.app import Simulation
+    from simulator.errors import BrokenDocument
+
     try:
         fixtures = Simulation().fixtures
     except BrokenDocument as broken:
@@ -98,6 +145,105 @@ def validate(files: tuple[Path, ...]) -> None:
             failed = True
             click.echo(broken, err=True)
     sys.exit(2 if failed else 0)
+
+
+@main.command()
+@option("--url", default=DEFAULT_URL, help="The server to talk to.")
+@click.option("--timeout", default=10.0, show_default=True, help="How long to wait, in seconds.")
+def wait(url: str, timeout: float) -> None:
+    """Wait until a server is healthy."""
+    with _client(url=url, sandbox="default", control_token=None) as client:
+        client.wait(timeout)
+
+
+@main.command()
+@at_server
+def reset(**server: Any) -> None:
+    """Take a sandbox back to its seed."""
+    with _client(**server) as client:
+        client.call("POST", "reset")
+
+
+@main.command()
+@at_server
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file; .json for JSON.")
+def state(output: Path | None, **server: Any) -> None:
+    """Show a sandbox's world as a fixture, or save it as one."""
+    is_json = output is not None and output.suffix == ".json"
+    with _client(**server) as client:
+        text = client.call("GET", "state", accept="application/json" if is_json else "application/yaml")
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_bytes(text)
+    except OSError as error:
+        fail(f"{output}: cannot be written: {error.strerror or error}")
+
+
+@main.command()
+@at_server
+@click.option("--follow", is_flag=True, help="Go on with new calls until Ctrl-C.")
+def requests(follow: bool, **server: Any) -> None:
+    """Show the calls that a sandbox got, and why it refused some."""
+    with _client(**server) as client:
+        query: dict[str, object] = {"limit": DEFAULTS.journal_limit}
+        while True:
+            entries = client.get("requests", query)["requests"]
+            for entry in entries:
+                click.echo(_request_line(entry))
+            if not follow:
+                return
+            query |= {"since": entries[-1]["id"]} if entries else {}
+            time.sleep(FOLLOW_SECONDS)
+
+
+@main.command()
+@at_server
+@click.option("--format", "shape", default="text", show_default=True, type=click.Choice(REPORTS))
+@click.option("--fail-under", type=click.FloatRange(0, 100), help="Exit with 1 if fewer operations, in %, were called.")
+def coverage(shape: str, fail_under: float | None, **server: Any) -> None:
+    """Show which operations and statuses the clients of a sandbox have exercised."""
+    from simulator.coverage_report import FORMATS, percentage
+
+    with _client(**server) as client:
+        answer = client.get("coverage")
+    click.echo(FORMATS[shape](answer))
+    called = percentage(answer)
+    if fail_under is not None and called < fail_under:
+        click.echo(f"apio-simulator: {called:.0f} % of the operations were called, not {fail_under:g} %", err=True)
+        sys.exit(1)
+
+
+@contextmanager
+def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Client]:
+    """A client of the server; what goes wrong with it ends the command with a message, Ctrl-C ends it without one."""
+    from simulator.client import Client, Refused, Unreachable
+
+    if not re.match(r"https?://", url):
+        raise click.UsageError(f"{url!r} is no address of a server; write it like {DEFAULT_URL}")
+    try:
+        yield Client(url, sandbox, control_token)
+    except (Unreachable, Refused) as failure:
+        click.echo(f"apio-simulator: {failure}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _request_line(entry: dict[str, Any]) -> str:
+    moment = entry["time"][11:23]
+    query = f"?{entry['query']}" if "query" in entry else ""
+    line = f"{moment} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
+    return f"{line}\n             {entry['explanation']}" if "explanation" in entry else line
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """The address to listen at, as a name under which the server may be driven, unless it stands for all addresses."""
+    try:
+        return () if ipaddress.ip_address(host).is_unspecified else (host.lower(),)
+    except ValueError:
+        return (host.lower(),) if host else ()
 
 
 def fail(problem: object) -> NoReturn:
@@ -119,13 +265,13 @@ def counts(directory: Directory) -> str:
     return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in numbers.items())
 
 
-def banner(url: str, auth: str, fixtures: Path | None, directory: Directory) -> str:
+def banner(url: str, settings: Settings, fixtures: Path | None, directory: Directory) -> str:
     """What the server says once it listens, `Ready.` in the last line."""
     lines = [
-        f"apio-simulator {__version__} at {url}, credentials {auth}",
+        f"apio-simulator {__version__} at {url}, credentials {settings.auth}",
         f"  fixture   {fixtures or 'default.yaml'}: {counts(directory)}",
         *(f"  account   {account}" for account in map(_account_line, directory.accounts.values())),
-        f"  docs      {url}/_simulator/docs",
+        *([f"  docs      {url}/_simulator/docs"] if settings.control else []),
         "Ready.",
     ]
     return "\n".join(lines)

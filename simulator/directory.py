@@ -43,6 +43,7 @@ class Department:
     group_id: str
     department_name: str
     full_path_name: str
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,20 +115,25 @@ class Directory:
         try:
             return self.tenants[tenant_id]
         except KeyError:
-            raise UnknownResource(Fault("G-9", f"there is no tenant {tenant_id!r}")) from None
+            reason = f"there is no tenant {tenant_id!r}"
+            raise UnknownResource(Fault("G-9", reason, asked=tenant_id, known=self.tenants)) from None
 
     def group(self, tenant_id: str, group_id: str) -> Group:
         """The group of a tenant. Raises `UnknownResource` (G-9)."""
         try:
-            return self.tenant(tenant_id).groups[group_id]
+            groups = self.tenant(tenant_id).groups
+            return groups[group_id]
         except KeyError:
-            raise UnknownResource(Fault("G-9", f"the tenant {tenant_id!r} has no group {group_id!r}")) from None
+            reason = f"the tenant {tenant_id!r} has no group {group_id!r}"
+            raise UnknownResource(Fault("G-9", reason, asked=group_id, known=groups)) from None
 
     def user(self, tenant_id: str, group_id: str, user_id: str) -> User:
         """The user of a group. Raises `UnknownResource` (G-9)."""
-        user = self.find_user(self.group(tenant_id, group_id).users, user_id)
+        users = self.group(tenant_id, group_id).users
+        user = self.find_user(users, user_id)
         if user is None:
-            raise UnknownResource(Fault("G-9", f"the group {group_id!r} has no user {user_id!r}"))
+            reason = f"the group {group_id!r} has no user {user_id!r}"
+            raise UnknownResource(Fault("G-9", reason, asked=user_id, known=users))
         return user
 
     def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:

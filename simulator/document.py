@@ -108,6 +108,27 @@ def parse_document(name: str, text: str) -> Document:
     return document
 
 
+def write_yaml(data: Any) -> str:
+    """JSON types as YAML text that `parse_document` reads as the same."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # which class it is, is known at run time
+    """Writes text in quotation marks wherever it would be read as something else."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
+def _write_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
+    plain = isinstance(_scalar(yaml.ScalarNode("", text)), str)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+
+
+_Dumper.add_representer(str, _write_text)
+
+
 def _whole_character(match: re.Match[str]) -> str:
     high, low = int(match[2], 16), int(match[3], 16)
     return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))

@@ -6,24 +6,27 @@ of `simulator.http.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One reason to refuse a request: the rule, a sentence for a person, and the JSON Pointer of the place in the body.
 
-    The pointer is `None` where the fault is not at a place of the body.
+    The pointer is `None` where the fault is not at a place of the body. Where a name was `asked` for that does not
+    exist, `known` are the names that do.
     """
 
     rule: str
     reason: str
     pointer: str | None = None
+    asked: str | None = field(default=None, compare=False)
+    known: Collection[str] = field(default=(), compare=False, repr=False)
 
     def below(self, pointer: str) -> Fault:
         """The same fault, seen from a document that holds the body at `pointer`."""
-        return Fault(self.rule, self.reason, pointer + (self.pointer or ""))
+        return replace(self, pointer=pointer + (self.pointer or ""))
 
 
 class Refusal(Exception):
@@ -68,6 +71,10 @@ class InsufficientRight(Refusal):
 
 class OutOfScope(Refusal):
     """The resource lies outside the account's own tenant, group or user (A-1)."""
+
+
+class ForeignCaller(Refusal):
+    """The control interface is called by a page of another origin, or under a name that is not allowed (S-2)."""
 
 
 class UnknownPath(Refusal):

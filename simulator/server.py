@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from waitress.task import ErrorTask, WSGITask
 from simulator.contract.operation import JSON
 from simulator.errors import BodyTooLarge, Fault, HeaderTooLarge, MalformedRequest
 from simulator.http.errors import CATALOGUE, report
+from simulator.http.visit import ConnectionAborted, Delayed
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger("simulator.server")
 
@@ -53,7 +55,7 @@ class Server:
         self.host, self.port = listener.getsockname()[:2]
         # Nothing goes to temporary files: there may be no place for them.
         server: Any = create_server(
-            app,
+            _parking(app),
             sockets=[listener],
             threads=THREADS,
             ident="apio-simulator",
@@ -64,6 +66,7 @@ class Server:
             outbuf_overflow=2 * largest_body,
         )
         server.channel_class = _Channel
+        server.parking = self._parking = _Parking()
         self._server = server
         self._thread = threading.Thread(target=self._server.run, name="apio-simulator", daemon=True)
 
@@ -80,7 +83,9 @@ class Server:
         """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end."""
         end = time.monotonic() + GRACE_SECONDS
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
-        self._server.task_dispatcher.shutdown(timeout=GRACE_SECONDS)
+        while time.monotonic() < end and self._parking.parked:
+            time.sleep(0.005)
+        self._server.task_dispatcher.shutdown(timeout=max(0.0, end - time.monotonic()))
         while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.005)
         self._in_loop(lambda: wasyncore.close_all(self._server._map))
@@ -110,7 +115,71 @@ class _JsonErrorTask(ErrorTask):
         self.write(body)
 
 
+class _Parked(BaseException):
+    """Takes a request off the thread that serves it, past everything that would treat it as a failure."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+class _Parking:
+    """Where delayed requests wait: timers on one loop, in a thread that starts with the first of them."""
+
+    def __init__(self) -> None:
+        self.parked = 0
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def call_later(self, seconds: float, resume: Callable[[], object]) -> None:
+        with self._lock:
+            self.parked += 1
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="apio-simulator-delays", daemon=True).start()
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._resume, resume)
+
+    def _resume(self, resume: Callable[[], object]) -> None:
+        resume()
+        with self._lock:
+            self.parked -= 1
+
+
+_DELAYED = "simulator.delayed"
+
+
+def _parking(app: WSGIApplication) -> WSGIApplication:
+    """The application, with answers that are delayed handed to the server instead of being waited for."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        delayed: Delayed | None = environ.pop(_DELAYED, None)
+        answer = app(environ, start_response) if delayed is None else delayed.resume()
+        if isinstance(answer, Delayed):
+            environ[_DELAYED] = answer
+            raise _Parked(answer.seconds)
+        return answer
+
+    return serve
+
+
+# An answer that an injected fault breaks off is no news.
+_task_logger = logging.getLogger("simulator.server.tasks")
+_task_logger.setLevel(logging.ERROR)
+
+
 class _Task(WSGITask):
+    logger = _task_logger
+    aborted = False
+
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except ConnectionAborted:
+            self.aborted = self.close_on_finish = True
+
+    def finish(self) -> None:
+        if not self.aborted:
+            super().finish()
+
     def set_close_on_finish(self) -> None:
         # Waitress closes after every answer that states no length; a 204 has none to state.
         request: Any = self.request
@@ -120,8 +189,23 @@ class _Task(WSGITask):
 
 
 class _Channel(HTTPChannel):
-    task_class = _Task
     error_task_class = _JsonErrorTask
+    task: _Task | None = None
+
+    def task_class(self, channel: HTTPChannel, request: Any) -> _Task:  # type: ignore[override]  # called, never subclassed
+        # A parked request goes on with the task it began with: that one knows the environment.
+        if self.task is None or self.task.request is not request:
+            self.task = _Task(channel, request)
+        return self.task
+
+    def service(self) -> None:
+        try:
+            super().service()
+        except _Parked as parked:
+            server: Any = self.server
+            server.parking.call_later(parked.seconds, lambda: server.add_task(self))
+        else:
+            self.task = None
 
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:

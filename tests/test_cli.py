@@ -245,7 +245,7 @@ class TestOptions:
             (
                 ["serve"],
                 {"APIO_SIMULATOR_PROT": "1"},
-                "APIO_SIMULATOR_PROT is not known; known are APIO_SIMULATOR_AUTH",
+                "APIO_SIMULATOR_PROT is not known; known are APIO_SIMULATOR_ALLOWED_HOST",
             ),
             (["serve"], {"APIO_SIMULATOR_PORT": "x"}, "APIO_SIMULATOR_PORT"),
             (["serve", "--fixtures", "none.yaml"], {}, "none.yaml: cannot be read: No such file or directory"),

@@ -15,8 +15,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from simulator.contract.fields import CompiledSchema
-from simulator.contract.operation import JSON, Operation, QueryParameter
+from simulator.contract.fields import AnyObject, CompiledSchema
+from simulator.contract.operation import JSON, YAML, Operation, QueryParameter
 from simulator.contract.schemas import SchemaCompiler, snake_case
 from simulator.document import Document, read_document, token
 from simulator.errors import InvalidAttribute
@@ -29,6 +29,21 @@ OPERATION_KEYS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What differs between contracts: whether paths end in a slash, the media types, whether queries are closed."""
+
+    trailing_slash: bool
+    media_types: tuple[str, ...]
+    closed_query: bool
+
+
+API = Dialect(trailing_slash=True, media_types=(JSON,), closed_query=False)
+CONTROL = Dialect(
+    trailing_slash=False, media_types=(JSON, "application/merge-patch+json", YAML, "text/html"), closed_query=True
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """The operations by id and, for routing, by path and method; `document` is the file they come from."""
 
@@ -38,14 +53,20 @@ class Contract:
     paths: Mapping[str, Mapping[str, Operation]]
 
 
-def load_contract(path: Path, ledger: Collection[str], levels: Collection[str], handlers: Collection[str]) -> Contract:
+def load_contract(
+    path: Path,
+    ledger: Collection[str],
+    levels: Collection[str],
+    handlers: Collection[str],
+    dialect: Dialect = API,
+) -> Contract:
     """Load and check the contract.
 
     `levels` are the names of rights there are, `handlers` the ids of the operations that have one. Raises
     `BrokenDocument` with everything there is to mend.
     """
     document = read_document(path)
-    reader = _Reader(document, ledger, levels)
+    reader = _Reader(document, ledger, levels, dialect)
     paths = {
         template: {operation.method: operation for operation in reader.path_item(template)}
         for template in _mapping(document, "/paths")
@@ -59,8 +80,9 @@ def load_contract(path: Path, ledger: Collection[str], levels: Collection[str], 
 class _Reader:
     """Reads operations and collects the problems found on the way in the compiler's list."""
 
-    def __init__(self, document: Document, ledger: Collection[str], levels: Collection[str]) -> None:
+    def __init__(self, document: Document, ledger: Collection[str], levels: Collection[str], dialect: Dialect) -> None:
         self.document = document
+        self.dialect = dialect
         self.ledger = ledger
         self.levels = levels
         self.compiler = SchemaCompiler(document, ledger)
@@ -85,8 +107,9 @@ class _Reader:
     def path_item(self, template: str) -> Iterator[Operation]:
         """The operations of one path."""
         place = "/paths" + token(template)
-        if not (template.startswith("/") and template.endswith("/")):
-            self.refuse(place, "a path starts and ends with /")
+        if not template.startswith("/") or template.endswith("/") is not self.dialect.trailing_slash:
+            wanted = "starts and ends with /" if self.dialect.trailing_slash else "starts with / and ends without one"
+            self.refuse(place, f"a path {wanted}")
         for method in _mapping(self.document, place):
             if method in METHODS:
                 yield self.operation(template, method, place + token(method))
@@ -113,6 +136,7 @@ class _Reader:
             self.refuse(place + "/x-minimum-right", f"must be one of {', '.join(self.levels)}")
         body_place = self._resolve(place + "/requestBody")
         answers, success = self._answers(place)
+        success_place = self._resolve(f"{place}/responses/{success}") or ""
         operation = Operation(
             operation_id=operation_id,
             method=method.upper(),
@@ -121,9 +145,12 @@ class _Reader:
             minimum_right=right,
             rules=tuple(data.get("x-rules", [])),
             query=self._parameters(template, place),
+            closed_query=self.dialect.closed_query,
             body=self._content(body_place) if body_place else None,
+            body_types=tuple(_mapping(self.document, f"{body_place}/content")),
             body_required=bool(self.document.find(f"{body_place}/required")) if body_place else False,
             success=success,
+            media=tuple(_mapping(self.document, success_place + "/content")),
             answers=answers,
         )
         for status in sorted(_possible_statuses(operation, "{" in template) - answers.keys()):
@@ -180,14 +207,20 @@ class _Reader:
         return answers, successes[0] if successes else 0
 
     def _content(self, place: str) -> CompiledSchema:
+        """The schema of what is JSON; what is none is text, of which there is nothing to say."""
         content = _mapping(self.document, place + "/content")
-        if list(content) != [JSON]:
-            self.refuse(place + "/content", f"must be {JSON}")
-        at = f"{place}/content{token(JSON)}"
-        schema = self.compiler.object_schema(at + "/schema")
-        for name, example in _mapping(self.document, at).get("examples", {}).items():
-            self._check(f"{at}/examples/{name}/value", schema, example.get("value"))
-        return schema
+        if not content or set(content) - set(self.dialect.media_types):
+            self.refuse(place + "/content", f"must be {' or '.join(self.dialect.media_types)}")
+        schemas: list[CompiledSchema] = []
+        for media in content:
+            at = f"{place}/content{token(media)}"
+            is_json = media.endswith("json")
+            schema = self.compiler.object_schema(at + "/schema") if is_json else self.compiler.field(at + "/schema")
+            for name, example in _mapping(self.document, at).get("examples", {}).items():
+                self._check(f"{at}/examples/{name}/value", schema, example.get("value"))
+            if isinstance(schema, CompiledSchema):
+                schemas.append(schema)
+        return schemas[0] if schemas else AnyObject()
 
     def _check(self, place: str, schema: Any, value: Any) -> None:
         try:

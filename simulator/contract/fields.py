@@ -44,12 +44,33 @@ class CompiledSchema(marshmallow.Schema):
             return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
 
 
+class AnyObject(CompiledSchema):
+    """The schema of an object of which nothing is stated: read and dumped as it is."""
+
+    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
+        """The document itself."""
+        return data, []
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """The object itself."""
+        return obj
+
+
 class StrictString(fields.String):
     """A JSON string and nothing that could be made into one (G-5)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
             raise self.make_error("invalid", input=shown(value))
+        return value
+
+
+class Secret(StrictString):
+    """A JSON string that nobody is told again, not even in an error message (`writeOnly`, S-7)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise self.make_error("invalid", input="what was sent")
         return value
 
 
@@ -60,6 +81,15 @@ class StrictInteger(fields.Integer):
         if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
             raise self.make_error("invalid", input=shown(value))
         return int(value)
+
+
+class StrictNumber(fields.Float):
+    """A JSON number; `"5"` and `true` are none (G-5)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=shown(value))
+        return value
 
 
 class StrictBoolean(fields.Field[bool]):
@@ -131,6 +161,11 @@ class ObjectOf(fields.Field[dict[str, Any]]):
         if errors:
             raise ValidationError(errors, valid_data=result)
         return result
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return {str(key): self.inner._serialize(item, attr, obj, **kwargs) for key, item in value.items()}
 
 
 class OneOf(fields.Field[Any]):

@@ -11,11 +11,21 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from simulator.contract.fields import CompiledSchema, shown
-from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
+from simulator.contract.fields import CompiledSchema, StrictBoolean, shown
+from simulator.document import parse_document
+from simulator.errors import (
+    BrokenDocument,
+    ContractBreach,
+    Fault,
+    InvalidAttribute,
+    MalformedBody,
+    UnsupportedContentType,
+)
 
 JSON = "application/json"
-_JSON_TYPES = (JSON, f'"{JSON}"')
+YAML = "application/yaml"
+_QUOTED_JSON = f'"{JSON}"'
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -34,7 +44,8 @@ class Operation:
     """An operation as the contract states it.
 
     `answers` holds the schema of every documented status, `None` where the answer has no body; `success` is the one
-    2xx status. `minimum_right` is the name of a level, or `None` where anybody may call.
+    2xx status, and `media` what its body can be. `minimum_right` is the name of a level, or `None` where anybody may
+    call. Where `closed_query` is set, an undocumented query parameter is refused.
     """
 
     operation_id: str
@@ -44,28 +55,36 @@ class Operation:
     minimum_right: str | None
     rules: tuple[str, ...]
     query: Mapping[str, QueryParameter]
+    closed_query: bool = False
     body: CompiledSchema | None
+    body_types: tuple[str, ...]
     body_required: bool
     success: int
+    media: tuple[str, ...]
     answers: Mapping[int, CompiledSchema | None]
 
     def read_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """The documented query parameters by their Python names; undocumented ones count for nothing.
 
-        Raises `InvalidAttribute` for a value that is not allowed, and for a parameter given twice.
+        Raises `InvalidAttribute` for a value that is not allowed, for a parameter given twice and, where the query is
+        closed, for an undocumented one (S-1).
         """
         result: dict[str, Any] = {}
         for name, text in pairs:
             parameter = self.query.get(name)
             if parameter is None:
+                if self.closed_query:
+                    documented = ", ".join(self.query) or "none"
+                    reason = f"there is no query parameter {shown(name)}; documented here: {documented}"
+                    raise InvalidAttribute(Fault("S-1", reason, asked=name, known=tuple(self.query)))
                 continue
             if parameter.attribute in result:
                 raise InvalidAttribute(Fault(parameter.rule, f"the query parameter {name} must be given once only"))
-            value = {"true": True, "false": False}.get(text.lower(), text)
             try:
-                result[parameter.attribute] = parameter.field.deserialize(value)
+                result[parameter.attribute] = parameter.field.deserialize(_value_of(text, parameter.field))
             except ValidationError as error:
-                reason = error.messages[0] if isinstance(error.messages, list) else f"must not be {shown(text)}"
+                first = error.messages[0] if isinstance(error.messages, list) else f"must not be {shown(text)}"
+                reason = first.reason if isinstance(first, Fault) else first
                 raise InvalidAttribute(Fault(parameter.rule, f"the query parameter {name} {reason}")) from None
         return result
 
@@ -76,18 +95,16 @@ class Operation:
         """
         if self.body is None or (not self.body_required and not raw.strip()):
             return {}
-        if content_type and content_type.partition(";")[0].strip().lower() not in _JSON_TYPES:
-            reason = f"the content type {shown(content_type)} is not application/json; send that, or none"
+        media = (content_type or self.body_types[0]).partition(";")[0].strip().lower()
+        if (JSON if media == _QUOTED_JSON else media) not in self.body_types:
+            reason = f"the content type {shown(content_type)} is not {' or '.join(self.body_types)}; send that, or none"
             raise UnsupportedContentType(Fault("G-3", reason))
         if content_encoding and content_encoding.lower() != "identity":
             reason = f"the content encoding {shown(content_encoding)} is not supported; send the body as it is"
             raise UnsupportedContentType(Fault("G-16", reason))
         if not raw.strip():
             raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
-        try:
-            data = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise MalformedBody(_json_fault(raw, error)) from None
+        data = _parse_yaml(raw) if media == YAML else _parse_json(raw)
         if not isinstance(data, dict):
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {shown(data)}"))
         return self.body.read(data)
@@ -115,6 +132,34 @@ class Operation:
             faults = [f"{fault.pointer} {fault.reason}" for fault in getattr(error, "faults", ())] or [repr(error)]
             raise ContractBreach(f"{self.operation_id} was to answer {status} with: {'; '.join(faults)}") from error
         return orjson.dumps(answer)
+
+
+def _value_of(text: str, field: fields.Field[Any]) -> object:
+    """What a query parameter's text stands for, as far as its field leaves a choice."""
+    if isinstance(field, fields.Integer) and _INTEGER.fullmatch(text):
+        return int(text)
+    if isinstance(field, StrictBoolean):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    return text
+
+
+def _parse_json(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(_json_fault(raw, error)) from None
+
+
+def _parse_yaml(raw: bytes) -> Any:
+    try:
+        document = parse_document("body", raw.decode())
+    except UnicodeDecodeError as undecodable:
+        raise MalformedBody(Fault("G-2", f"the body is not UTF-8: {undecodable.reason}")) from None
+    except BrokenDocument as broken:
+        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in broken.problems)) from None
+    if document.problems:
+        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in document.problems))
+    return document.data
 
 
 def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
@@ -147,12 +192,21 @@ class Answer:
     headers: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The finished body of an answer that is not made of a view: a text in one of the operation's media types."""
+
+    media_type: str
+    data: bytes
+
+
 @dataclass(frozen=True)
 class Call:
     """One request to an operation, as its handler sees it.
 
     `path` holds the path's parameters. `query` and `body` are read, and refused if need be, when a handler first asks
-    for them: existence is checked before the body (A-7).
+    for them: existence is checked before the body (A-7). `media` is what the client takes of what the operation
+    offers.
     """
 
     operation: Operation
@@ -161,6 +215,7 @@ class Call:
     raw_body: Callable[[], bytes] = field(default=bytes)
     content_type: str | None = None
     content_encoding: str | None = None
+    media: str = JSON
 
     @cached_property
     def query(self) -> dict[str, Any]:

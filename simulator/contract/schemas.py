@@ -16,15 +16,18 @@ from typing import Any, cast
 from marshmallow import fields
 
 from simulator.contract.fields import (
+    AnyObject,
     CompiledSchema,
     Ignored,
     ObjectOf,
     OneOf,
     Rules,
+    Secret,
     StrictBoolean,
     StrictInteger,
     StrictList,
     StrictNested,
+    StrictNumber,
     StrictString,
     Validator,
     between,
@@ -38,7 +41,17 @@ from simulator.contract.fields import (
 from simulator.document import Document, token
 from simulator.errors import BrokenDocument, Fault, Problem
 
-ANNOTATIONS = {"title", "description", "default", "examples", "deprecated", "x-rule", "x-ignored", "x-expected"}
+ANNOTATIONS = {
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "writeOnly",
+    "x-rule",
+    "x-ignored",
+    "x-expected",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +81,7 @@ class SchemaCompiler:
         self._builders: Mapping[str, Callable[[_Node, dict[str, Any]], fields.Field[Any] | None]] = {
             "string": self._string,
             "integer": self._integer,
+            "number": self._number,
             "boolean": self._boolean,
             "array": self._array,
             "object": self._object,
@@ -78,6 +92,8 @@ class SchemaCompiler:
         field = self._compile("", pointer, {}, ())
         if isinstance(field, StrictNested) and not field.allow_none:
             return cast(CompiledSchema, field.schema)
+        if isinstance(field, ObjectOf) and type(field.inner) is fields.Raw and not field.allow_none:
+            return AnyObject()
         if field is not None:
             self._refuse("", pointer, "must be a schema of type object")
         return CompiledSchema()
@@ -172,7 +188,8 @@ class SchemaCompiler:
             if not (pattern.startswith("^") and pattern.endswith("$")):
                 self._refuse(node.document, node.pointer + "/pattern", "must be anchored with ^ and $")
             checks.append(matching(re.compile(pattern), schema.get("x-expected", f"text like {pattern}"), rules))
-        return StrictString(validate=checks, error_messages=type_messages(rules, "a string"), **options)
+        text = Secret if schema.get("writeOnly") else StrictString
+        return text(validate=checks, error_messages=type_messages(rules, "a string"), **options)
 
     def _integer(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
         self._check_keywords(node, {"type", "enum", "minimum", "maximum"})
@@ -184,6 +201,10 @@ class SchemaCompiler:
             checks.append(between(low, high, node.rules))
         expected = "an integer" if low is None or high is None else f"an integer from {low} to {high}"
         return StrictInteger(validate=checks, error_messages=type_messages(node.rules, expected), **options)
+
+    def _number(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
+        self._check_keywords(node, {"type"})
+        return StrictNumber(error_messages=type_messages(node.rules, "a number"), **options)
 
     def _boolean(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
         self._check_keywords(node, {"type"})
@@ -233,7 +254,8 @@ class SchemaCompiler:
                 field.error_messages["required"] = cast(str, [missing])
                 attributes[snake_case(attribute)] = field
         compiled = cast(CompiledSchema, CompiledSchema.from_dict(attributes, name="Compiled")())
-        unknown = Fault("G-4", f"is not a documented attribute; documented here: {', '.join(properties) or 'none'}")
+        reason = f"is not a documented attribute; documented here: {', '.join(properties) or 'none'}"
+        unknown = Fault("G-4", reason, known=tuple(properties))
         compiled.error_messages["unknown"] = cast(str, unknown)
         return compiled
 

@@ -10,7 +10,7 @@ from werkzeug.http import dump_cookie, parse_cookie
 from simulator.contract.operation import Answer, Call
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
-from simulator.http.environ import current_sandbox
+from simulator.http.visit import current_sandbox, visit_of
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
 
@@ -32,7 +32,7 @@ def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Director
         scheme, _, token = authorization.partition(" ")
         account = directory.tokens.get(token.strip())
         if scheme.lower() != "bearer":
-            raise InvalidCredentials(Fault("A-4", f"the authorization scheme must be Bearer, not {scheme!r}"))
+            raise InvalidCredentials(Fault("A-4", "the authorization must be the word Bearer, a blank and the token"))
         if account is None:
             raise InvalidCredentials(Fault("A-5", "no account carries the bearer token"))
         return account
@@ -56,6 +56,7 @@ def login(call: Call, fork: Fork) -> Answer:
     account = fork.directory.accounts.get(call.body["username"])
     if account is None or account.password != call.body["password"]:
         raise LoginRefused(Fault("A-3", "the user name or the password is wrong"))
+    visit_of(request.environ).account = account.name
     session_id, first = current_sandbox().open_session(account.name)
     # The path keeps the sessions of different sandboxes apart in a browser.
     cookie = dump_cookie(COOKIE, session_id, path=f"{request.script_root}/api/", httponly=True)

@@ -1,92 +1,129 @@
-"""The simulator's own interface under `/_simulator/`: health, reset, the ledger, the contract and its documentation."""
+"""The control interface over HTTP: who may call it, and the way of a call to its handler."""
 
 from __future__ import annotations
 
+import hmac
 import importlib.util
+import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import orjson
-from flask import Blueprint, request, send_from_directory
+from flask import Flask, request, send_from_directory
+from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from simulator import __version__
 from simulator.contract.contract import Contract
-from simulator.contract.ledger import Rule
-from simulator.contract.operation import JSON
-from simulator.document import parse_document
-from simulator.errors import BrokenDocument
-from simulator.http.environ import HOST, current_sandbox
-from simulator.http.errors import no_content
+from simulator.contract.operation import Call, Content
+from simulator.control.call import Control, ControlCall
+from simulator.control.operations import HANDLERS
+from simulator.errors import (
+    ContractBreach,
+    CredentialsRequired,
+    Fault,
+    ForeignCaller,
+    InvalidCredentials,
+    UnknownPath,
+)
+from simulator.http.errors import refuse
+from simulator.http.routes import Routes, answered
+from simulator.http.visit import Visit, visit_of
 
-SERVER = "http://127.0.0.1:4080"
-"""The address that the contract states, which a served contract replaces by its own."""
+ROOT = "/_simulator/"
+READING = ("GET", "HEAD")
+HEALTH = "/_simulator/health"
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
-OPTIONAL_SECURITY, REQUIRED_SECURITY = "security: [{}, {", "security: [{"
+
+class ControlInterface:
+    """Answers the operations of the control interface's contract."""
+
+    def __init__(self, contract: Contract, control: Control) -> None:
+        self.routes = Routes(contract, self.answer)
+        self.control = control
+        self.settings = control.settings
+
+    def register(self, app: Flask) -> None:
+        """Give the app the interface's paths; where it is switched off, that of the health alone (S-2)."""
+        if self.settings.control:
+            self.routes.register(app)
+            app.add_url_rule(f"{ROOT}docs/<path:asset>", view_func=_asset, methods=["GET"])
+            return
+        self.routes.register(app, only=HEALTH)
+        app.url_map.add(Rule(f"{ROOT}<path:rest>", endpoint=ROOT))
+        app.view_functions[ROOT] = _switched_off
+
+    def answer(self, call: Call) -> Response:
+        """Answer a call, if the caller may make it."""
+        visit, operation = visit_of(request.environ), call.operation
+        if operation.method not in READING:
+            self._check_caller(visit)
+        if operation.secured:
+            self._check_token()
+            # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
+            _ = call.query
+        address = f"http://{visit.host}{request.script_root}" if _HOST.fullmatch(visit.host) else None
+        it = ControlCall(control=self.control, call=call, sandbox_name=visit.sandbox_name, address=address)
+        view = HANDLERS[operation.operation_id](it)
+        if not isinstance(view, Content):
+            return answered(operation.render(view), operation.success, {})
+        if view.media_type not in operation.media:
+            raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
+        return answered(view.data, operation.success, {}, _with_charset(view.media_type))
+
+    def _check_caller(self, visit: Visit) -> None:
+        """Raise `ForeignCaller` if this may be a page of another origin, or of a name that was bent to us (S-2)."""
+        name = _host_name(visit.host)
+        if visit.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
+            reason = (
+                f"the Host {visit.host[:100]!r} is neither the loopback nor allowed; "
+                f"start the simulator with --allowed-host {name[:100] or 'NAME'}"
+            )
+            raise ForeignCaller(Fault("S-2", reason))
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is not None and urlsplit(origin).netloc.lower() != visit.host.lower():
+            reason = f"pages of {origin[:100]!r} may not drive the simulator; only its own pages and programs may"
+            raise ForeignCaller(Fault("S-2", reason))
+
+    def _check_token(self) -> None:
+        """Raise `CredentialsRequired` or `InvalidCredentials` if the control token is needed and not there (S-2)."""
+        wanted = self.settings.control_token
+        if wanted is None:
+            return
+        scheme, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer":
+            reason = "the simulator runs with --control-token: send that token as a bearer token"
+            raise CredentialsRequired(Fault("S-2", reason))
+        if not hmac.compare_digest(token.strip().encode("latin-1"), wanted.encode()):
+            raise InvalidCredentials(Fault("S-2", "the bearer token is not that of --control-token"))
 
 
-def control_blueprint(contract: Contract, ledger: Mapping[str, Rule], *, credentials_required: bool) -> Blueprint:
-    """The routes under `/_simulator/`; each acts on the sandbox that the path selected."""
-    control = Blueprint("control", __name__, url_prefix="/_simulator")
-    served = _served_text(contract, credentials_required=credentials_required)
-    assets = _swagger_ui()
-    page = Path(__file__).with_name("docs.html").read_bytes()
-    rules = orjson.dumps({"rules": [asdict(rule) for rule in ledger.values()]})
-
-    def contract_text() -> str:
-        # Where the Host header is none, the address stays the one that the contract states.
-        host = request.environ[HOST]
-        return served.replace(SERVER, f"http://{host}{request.script_root}") if _HOST.fullmatch(host) else served
-
-    @lru_cache(maxsize=8)
-    def as_json(document: str) -> bytes:
-        return orjson.dumps(parse_document("openapi.yaml", document).data)
-
-    @control.get("/health")
-    def health() -> Response:
-        return Response(orjson.dumps({"status": "ok", "version": __version__}), content_type=JSON)
-
-    @control.post("/reset")
-    def reset() -> Response:
-        current_sandbox().reset()
-        return no_content()
-
-    @control.get("/rules")
-    def list_rules() -> Response:
-        return Response(rules, content_type=JSON)
-
-    @control.get("/openapi.yaml")
-    def openapi_yaml() -> Response:
-        return Response(contract_text(), content_type="application/yaml")
-
-    @control.get("/openapi.json")
-    def openapi_json() -> Response:
-        return Response(as_json(contract_text()), content_type=JSON)
-
-    @control.get("/docs")
-    def documentation() -> Response:
-        return Response(page, content_type="text/html; charset=utf-8")
-
-    @control.get("/docs/<path:asset>")
-    def documentation_asset(asset: str) -> Response:
-        return send_from_directory(assets, asset)
-
-    return control
+def _host_name(host: str) -> str:
+    """The name in a Host header, without the port."""
+    return (host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]).lower()
 
 
-def _served_text(contract: Contract, *, credentials_required: bool) -> str:
-    """The contract's text in the credentials mode. Raises `BrokenDocument` if what is to be replaced is not in it."""
-    secured = sum(operation.secured for operation in contract.operations.values())
-    for text, count in ((SERVER, 1), (OPTIONAL_SECURITY, secured)):
-        if contract.text.count(text) != count:
-            message = f"must hold {text!r} {count} times, for the served contract to replace"
-            raise BrokenDocument([contract.document.problem("", message)])
-    return contract.text.replace(OPTIONAL_SECURITY, REQUIRED_SECURITY) if credentials_required else contract.text
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_charset(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+def _switched_off(**_: str) -> Response:
+    reason = "the simulator runs with --no-control, which leaves only the health of this interface"
+    return refuse(UnknownPath(Fault("S-2", reason)), request.environ)
+
+
+def _asset(asset: str) -> Response:
+    return send_from_directory(_swagger_ui(), asset)
 
 
 def _swagger_ui() -> Path:

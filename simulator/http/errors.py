@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from simulator import errors
 from simulator.contract.operation import JSON
 from simulator.errors import Fault, MethodNotAllowed, Refusal
-from simulator.http.environ import RULE
+from simulator.http.visit import visit_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -37,6 +37,7 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.LoginRefused: Kind(401, 40103, "Login refused"),
     errors.InsufficientRight: Kind(403, 40301, "Insufficient right"),
     errors.OutOfScope: Kind(403, 40302, "Out of scope"),
+    errors.ForeignCaller: Kind(403, 40303, "Foreign caller"),
     errors.UnknownPath: Kind(404, 40401, "Unknown path"),
     errors.UnknownResource: Kind(404, 40402, "Unknown resource"),
     errors.ServiceNotAssigned: Kind(404, 40403, "Service not assigned"),
@@ -65,7 +66,7 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
 
 def refuse(refusal: Refusal, environ: WSGIEnvironment) -> Response:
     """The answer to a request that no operation of the contract answers."""
-    environ[RULE] = refusal.faults[0].rule
+    visit_of(environ).refusal = refusal
     kind = CATALOGUE[type(refusal)]
     body = orjson.dumps(report(kind, refusal.faults))
     return Response(body, kind.status, refusal_headers(refusal), content_type=JSON)
@@ -76,6 +77,12 @@ def no_content() -> Response:
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     return answer
+
+
+def injected_report(fault_id: str, status: int) -> dict[str, Any]:
+    """The body of an injected answer that has none of its own (S-6)."""
+    kind = Kind(status, status * 100, "Injected fault")
+    return report(kind, (Fault("S-6", f"the injected fault {fault_id} answered in the place of the operation"),))
 
 
 def failure(reason: str) -> Response:

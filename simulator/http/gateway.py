@@ -1,4 +1,4 @@
-"""The gateway in front of Flask: picks the sandbox, does CORS, numbers and logs every request."""
+"""The gateway in front of Flask: sandbox, body, CORS, delays, injected faults, journal and log."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.environ import HOST, RULE, SANDBOX
-from simulator.http.errors import no_content, refuse
-from simulator.state.sandbox import DEFAULT, NAME, Sandboxes
+import orjson
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wrappers import Response
+from werkzeug.wsgi import get_input_stream
+
+from simulator.contract.operation import JSON
+from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
+from simulator.http.errors import injected_report, no_content, refuse
+from simulator.http.explanation import Explanations
+from simulator.http.routes import Routes
+from simulator.http.visit import VISIT, ConnectionAborted, Delayed, Visit
+from simulator.settings import Settings
+from simulator.state.faults import Disturbance, InjectedFault
+from simulator.state.journal import BODY_KEPT, Exchange, Message
+from simulator.state.redaction import without_secret_attributes, without_secret_headers, without_secret_parameters
+from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,86 +37,175 @@ logger = logging.getLogger("simulator.requests")
 PREFIX = "/_sandboxes/"
 CONTROL = "/_simulator/"
 REQUEST_ID = "X-Simulator-Request-Id"
-EXPOSED_HEADERS = f"{REQUEST_ID}, Allow, WWW-Authenticate"
+FAULT_ID = "X-Simulator-Fault"
+EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
+
+Headers = list[tuple[str, str]]
 
 
 class Gateway:
     """The WSGI application around Flask's.
 
-    `cors_origins` are the origins whose pages may use the simulated API; none given means any. The interface under
-    `/_simulator` never gets a CORS header.
+    What lies under `/_simulator` is passed on as it comes. Calls of the simulated API, and of paths that are nobody's,
+    get their number, CORS headers, delays and faults here, and are put into the journal of their sandbox.
     """
 
-    def __init__(self, app: WSGIApplication, sandboxes: Sandboxes, cors_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        sandboxes: Sandboxes,
+        routes: Routes,
+        explanations: Explanations,
+        settings: Settings,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.app = app
         self.sandboxes = sandboxes
-        self.cors_origins = frozenset(cors_origins)
+        self.routes = routes
+        self.explanations = explanations
+        self.settings = settings
+        self.cors_origins = frozenset(settings.cors_origins)
+        self._wait = wait
         self._run = secrets.token_hex(3)
         self._count = itertools.count(1)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        started = time.perf_counter()
-        request_id = f"{self._run}-{next(self._count)}"
-        asked = environ["PATH_INFO"]
-        app: WSGIApplication = self.app
-        name = DEFAULT
+        number = next(self._count)
+        visit = Visit(f"{self._run}-{number}", number, time.perf_counter(), environ["PATH_INFO"])
+        environ[VISIT] = visit
+        app = self.app
         try:
-            name = self._select_sandbox(environ)
+            self._select_sandbox(environ, visit)
         except Refusal as refusal:
             app = refuse(refusal, environ)
-        extra: list[tuple[str, str]] = []
-        if not f"{environ['PATH_INFO']}/".startswith(CONTROL):
-            extra = [(REQUEST_ID, request_id), *self._cors_headers(environ)]
-            if _is_preflight(environ):
-                app = no_content()
-        status_line = "500"
+        if f"{environ['PATH_INFO']}/".startswith(CONTROL):
+            visit.body = _received_body(environ, self.settings.max_state)
+            return self._answer_control(app, environ, visit, start_response)
+        visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
+        visit.body = _received_body(environ, self.settings.max_body)
+        disturbance = Disturbance()
+        if _is_preflight(environ):
+            app = no_content()
+        elif visit.sandbox.faults and app is self.app:
+            disturbance = self._disturb(environ, visit)
+        visit.fault = disturbance.fault
+        if visit.fault is not None and visit.fault.status is not None:
+            app = _injected_answer(visit.fault, visit.fault.status)
+        answer = partial(self._answer, app, environ, visit, start_response)
+        delay = self.settings.delay_ms + disturbance.delay_ms
+        return Delayed(delay / 1000, answer, self._wait) if delay else answer()
 
-        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            nonlocal status_line
-            status_line = status
-            return start_response(status, headers + extra, *exc_info)
-
-        answer = app(environ, start)
-        if logger.isEnabledFor(logging.INFO):
-            fields = {
-                "method": environ["REQUEST_METHOD"],
-                "path": _printable(asked),
-                "status": int(status_line[:3]),
-                "ms": round((time.perf_counter() - started) * 1000, 2),
-                "rule": environ.get(RULE),
-                "sandbox": name or None,
-                "id": request_id,
-            }
-            rule = f" {fields['rule']}" if fields["rule"] else ""
-            line = f"{fields['method']} {fields['path']} {fields['status']} {fields['ms']} ms{rule}"
-            logger.info(line, extra={"fields": fields})
-        return answer
-
-    def _select_sandbox(self, environ: WSGIEnvironment) -> str:
-        """Leave the sandbox that the path names in the environment, and the rest of the path to the app."""
-        path: str = environ["PATH_INFO"]
+    def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> None:
+        """Note the sandbox that the path names, and leave the rest of the path to the app."""
+        # Flask refuses every request whose Host header it dislikes; only the control interface needs to know the host.
+        visit.host = environ.pop("HTTP_HOST", "")
+        path = visit.asked
         try:
             path.encode("latin-1").decode()
         except UnicodeDecodeError:
             raise UnknownPath(Fault("G-16", "the path's percent-encoding is not UTF-8")) from None
-        name = DEFAULT
         if "%2f" in environ.get("REQUEST_URI", "").partition("?")[0].lower():
             raise UnknownPath(Fault("G-16", "an identifier cannot hold a slash, and %2F cannot be told from one"))
         if path.startswith(PREFIX):
             name, slash, rest = path.removeprefix(PREFIX).partition("/")
             if not NAME.fullmatch(name):
-                reason = f"a sandbox is named by 1 to 64 letters, digits, '.', '_' or '-', not by {_printable(name)!r}"
+                reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {_printable(name)!r}"
                 raise UnknownPath(Fault("G-17", reason))
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
             environ["PATH_INFO"] = slash + rest
-        # Flask refuses every request whose Host header it dislikes; only the served contract needs to know the host.
-        environ[HOST] = environ.pop("HTTP_HOST", "")
-        environ[SANDBOX] = self.sandboxes.sandbox(name)
-        return name
+            visit.sandbox_name = name
 
-    def _cors_headers(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    def _disturb(self, environ: WSGIEnvironment, visit: Visit) -> Disturbance:
+        """What the sandbox's faults make of the call, if it is one of an operation."""
+        path = environ["PATH_INFO"].encode("latin-1").decode()
+        found = self.routes.find(path, environ["REQUEST_METHOD"])
+        if found is None or visit.sandbox is None:
+            return Disturbance()
+        visit.operation, parameters = found
+        operation_id = visit.operation.operation_id
+        directory = visit.sandbox.moment.world.directory
+
+        users = directory.users_of(parameters.get("tenant_id"), parameters.get("group_id"))
+
+        def same_user(one: str, other: str) -> bool:
+            return directory.exact_user_id(users, one) == directory.exact_user_id(users, other)
+
+        return visit.sandbox.faults.disturb(lambda fault: fault.matches(operation_id, parameters, same_user))
+
+    def _answer_control(
+        self, app: WSGIApplication, environ: WSGIEnvironment, visit: Visit, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        started: list[str] = []
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
+            started.append(status)
+            return start_response(status, headers, *exc_info)
+
+        answer = app(environ, start)
+        _log(environ, visit, int(started[-1][:3]) if started else 500)
+        return answer
+
+    def _answer(
+        self, app: WSGIApplication, environ: WSGIEnvironment, visit: Visit, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Make the answer, record it, and send what an injected fault leaves of it."""
+        abort = visit.fault.abort if visit.fault is not None else None
+        if abort == "close":
+            self._record(environ, visit, None, None)
+            _log(environ, visit, None)
+            raise ConnectionAborted
+        status, headers, body = _run(app, environ)
+        headers += [(REQUEST_ID, visit.id), *self._cors_headers(environ)]
+        self._record(environ, visit, int(status[:3]), (headers, body))
+        _log(environ, visit, int(status[:3]))
+        if abort == "truncate":
+            # Of an answer without body there is nothing to send a half of.
+            if len(body) < 2:
+                raise ConnectionAborted
+            body = body[: len(body) // 2]
+        start_response(status, headers)
+        return [body]
+
+    def _record(
+        self, environ: WSGIEnvironment, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None
+    ) -> None:
+        """Put the call into the journal and the coverage of its sandbox, without its secrets."""
+        if visit.sandbox is None:
+            return
+        path = _text(environ["PATH_INFO"])
+        explanation = None
+        if visit.fault is not None:
+            explanation = self.explanations.injected(visit.fault)
+        elif visit.refusal is not None:
+            explanation = self.explanations.refusal(visit.operation, path, visit.refusal)
+        try:
+            body = visit.body()
+        except Refusal:
+            body = b""
+        seconds = time.perf_counter() - visit.started
+        exchange = Exchange(
+            id=visit.id,
+            number=visit.number,
+            time=time.time() - seconds,
+            seconds=seconds,
+            method=environ["REQUEST_METHOD"],
+            path=path,
+            query=without_secret_parameters(environ.get("QUERY_STRING", "")),
+            operation_id=visit.operation.operation_id if visit.operation else None,
+            account=visit.account,
+            request=_message(_request_headers(environ, visit.host), body),
+            status=status,
+            response=None if answer is None else _answer_message(visit, status, *answer),
+            rule="S-6" if visit.fault is not None and visit.fault.ends_the_search else visit.rule,
+            explanation=explanation,
+            fault=visit.fault.id if visit.fault is not None else None,
+            abort=visit.fault.abort if visit.fault is not None else None,
+        )
+        visit.sandbox.record(exchange, counted=not _is_preflight(environ))
+
+    def _cors_headers(self, environ: WSGIEnvironment) -> Headers:
         origin = environ.get("HTTP_ORIGIN")
         if origin is None:
             return []
@@ -123,6 +226,76 @@ class Gateway:
         return headers
 
 
+def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
+    """The body's bytes, off the wire before a lock is taken; a fault of theirs is raised when they are asked for."""
+    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
+        return bytes
+    refusal: Refusal
+    try:
+        raw = get_input_stream(environ, max_content_length=limit).read()
+        return lambda: raw
+    except RequestEntityTooLarge:
+        refusal = BodyTooLarge(Fault("G-10", f"the body is over the limit of {limit} bytes"))
+    except ClientDisconnected:
+        refusal = MalformedBody(Fault("G-2", "the body ended before its announced length"))
+
+    def say() -> bytes:
+        raise refusal
+
+    return say
+
+
+def _run(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, Headers, bytes]:
+    """Status, headers and the whole body of an application's answer."""
+    status, headers = "", Headers()
+
+    def start(line: str, fields: Headers, *_: Any) -> Any:
+        nonlocal status, headers
+        status, headers = line, list(fields)
+
+    answer = app(environ, start)
+    body = b"".join(answer)
+    if hasattr(answer, "close"):
+        answer.close()
+    return status, headers, body
+
+
+def _injected_answer(fault: InjectedFault, status: int) -> Response:
+    """The answer of a fault in the place of the operation's."""
+    body = orjson.dumps(injected_report(fault.id, status) if fault.body is None else fault.body)
+    line = f"{status} {HTTP_STATUS_CODES.get(status, 'Injected')}"
+    response = Response(body, line, {FAULT_ID: fault.id}, content_type=JSON)
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+def _request_headers(environ: WSGIEnvironment, host: str) -> Headers:
+    headers = [
+        (_header_name(name), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+    ]
+    return [("Host", host), *headers] if host else headers
+
+
+@lru_cache(maxsize=1_000)
+def _header_name(variable: str) -> str:
+    return variable.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def _message(headers: Headers, body: bytes) -> Message:
+    kept = without_secret_attributes(body)[:BODY_KEPT] if body else body
+    return Message(headers=without_secret_headers(headers), body=kept, size=len(body))
+
+
+def _answer_message(visit: Visit, status: int | None, headers: Headers, body: bytes) -> Message:
+    # No operation documents a secret in the body of its success, and nothing else gets past the contract.
+    if visit.operation is not None and visit.fault is None and status == visit.operation.success:
+        return Message(headers=without_secret_headers(headers), body=body[:BODY_KEPT], size=len(body))
+    return _message(headers, body)
+
+
 def _is_preflight(environ: WSGIEnvironment) -> bool:
     return (
         environ["REQUEST_METHOD"] == "OPTIONS"
@@ -131,7 +304,30 @@ def _is_preflight(environ: WSGIEnvironment) -> bool:
     )
 
 
+def _log(environ: WSGIEnvironment, visit: Visit, status: int | None) -> None:
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    fields = {
+        "method": environ["REQUEST_METHOD"],
+        "path": _printable(visit.asked),
+        "status": status,
+        "ms": round((time.perf_counter() - visit.started) * 1000, 2),
+        "rule": visit.rule,
+        "fault": visit.fault.id if visit.fault else None,
+        "sandbox": visit.sandbox_name,
+        "id": visit.id,
+    }
+    why = f" fault {visit.fault.id}" if visit.fault else f" {visit.rule}" if visit.rule else ""
+    line = f"{fields['method']} {fields['path']} {status or 'closed'} {fields['ms']} ms{why}"
+    logger.info(line, extra={"fields": fields})
+
+
+def _text(path: str) -> str:
+    """A path of the WSGI environment as text."""
+    return path.encode("latin-1").decode(errors="replace")
+
+
 def _printable(path: str) -> str:
     """A path of the WSGI environment for a log line: one line, whatever it holds."""
-    text = path.encode("latin-1").decode(errors="replace")
+    text = _text(path)
     return text if text.isprintable() and " " not in text else quote(text)

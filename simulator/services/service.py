@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from simulator.contract.operation import Call, View
-from simulator.directory import User
+from simulator.directory import Group, User
 from simulator.state.world import Fork
 
 S = TypeVar("S")
@@ -28,8 +28,16 @@ class Attempt(Protocol):
         ...
 
 
-ServicesChanged = Callable[[Fork, User, User], None]
-"""Follows a change of the services assigned to a user, who is given as he was and as he is."""
+Owner = Group | User
+"""Who has services assigned."""
+
+ServicesChanged = Callable[[Fork, Sequence[tuple[Owner, Owner]]], None]
+"""Follows changes of assigned services; each owner is given as he was and as he is."""
+
+
+def lost(service: str, changes: Iterable[tuple[Owner, Owner]]) -> list[Owner]:
+    """Those from whom a service was taken away."""
+    return [after for before, after in changes if service in before.services and service not in after.services]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,8 @@ class Section:
     """The part of a fixture that holds a service's state, below each group or each user.
 
     `schema` is written in the contract's language and may refer to it; `service` is what must be assigned to the owner,
-    else the section is refused for breaking `rule`.
+    else the section is refused for breaking `rule`. `seed` puts a section into the world, `show` is what it would be
+    read from: attributes of the schema by their Python names.
     """
 
     key: str
@@ -45,6 +54,7 @@ class Section:
     service: str
     rule: str
     seed: Callable[[Fork, Any, Any, Attempt], None]
+    show: Callable[[Fork, Any], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +74,25 @@ def as_member(user: User) -> View:
     return View(user, department=user.department or "")
 
 
-def assign_services(fork: Fork, services: Iterable[Service], user: User, assigned: tuple[str, ...]) -> User:
-    """Assign exactly these services to the user, and let every simulated service follow (EX-17).
+def assign_services(
+    fork: Fork, services: Iterable[Service], assignments: Iterable[tuple[Owner, tuple[str, ...]]]
+) -> None:
+    """Assign to each group or user exactly the services given, and let every simulated service follow (EX-17, CC-1).
 
     The documented API has no call for it: this is for whoever arranges a world.
     """
-    changed = replace(user, services=assigned)
-    directory = fork.directory
-    tenant = directory.tenants[user.tenant_id]
-    group = tenant.groups[user.group_id]
-    group = replace(group, users={**group.users, user.user_id: changed})
-    groups = {**tenant.groups, group.group_id: group}
-    tenant = replace(tenant, groups=groups, users={**tenant.users, user.user_id: changed})
-    directory = replace(directory, tenants={**directory.tenants, tenant.tenant_id: tenant})
-    fork.world = replace(fork.world, directory=directory)
+    changes = [(owner, replace(owner, services=assigned)) for owner, assigned in assignments]
+    changed: dict[tuple[str, str], list[Owner]] = {}
+    for _, owner in changes:
+        changed.setdefault((owner.tenant_id, owner.group_id), []).append(owner)
+    tenants = dict(fork.directory.tenants)
+    for (tenant_id, group_id), owners in changed.items():
+        tenant = tenants[tenant_id]
+        group = next((each for each in owners if isinstance(each, Group)), tenant.groups[group_id])
+        users = {each.user_id: each for each in owners if isinstance(each, User)}
+        groups = {**tenant.groups, group_id: replace(group, users={**group.users, **users})}
+        tenants[tenant_id] = replace(tenant, groups=groups, users={**tenant.users, **users})
+    fork.world = replace(fork.world, directory=replace(fork.directory, tenants=tenants))
     for service in services:
         if service.services_changed is not None:
-            service.services_changed(fork, user, changed)
-    return changed
+            service.services_changed(fork, changes)

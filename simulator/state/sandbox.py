@@ -7,16 +7,22 @@ import logging
 import re
 import secrets
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from simulator.settings import DEFAULTS, Settings
+from simulator.state.coverage import Coverage
+from simulator.state.faults import InjectedFaults
+from simulator.state.journal import Exchange, Journal
 from simulator.state.world import Fork, World
 
 logger = logging.getLogger("simulator.sandboxes")
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-DEFAULT = ""
+NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-'"
+DEFAULT = "default"
 """The name of the sandbox that answers where none is named."""
 
 REMEMBERED_ANSWERS = 1_000
@@ -38,21 +44,39 @@ class Moment:
             self.answers[call] = answer
 
 
+class Snapshot:
+    """A moment with a name; `taken_at` is in seconds since the epoch. Worlds never change, so taking one is free."""
+
+    __slots__ = ("moment", "name", "taken_at")
+
+    def __init__(self, name: str, moment: Moment) -> None:
+        self.name = name
+        self.moment = moment
+        self.taken_at = time.time()
+
+
 class Sandbox:
-    """One world over time, and the login sessions that belong to it.
+    """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
 
     Readers take `moment`, without a lock, and see one whole world. Writers go through `transaction`, one after another.
     """
 
-    def __init__(self, name: str, seed: World) -> None:
+    def __init__(self, name: str, seed: World, settings: Settings = DEFAULTS) -> None:
         self.name = name
         self.seed = seed
+        self.settings = settings
+        self.created_at = time.time()
         self.last_use = 0
         self._lock = threading.Lock()
+        self._record_lock = threading.Lock()
+        self._snapshots: dict[str, Snapshot] = {}
         self._start()
 
     def _start(self) -> None:
         self.moment = Moment(self.seed)
+        self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes)
+        self.faults = InjectedFaults()
+        self.coverage = Coverage()
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._logged_in: set[str] = set()
 
@@ -66,9 +90,43 @@ class Sandbox:
                 self.moment = Moment(fork.world)
 
     def reset(self) -> None:
-        """Back to the seed; all sessions end."""
-        with self._lock:
+        """Back to the seed: sessions end, journal, faults and coverage are empty; snapshots stay (S-5)."""
+        with self._lock, self._record_lock:
             self._start()
+
+    def record(self, exchange: Exchange, *, counted: bool) -> None:
+        """Put an exchange into the journal and, unless it is no call of a client's own, into the coverage."""
+        with self._record_lock:
+            self.journal.record(exchange)
+            if counted and exchange.status is not None:
+                self.coverage.count(
+                    exchange.operation_id, exchange.method, exchange.path, exchange.status, exchange.rule
+                )
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """The snapshots by name, oldest first."""
+        return self._snapshots
+
+    def take_snapshot(self, name: str) -> Snapshot | None:
+        """Name the present moment, or answer nothing where there are as many snapshots as there may be (S-3)."""
+        with self._lock:
+            others = {key: each for key, each in self._snapshots.items() if key != name}
+            if len(others) >= self.settings.snapshot_limit:
+                return None
+            snapshot = Snapshot(name, self.moment)
+            self._snapshots = {**others, name: snapshot}
+            return snapshot
+
+    def drop_snapshot(self, name: str) -> None:
+        """Forget a snapshot."""
+        with self._lock:
+            self._snapshots = {key: each for key, each in self._snapshots.items() if key != name}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a moment: the world only (S-5)."""
+        with self._lock:
+            self.moment = snapshot.moment
 
     def open_session(self, account_name: str) -> tuple[str, bool]:
         """A new session id for the account, and whether it is the account's first login in this sandbox (A-3).
@@ -91,32 +149,53 @@ class Sandbox:
 class Sandboxes:
     """The sandboxes by name. One comes into being, from the baseline, when it is first used.
 
-    The default sandbox always lives. Of the others, `limit` live; beyond that the least recently used one is dropped,
-    and the log says so.
+    The default sandbox always lives. Of the others, so many live as the settings say; beyond that the least recently
+    used one is dropped, and the log says so.
     """
 
-    def __init__(self, baseline: World, limit: int = 1_000) -> None:
+    def __init__(self, baseline: World, settings: Settings = DEFAULTS) -> None:
         self.baseline = baseline
-        self.limit = limit
-        self.default = Sandbox(DEFAULT, baseline)
+        self.settings = settings
+        self._default = Sandbox(DEFAULT, baseline, settings)
         self._named: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
         self._clock = itertools.count(1)
 
     def sandbox(self, name: str) -> Sandbox:
-        """The sandbox of this name, which must match `NAME` or be the default's."""
+        """The sandbox of this name, which must match `NAME`."""
         if name == DEFAULT:
-            return self.default
-        sandbox = self._named.get(name) or self._create(name)
+            return self._default
+        sandbox = self._named.get(name) or self._put(name, None)
         sandbox.last_use = next(self._clock)
         return sandbox
 
-    def _create(self, name: str) -> Sandbox:
+    def all(self) -> list[Sandbox]:
+        """The sandboxes there are, the default one first, then in the order they came into being."""
         with self._lock:
-            sandbox = self._named.setdefault(name, Sandbox(name, self.baseline))
+            return [self._default, *self._named.values()]
+
+    def create(self, name: str, seed: World | None) -> Sandbox:
+        """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17)."""
+        if name != DEFAULT:
+            return self._put(name, Sandbox(name, seed or self.baseline, self.settings))
+        self._default = Sandbox(DEFAULT, seed or self.baseline, self.settings)
+        return self._default
+
+    def drop(self, name: str) -> bool:
+        """Drop a named sandbox, and say whether it was there."""
+        with self._lock:
+            return self._named.pop(name, None) is not None
+
+    def _put(self, name: str, new: Sandbox | None) -> Sandbox:
+        with self._lock:
+            if new is not None:
+                self._named.pop(name, None)
+            sandbox = self._named.setdefault(name, new or Sandbox(name, self.baseline, self.settings))
             sandbox.last_use = next(self._clock)
-            while len(self._named) > self.limit:
+            while len(self._named) > self.settings.sandbox_limit:
                 dropped = min(self._named.values(), key=lambda each: each.last_use).name
                 del self._named[dropped]
-                logger.warning("sandbox %s dropped: the least recently used of more than %d", dropped, self.limit)
+                logger.warning(
+                    "sandbox %s dropped: the least recently used of more than %d", dropped, self.settings.sandbox_limit
+                )
             return sandbox

@@ -119,7 +119,7 @@ def compile_schema(text: str) -> CompiledSchema:
         ("{$ref: '#/nowhere'}", "leads nowhere"),
         ("{$ref: 'other.yaml#/x'}", "leads nowhere"),
         ("{type: object, additionalProperties: false, properties: {a: {$ref: '#'}}}", "leads back to itself"),
-        ("{type: object, additionalProperties: false, properties: {a: {type: number}}}", "must be one of string"),
+        ("{type: object, additionalProperties: false, properties: {a: {type: decimal}}}", "must be one of string"),
         ("{type: object, additionalProperties: false, properties: {a: {type: [string, integer]}}}", "must be one of"),
         ("{type: object, additionalProperties: false, properties: {a: {type: string, format: date}}}", "'format'"),
         ("{type: object, additionalProperties: false, properties: {a: {type: string, pattern: a}}}", "anchored"),

@@ -10,6 +10,7 @@ import pytest
 
 from simulator.app import Simulation, create_app
 from simulator.server import Server
+from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -24,7 +25,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = Server(create_app(simulation, world, auth="required"))
+    server = Server(create_app(simulation, world, settings=Settings(auth="required")))
     server.start()
     yield server.url
     server.stop()

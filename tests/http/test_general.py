@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from simulator.app import MAX_BODY
+from simulator.settings import DEFAULTS
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
 RECEPTION = CAPACITIES + "Reception/"
@@ -265,12 +265,12 @@ class TestBodies:
 
     @pytest.mark.rule("G-10")
     def test_a_body_over_the_limit_is_413_however_it_is_sent(self, api: Api) -> None:
-        body = b'{"users": "' + b"x" * MAX_BODY + b'"}'
+        body = b'{"users": "' + b"x" * DEFAULTS.max_body + b'"}'
         assert api.refused("PUT", RECEPTION, content=body, headers=JSON_TYPE) == (413, {("G-10", None)})
         chunks = (body[i : i + 65536] for i in range(0, len(body), 65536))
         response = httpx.put(f"{api.client.base_url}{api.root}/api/v1/{RECEPTION}", content=chunks, headers=JSON_TYPE)
         assert (response.status_code, faults(response)) == (413, {("G-10", None)})
-        fits = b'{"users": "' + b"x" * (MAX_BODY - 13) + b'"}'
+        fits = b'{"users": "' + b"x" * (DEFAULTS.max_body - 13) + b'"}'
         assert api("PUT", RECEPTION, content=fits, headers=JSON_TYPE).status_code == 200
 
     @pytest.mark.rule("G-10")

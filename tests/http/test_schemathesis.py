@@ -16,6 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
 
 from simulator.app import Simulation, create_app
+from simulator.settings import Settings
 
 Case = schemathesis.Case[Any]
 
@@ -27,7 +28,7 @@ class Target:
     """A simulator, the contract it serves, and which operations have succeeded so far."""
 
     def __init__(self, auth: str, headers: dict[str, str]) -> None:
-        app = create_app(SIMULATION, auth=auth)
+        app = create_app(SIMULATION, settings=Settings(auth=auth))
         self.client = app.test_client()
         settings = SchemathesisConfig.from_path(SETTINGS)
         self.schema = schemathesis.openapi.from_wsgi("/_simulator/openapi.json", app, config=settings)

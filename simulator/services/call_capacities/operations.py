@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from simulator.directory import Group
 from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
 from simulator.services.call_capacities import rules
 from simulator.services.call_capacities.model import CallCapacities, CallCapacity
-from simulator.services.service import Attempt, Section, Service, as_member
+from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
 from simulator.state.world import Fork, Place
 
 NAME = "call_capacities"
@@ -67,6 +68,18 @@ def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: At
     fork.store(_place(group), held)
 
 
+def show(fork: Fork, group: Group) -> object:
+    """The capacities of a group as a fixture would create them."""
+    return _held(fork, group).in_order()
+
+
+def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
+    """Follow changes of the services assigned to groups (CC-1)."""
+    for group in lost(SERVICE, changes):
+        if isinstance(group, Group):
+            fork.discard(_place(group))
+
+
 def _seed_one(held: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
     if attributes["is_default"] and held.default is not None:
         raise RuleViolation(Fault("CC-6", f"the group has a default already, {held.default!r}", "/isDefault"))
@@ -120,5 +133,7 @@ call_capacities = Service(
         service=SERVICE,
         rule="CC-1",
         seed=seed,
+        show=show,
     ),
+    services_changed=services_changed,
 )

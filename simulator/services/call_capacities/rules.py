@@ -23,7 +23,8 @@ def capacity_named(held: CallCapacities, name: str) -> CallCapacity:
     """The capacity of this name. Raises `UnknownResource` (G-9)."""
     capacity = held.by_name.get(name)
     if capacity is None:
-        raise UnknownResource(Fault("G-9", f"the group has no call capacity {name!r}"))
+        reason = f"the group has no call capacity {name!r}"
+        raise UnknownResource(Fault("G-9", reason, asked=name, known=list(held.by_name)))
     return capacity
 
 

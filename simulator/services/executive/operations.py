@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
 from simulator.services.executive.model import Executive
 from simulator.services.executive.rules import Changes
-from simulator.services.service import Attempt, Section, Service, as_member
+from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
 from simulator.state.world import Fork, Place
 
 NAME = "executive"
@@ -127,15 +127,29 @@ def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
     return rules.create_criterion(state, attributes)[0]
 
 
-def services_changed(fork: Fork, before: User, after: User) -> None:
-    """Follow a change of the services assigned to a user (EX-17)."""
-    if SERVICE in before.services and SERVICE not in after.services:
-        fork.discard(_place(after))
-    if rules.ASSISTANT_SERVICE in before.services and rules.ASSISTANT_SERVICE not in after.services:
-        for user in fork.directory.tenant(after.tenant_id).users.values():
+def show(fork: Fork, user: User) -> object:
+    """The parts of a fixture that make this executive what he is."""
+    state = _state(fork, user)
+    return {
+        "assistants": View(state, assistant_user_ids=state.assistant_ids),
+        "filtering": state.filtering,
+        "screening": state.screening,
+        "alerting": state.alerting,
+        "criteria": state.criteria,
+    }
+
+
+def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
+    """Follow changes of the services assigned to users (EX-17)."""
+    for user in lost(SERVICE, changes):
+        if isinstance(user, User):
+            fork.discard(_place(user))
+    assistants = {user.user_id for user in lost(rules.ASSISTANT_SERVICE, changes) if isinstance(user, User)}
+    for tenant_id in {owner.tenant_id for _, owner in changes} if assistants else ():
+        for user in fork.directory.tenant(tenant_id).users.values():
             state = _state(fork, user)
-            if after.user_id in state.assistant_ids:
-                fork.store(_place(user), rules.without_assistant(state, after.user_id))
+            if not assistants.isdisjoint(state.assistant_ids):
+                fork.store(_place(user), rules.without_assistants(state, assistants))
 
 
 def _executive(call: Call, fork: Fork) -> User:
@@ -208,6 +222,7 @@ executive = Service(
         service=SERVICE,
         rule="EX-1",
         seed=seed,
+        show=show,
     ),
     services_changed=services_changed,
 )

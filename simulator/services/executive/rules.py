@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -79,7 +79,7 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
         if name in named:
             faults.append(Fault("EX-6", f"the criterion {name!r} is listed twice", f"/criteria/{i}/name"))
         elif name not in criteria:
-            faults.append(Fault("EX-6", f"the executive has no criterion {name!r}", f"/criteria/{i}/name"))
+            faults.append(_unknown_criterion("EX-6", name, state, f"/criteria/{i}/name"))
         else:
             criteria[name] = replace(criteria[name], **item)
         named.add(name)
@@ -110,7 +110,7 @@ def criterion_named(state: Executive, name: str) -> Criterion:
     for criterion in state.criteria:
         if criterion.name == name:
             return criterion
-    raise UnknownResource(Fault("EX-14", f"the executive has no criterion {name!r}"))
+    raise UnknownResource(_unknown_criterion("EX-14", name, state))
 
 
 def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, Criterion]:
@@ -133,9 +133,14 @@ def delete_criterion(state: Executive, criterion: Criterion) -> Executive:
     return replace(state, criteria=tuple(each for each in state.criteria if each is not criterion))
 
 
-def without_assistant(state: Executive, user_id: str) -> Executive:
-    """The executive's state after one assistant lost the service (EX-17)."""
-    return replace(state, assistant_ids=tuple(each for each in state.assistant_ids if each != user_id))
+def without_assistants(state: Executive, user_ids: Collection[str]) -> Executive:
+    """The executive's state after these assistants lost the service (EX-17)."""
+    return replace(state, assistant_ids=tuple(each for each in state.assistant_ids if each not in user_ids))
+
+
+def _unknown_criterion(rule: str, name: str, state: Executive, pointer: str | None = None) -> Fault:
+    known = [criterion.name for criterion in state.criteria]
+    return Fault(rule, f"the executive has no criterion {name!r}", pointer, asked=name, known=known)
 
 
 def _check_name_free(state: Executive, name: str, rule: str) -> None:

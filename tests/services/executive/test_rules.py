@@ -34,10 +34,10 @@ def test_taking_executive_away_drops_the_settings_and_giving_it_back_starts_fres
     user = foouser(fork)
     get_alerting = call(simulation, "getAlerting", user)
     assert operations.get_alerting(get_alerting, fork) != Alerting()
-    user = assign_services(fork, SERVICES, user, ())
+    assign_services(fork, SERVICES, [(user, ())])
     with pytest.raises(ServiceNotAssigned):
         operations.get_alerting(get_alerting, fork)
-    assign_services(fork, SERVICES, user, ("Executive",))
+    assign_services(fork, SERVICES, [(foouser(fork), ("Executive",))])
     assert operations.get_alerting(get_alerting, fork) == Alerting()
     assert foouser(Fork(world)).services == ("Executive",)
 
@@ -51,7 +51,7 @@ def test_taking_executive_assistant_away_removes_the_user_from_every_executives_
     get_assistants = call(simulation, "getAssistants", foouser(fork))
     schema = simulation.contract.operations["getAssistants"]
     assert b"test_user@netaxis.be" in schema.render(operations.get_assistants(get_assistants, fork))
-    assign_services(fork, SERVICES, assistant, ("Executive",))
+    assign_services(fork, SERVICES, [(assistant, ("Executive",))])
     assert schema.render(operations.get_assistants(get_assistants, fork)) == (
         b'{"allowOptInOut":false,"assistantUsers":[]}'
     )

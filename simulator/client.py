@@ -1,0 +1,85 @@
+"""A client of a running simulator's control interface, as the command line uses it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+import orjson
+
+# The simulator is near: a proxy for the rest of the world must not come between.
+_opener = build_opener(ProxyHandler({}))
+
+
+class Unreachable(Exception):
+    """There is no simulator at the address, or it does not answer."""
+
+
+class Refused(Exception):
+    """The simulator refused the call; the message holds its reasons."""
+
+
+class Client:
+    """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds."""
+
+    def __init__(self, url: str, sandbox: str = "default", token: str | None = None, timeout: float = 10.0) -> None:
+        self.url = url.rstrip("/")
+        self.root = f"{self.url}/_sandboxes/{quote(sandbox, safe='')}/_simulator/"
+        self.token = token
+        self.timeout = timeout
+
+    def call(
+        self, method: str, path: str, query: Mapping[str, object] | None = None, accept: str = "application/json"
+    ) -> bytes:
+        """The body of the answer. Raises `Unreachable` or `Refused`."""
+        headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        address = f"{self.root}{path}{'?' + urlencode(query) if query else ''}"
+        try:
+            request = Request(address, method=method, headers=headers)  # noqa: S310  # any address the user gives
+            with _opener.open(request, timeout=self.timeout) as answer:
+                body: bytes = answer.read()
+                return body
+        except HTTPError as error:
+            raise Refused(f"{method} {address}: {error.code} {_reasons(error.read())}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The JSON that a GET answers."""
+        body = self.call("GET", path, query)
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise Unreachable(f"what answers at {self.url} is no simulator") from None
+
+    def wait(self, seconds: float) -> str:
+        """Wait until the server is healthy, so long at most, and return its version. Raises `Unreachable`."""
+        end = time.monotonic() + seconds
+        while True:
+            self.timeout = max(0.05, min(2.0, end - time.monotonic()))
+            try:
+                health = self.get("health")
+                if not isinstance(health, dict) or health.get("status") != "ok":
+                    raise Unreachable(f"what answers at {self.url} is no simulator")
+                return str(health.get("version"))
+            except (Unreachable, Refused) as failure:
+                if time.monotonic() >= end:
+                    raise Unreachable(str(failure)) from None
+                time.sleep(min(0.05, max(0.0, end - time.monotonic())))
+
+
+def _reasons(body: bytes) -> str:
+    """The reasons in an error answer, or its beginning where it is none of the simulator's."""
+    try:
+        return "; ".join(
+            f"{entry['details'].get('pointer', '')} {entry['details']['reason']} ({entry['details']['rule']})".strip()
+            for entry in orjson.loads(body)["errors"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body[:200].decode(errors="replace")

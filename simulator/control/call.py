@@ -1,0 +1,96 @@
+"""One call of the control interface, as its handlers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from simulator.contract.contract import Contract
+from simulator.contract.ledger import Rule
+from simulator.contract.operation import Call
+from simulator.control.documents import Documents
+from simulator.errors import Fault, MalformedBody, RuleViolation
+from simulator.fixtures.fixtures import Fixtures
+from simulator.settings import Settings
+from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandbox, Sandboxes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the control interface acts on: the sandboxes of a server, and what they are made of."""
+
+    sandboxes: Sandboxes
+    fixtures: Fixtures
+    contract: Contract
+    ledger: Mapping[str, Rule]
+    documents: Documents
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlCall:
+    """A call, the sandbox that its path names, and the address under which the client reaches that sandbox.
+
+    The address is `None` where the client did not say it.
+    """
+
+    control: Control
+    call: Call
+    sandbox_name: str
+    address: str | None
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox the call acts on."""
+        return self.control.sandboxes.sandbox(self.sandbox_name)
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The query parameters by their Python names (see `Operation.read_query`)."""
+        return self.call.query
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parameters of the path."""
+        return self.call.path
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body (see `Operation.read_body`). Raises `MalformedBody` too where it is nested too deeply (S-3)."""
+        body = self.call.body
+        limit = self.control.settings.max_depth
+        if _deeper_than(body, limit):
+            raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
+        return body
+
+    def name(self, parameter: str, rule: str) -> str:
+        """A name from the path that something new is to have. Raises `RuleViolation` if it is none."""
+        name = self.path[parameter]
+        if not NAME.fullmatch(name):
+            raise RuleViolation(Fault(rule, f"a name is {NAME_IN_WORDS}, not {name[:100]!r}"))
+        return name
+
+
+ControlHandler = Callable[[ControlCall], object]
+"""Answers one operation of the control interface with a view, or with `Content`."""
+
+
+def moment_text(seconds: float) -> str:
+    """A time in seconds since the epoch as the interface writes it (RFC 3339, UTC, milliseconds)."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _deeper_than(value: object, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)

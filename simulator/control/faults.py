@@ -1,0 +1,91 @@
+"""The operations on the faults injected into a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.contract.contract import Contract
+from simulator.contract.operation import View
+from simulator.control.call import ControlCall, ControlHandler
+from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.state.faults import ANY, InjectedFault
+
+WITHOUT_BODY = (204, 304)
+
+
+def list_faults(it: ControlCall) -> object:
+    """GET faults (S-6)."""
+    return {"faults": [View(fault, hits=hits) for fault, hits in it.sandbox.faults.with_hits()]}
+
+
+def inject_fault(it: ControlCall) -> object:
+    """POST faults (S-6). Raises `RuleViolation` with everything that does not fit."""
+    attributes, sandbox = it.body, it.sandbox
+    faults = list(_faults(attributes, it.control.contract))
+    limit = it.control.settings.fault_limit
+    if len(sandbox.faults) >= limit:
+        faults.append(Fault("S-3", f"the sandbox has {limit} faults, and may not have more"))
+    if faults:
+        raise RuleViolation(*faults)
+    warnings = tuple(_warnings(attributes, it.control.contract))
+    fault = sandbox.faults.add(lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes))
+    return View(fault, hits=0)
+
+
+def clear_faults(it: ControlCall) -> object:
+    """DELETE faults (S-6)."""
+    it.sandbox.faults.clear()
+    return None
+
+
+def remove_fault(it: ControlCall) -> object:
+    """DELETE faults/{id} (S-6)."""
+    fault_id = it.path["fault_id"]
+    if not it.sandbox.faults.remove(fault_id):
+        raise UnknownResource(Fault("S-6", f"the sandbox has no fault {fault_id[:100]!r}"))
+    return None
+
+
+def _faults(attributes: dict[str, Any], contract: Contract) -> Iterator[Fault]:
+    """What does not fit together, and what would never match a call."""
+    operation_id = attributes["operation_id"]
+    operation = contract.operations.get(operation_id)
+    if operation is None and operation_id != ANY:
+        reason = f"there is no operation {operation_id[:100]!r}; give the id of one, or {ANY!r} for all"
+        yield Fault("S-6", reason, "/operationId", asked=operation_id, known=contract.operations)
+    for attribute, pointer in (("tenant_id", "/tenantId"), ("group_id", "/groupId"), ("user_id", "/userId")):
+        if attribute in attributes and operation is not None and f"{{{attribute}}}" not in operation.path:
+            yield Fault("S-6", f"the path of {operation_id} holds no {attribute}: no call would match", pointer)
+    status, abort = attributes.get("status"), attributes.get("abort")
+    for attribute, pointer in (("body", "/body"), ("retry_after", "/retryAfter")):
+        if attribute in attributes and status is None:
+            yield Fault("S-6", "needs a status: only an injected answer has it", pointer)
+    if status in WITHOUT_BODY and "body" in attributes:
+        yield Fault("S-6", f"an answer of status {status} has no body", "/body")
+    if abort == "close" and status is not None:
+        yield Fault("S-6", "a connection that is closed without an answer has no status", "/status")
+    if status is None and abort is None and "delay_ms" not in attributes:
+        yield Fault("S-6", "does nothing: give delayMs, status or abort")
+
+
+def _warnings(attributes: dict[str, Any], contract: Contract) -> Iterator[str]:
+    operation_id, status = attributes["operation_id"], attributes.get("status")
+    operations = contract.operations.values()
+    silent = [
+        each.operation_id
+        for each in operations
+        if operation_id in (ANY, each.operation_id) and status is not None and status not in each.answers
+    ]
+    if len(silent) == len(operations):
+        yield f"no operation documents the status {status}"
+    elif silent:
+        yield f"the status {status} is not documented by {', '.join(silent)}"
+
+
+HANDLERS: dict[str, ControlHandler] = {
+    "listFaults": list_faults,
+    "injectFault": inject_fault,
+    "clearFaults": clear_faults,
+    "removeFault": remove_fault,
+}

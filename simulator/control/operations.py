@@ -1,0 +1,58 @@
+"""All operations of the control interface, by id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulator import __version__
+from simulator.contract.operation import JSON, YAML, Content
+from simulator.control import coverage, faults, requests, state
+from simulator.control.call import ControlCall, ControlHandler
+
+CONTRACT = Path(__file__).with_name("control.yaml")
+HTML = "text/html"
+
+
+def get_health(_: ControlCall) -> object:
+    """GET health: whether the server answers (S-1)."""
+    return {"status": "ok", "version": __version__}
+
+
+def probe_health(_: ControlCall) -> object:
+    """HEAD health (S-1)."""
+    return None
+
+
+def list_rules(it: ControlCall) -> object:
+    """GET rules: the ledger (S-1)."""
+    return {"rules": it.control.documents.rules}
+
+
+def _contract_json(which: str) -> ControlHandler:
+    return lambda it: Content(JSON, it.control.documents.contract_json(which, it.address))
+
+
+def _contract_text(which: str) -> ControlHandler:
+    return lambda it: Content(YAML, it.control.documents.contract_text(which, it.address).encode())
+
+
+def _page(which: str) -> ControlHandler:
+    return lambda it: Content(HTML, it.control.documents.page(which))
+
+
+HANDLERS: Mapping[str, ControlHandler] = {
+    "getHealth": get_health,
+    "probeHealth": probe_health,
+    **state.HANDLERS,
+    **requests.HANDLERS,
+    **faults.HANDLERS,
+    **coverage.HANDLERS,
+    "listRules": list_rules,
+    "getContract": _contract_json("api"),
+    "getContractText": _contract_text("api"),
+    "getControlContract": _contract_json("control"),
+    "getControlContractText": _contract_text("control"),
+    "getDocumentation": _page("api"),
+    "getControlDocumentation": _page("control"),
+}

@@ -1,0 +1,131 @@
+"""The operations on a sandbox's journal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from simulator.control.call import ControlCall, ControlHandler, moment_text
+from simulator.errors import Fault, InvalidAttribute, UnknownResource
+from simulator.state.journal import BODY_KEPT, Exchange, Message
+
+NEWEST = 100
+"""How many entries a list holds if nothing else is asked for."""
+
+Filter = Callable[[Exchange], bool]
+
+
+def list_requests(it: ControlCall) -> object:
+    """GET requests: the entries that match, the newest so many of them, newest last (S-7)."""
+    query = it.query
+    exchanges = it.sandbox.journal.exchanges()
+    filters = _filters(it, exchanges)
+    found = [each for each in exchanges if all(matches(each) for matches in filters)]
+    limit = query.get("limit", NEWEST)
+    shown = found[-limit:] if limit else []
+    return {"total": len(found), "requests": [_view(it, each) for each in shown]}
+
+
+def get_request(it: ControlCall) -> object:
+    """GET requests/{id} (S-7)."""
+    request_id = it.path["request_id"]
+    for exchange in it.sandbox.journal.exchanges():
+        if exchange.id == request_id:
+            return _view(it, exchange)
+    raise UnknownResource(Fault("S-7", f"the journal of {it.sandbox_name!r} has no request {request_id[:100]!r}"))
+
+
+def clear_requests(it: ControlCall) -> object:
+    """DELETE requests (S-7)."""
+    it.sandbox.journal.clear()
+    return None
+
+
+def _filters(it: ControlCall, exchanges: list[Exchange]) -> list[Filter]:
+    """What the query asks of an entry. Raises `InvalidAttribute` for what no entry could ever match."""
+    makers: Mapping[str, Callable[[Any], Filter]] = {
+        "operation_id": lambda asked: _by_name(asked, it.control.contract.operations, "operation", "operation_id"),
+        "rule": lambda asked: _by_name(asked, it.control.ledger, "rule", "rule"),
+        "method": lambda asked: lambda each: each.method == asked.upper(),
+        "path": _by_path,
+        "status": lambda asked: lambda each: _class_or_status(each.status, asked),
+        "since": lambda asked: _later_than(asked, exchanges),
+    }
+    return [make(it.query[name]) for name, make in makers.items() if name in it.query]
+
+
+def _by_name(asked: str, known: Mapping[str, object], kind: str, attribute: str) -> Filter:
+    if asked not in known:
+        raise InvalidAttribute(Fault("S-7", f"there is no {kind} {asked[:100]!r}", asked=asked, known=known))
+    return lambda each: getattr(each, attribute) == asked
+
+
+def _by_path(asked: str) -> Filter:
+    # Only the star is a wildcard: brackets and question marks may stand in names.
+    pattern = re.compile(".*".join(re.escape(part) for part in asked.split("*")), re.DOTALL)
+    return lambda each: pattern.fullmatch(each.path) is not None
+
+
+def _class_or_status(status: int | None, asked: str) -> bool:
+    text = str(status)
+    return text[0] == asked[0] if asked.endswith("xx") else text == asked
+
+
+def _later_than(asked: str, exchanges: list[Exchange]) -> Filter:
+    run, _, number = asked.rpartition("-")
+    others = [each for each in exchanges[-1:] if not each.id.startswith(f"{run}-")]
+    if others or not number.isdecimal():
+        raise InvalidAttribute(Fault("S-7", f"{asked[:100]!r} is no request of this server; ids are like 3f9a1c-17"))
+    return lambda each: each.number > int(number)
+
+
+def _view(it: ControlCall, exchange: Exchange) -> object:
+    rule = it.control.ledger.get(exchange.rule or "")
+    return {
+        "id": exchange.id,
+        "time": moment_text(exchange.time),
+        "sandbox": it.sandbox_name,
+        "operation_id": exchange.operation_id,
+        "method": exchange.method,
+        "path": exchange.path,
+        "query": exchange.query or None,
+        "status": exchange.status,
+        "duration_ms": round(exchange.seconds * 1000, 3),
+        "account": exchange.account,
+        "request": _message_view(exchange.request),
+        "response": exchange.response and _message_view(exchange.response),
+        "rule": exchange.rule,
+        "basis": rule and list(rule.basis),
+        "explanation": exchange.explanation,
+        "fault": exchange.fault,
+        "abort": exchange.abort,
+    }
+
+
+def _message_view(message: Message) -> object:
+    view: dict[str, Any] = {"headers": dict(message.headers), "body_bytes": message.size}
+    if message.body:
+        view["body"] = _shown_body(message.body)
+    if message.size > BODY_KEPT:
+        view["body_cut"] = True
+    return view
+
+
+def _shown_body(body: bytes) -> object:
+    """JSON as what it is, everything else as text."""
+    try:
+        orjson.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    # As it came: it may be nested more deeply than could be written again.
+    return orjson.Fragment(body)
+
+
+HANDLERS: dict[str, ControlHandler] = {
+    "listRequests": list_requests,
+    "getRequest": get_request,
+    "clearRequests": clear_requests,
+}

@@ -1,0 +1,158 @@
+"""The operations on a sandbox's state: read, replace, patch, compare, reset, snapshots; and on the sandboxes."""
+
+from __future__ import annotations
+
+import time
+
+from simulator.contract.operation import YAML, Content
+from simulator.control.call import ControlCall, ControlHandler, moment_text
+from simulator.control.difference import differences
+from simulator.control.patch import patched_world
+from simulator.document import write_yaml
+from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
+
+SEED = "seed"
+"""The name under which a difference knows the sandbox's seed; no snapshot may have it."""
+
+
+def reset(it: ControlCall) -> object:
+    """POST reset: back to the seed (S-5)."""
+    it.sandbox.reset()
+    return None
+
+
+def get_state(it: ControlCall) -> object:
+    """GET state: the world as a fixture (S-4)."""
+    content = it.control.fixtures.content(it.sandbox.moment.world)
+    return Content(YAML, write_yaml(content).encode()) if it.call.media == YAML else content
+
+
+def replace_state(it: ControlCall) -> object:
+    """PUT state: another world (S-4)."""
+    world = it.control.fixtures.load(it.body)
+    with it.sandbox.transaction() as fork:
+        fork.world = world
+    return None
+
+
+def patch_state(it: ControlCall) -> object:
+    """PATCH state: a merge patch of the world's fixture (S-4, EX-17)."""
+    patch = it.body
+    with it.sandbox.transaction() as fork:
+        fork.world = patched_world(fork.world, patch, it.control.fixtures)
+    return None
+
+
+def get_diff(it: ControlCall) -> object:
+    """GET diff: what changed since the seed or a snapshot (S-5)."""
+    since = it.query.get("since", SEED)
+    sandbox = it.sandbox
+    before = sandbox.seed if since == SEED else _snapshot(sandbox, since).moment.world
+    after, content = sandbox.moment.world, it.control.fixtures.content
+    return {"since": since, "changes": [] if before is after else list(differences(content(before), content(after)))}
+
+
+def list_snapshots(it: ControlCall) -> object:
+    """GET snapshots (S-5)."""
+    return {"snapshots": [_snapshot_view(each) for each in it.sandbox.snapshots.values()]}
+
+
+def take_snapshot(it: ControlCall) -> object:
+    """PUT snapshots/{name}: give the present moment a name (S-5); there may be too many already (S-3)."""
+    name = it.name("snapshot_name", "S-5")
+    if name == SEED:
+        raise RuleViolation(Fault("S-5", f"{SEED!r} is the name of what the sandbox started from"))
+    snapshot = it.sandbox.take_snapshot(name)
+    if snapshot is None:
+        limit = it.control.settings.snapshot_limit
+        raise RuleViolation(Fault("S-3", f"the sandbox has {limit} snapshots, and may not have more"))
+    return _snapshot_view(snapshot)
+
+
+def delete_snapshot(it: ControlCall) -> object:
+    """DELETE snapshots/{name} (S-5)."""
+    sandbox = it.sandbox
+    sandbox.drop_snapshot(_snapshot(sandbox, it.path["snapshot_name"]).name)
+    return None
+
+
+def restore_snapshot(it: ControlCall) -> object:
+    """POST snapshots/{name}/restore: the world of that moment (S-5)."""
+    sandbox = it.sandbox
+    sandbox.restore(_snapshot(sandbox, it.path["snapshot_name"]))
+    return None
+
+
+def list_sandboxes(it: ControlCall) -> object:
+    """GET sandboxes (G-17)."""
+    return {"sandboxes": [_sandbox_view(each) for each in it.control.sandboxes.all()]}
+
+
+def create_sandbox(it: ControlCall) -> object:
+    """PUT sandboxes/{name}: a new one, perhaps with a seed of its own (G-17)."""
+    name = it.name("sandbox_name", "G-17")
+    content = it.body.get("fixture")
+    seed = None
+    if content is not None:
+        try:
+            seed = it.control.fixtures.load(content)
+        except RuleViolation as refusal:
+            raise RuleViolation(*(fault.below("/fixture") for fault in refusal.faults)) from None
+    return _sandbox_view(it.control.sandboxes.create(name, seed))
+
+
+def drop_sandbox(it: ControlCall) -> object:
+    """DELETE sandboxes/{name} (G-17)."""
+    name = it.path["sandbox_name"]
+    if name == DEFAULT:
+        raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
+    if not it.control.sandboxes.drop(name):
+        known = [each.name for each in it.control.sandboxes.all()]
+        raise UnknownResource(Fault("G-17", f"there is no sandbox {name[:100]!r}", asked=name, known=known))
+    return None
+
+
+def _snapshot(sandbox: Sandbox, name: str) -> Snapshot:
+    snapshot = sandbox.snapshots.get(name)
+    if snapshot is None:
+        reason = f"the sandbox has no snapshot {name[:100]!r}"
+        raise UnknownResource(Fault("S-5", reason, asked=name, known=sandbox.snapshots))
+    return snapshot
+
+
+def _snapshot_view(snapshot: Snapshot) -> object:
+    return {"name": snapshot.name, "taken_at": moment_text(snapshot.taken_at)}
+
+
+def _sandbox_view(sandbox: Sandbox) -> object:
+    tenants = sandbox.moment.world.directory.tenants
+    return {
+        "name": sandbox.name,
+        "created_at": moment_text(sandbox.created_at),
+        "age_seconds": int(time.time() - sandbox.created_at),
+        "requests": sandbox.journal.recorded,
+        "size": {
+            "tenants": len(tenants),
+            "users": sum(len(tenant.users) for tenant in tenants.values()),
+            "snapshots": len(sandbox.snapshots),
+            "faults": len(sandbox.faults),
+            "journal_bytes": sandbox.journal.bytes,
+        },
+    }
+
+
+HANDLERS: dict[str, ControlHandler] = {
+    "resetSandbox": reset,
+    "getState": get_state,
+    "replaceState": replace_state,
+    "patchState": patch_state,
+    "getDiff": get_diff,
+    "listSnapshots": list_snapshots,
+    "takeSnapshot": take_snapshot,
+    "deleteSnapshot": delete_snapshot,
+    "restoreSnapshot": restore_snapshot,
+    "listSandboxes": list_sandboxes,
+    "createSandbox": create_sandbox,
+    "dropSandbox": drop_sandbox,
+}

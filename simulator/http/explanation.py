@@ -1,0 +1,100 @@
+"""Why a call was refused, in words for the person who reads the journal (S-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from difflib import SequenceMatcher, get_close_matches
+from itertools import islice
+
+from simulator.contract.contract import Contract
+from simulator.contract.ledger import Rule
+from simulator.contract.operation import Operation
+from simulator.errors import Fault, Refusal, UnknownPath
+from simulator.http.errors import CATALOGUE
+from simulator.state.faults import InjectedFault
+
+MOST_FAULTS = 10
+MOST_NAMES = 1_000
+"""Among how many names the nearest one is looked for: a refusal must not become slow in a large world."""
+LONGEST_PATH = 300
+
+
+class Explanations:
+    """Explains the refusals of a contract by its ledger."""
+
+    def __init__(self, contract: Contract, ledger: Mapping[str, Rule]) -> None:
+        self.contract = contract
+        self.ledger = ledger
+
+    def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
+        """What was wrong, where, what would have been right, and what the rule rests on."""
+        kind = CATALOGUE[type(refusal)]
+        who = operation.operation_id if operation else "The call"
+        lines = [f"{who} was refused with {kind.status}, {kind.message}."]
+        lines += [_fault_line(fault) for fault in refusal.faults[:MOST_FAULTS]]
+        if len(refusal.faults) > MOST_FAULTS:
+            lines.append(f"There are {len(refusal.faults) - MOST_FAULTS} faults more.")
+        if isinstance(refusal, UnknownPath):
+            lines.append(self._nearest_operations(path))
+        lines += [self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_FAULTS])]
+        return " ".join(lines)
+
+    def injected(self, fault: InjectedFault) -> str:
+        """What an injected fault did."""
+        if fault.abort == "close":
+            return f"The injected fault {fault.id} closed the connection; nothing was done. {self._rule_line('S-6')}"
+        if fault.status is None:
+            done = "broke the answer off half way; the operation was carried out"
+        elif fault.abort == "truncate":
+            done = f"answered {fault.status} in the place of the operation and broke the answer off half way"
+        else:
+            done = f"answered {fault.status} in the place of the operation"
+        return f"The injected fault {fault.id} {done}. {self._rule_line('S-6')}"
+
+    def _rule_line(self, rule_id: str) -> str:
+        rule = self.ledger[rule_id]
+        return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}"
+
+    def _nearest_operations(self, path: str) -> str:
+        asked = path[:LONGEST_PATH]
+        candidates = {_filled(template, asked): template for template in self.contract.paths}
+        nearest = max(candidates, key=lambda candidate: SequenceMatcher(None, candidate, asked).ratio())
+        methods = self.contract.paths[candidates[nearest]]
+        calls = ", ".join(f"{method} ({operation.operation_id})" for method, operation in methods.items())
+        return f"The nearest path that there is: {nearest} with {calls}."
+
+
+def _fault_line(fault: Fault) -> str:
+    place = f"At {fault.pointer}: " if fault.pointer else ""
+    asked = fault.asked
+    if asked is None and fault.known and fault.pointer:
+        asked = fault.pointer.rpartition("/")[2]
+    nearest = _nearest_name(asked, fault.known) if asked else None
+    hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
+    reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
+    return f"{place}{reason.removesuffix('.')}.{hint}"
+
+
+def _nearest_name(asked: str, known: Collection[str]) -> str | None:
+    names: Iterable[str] = islice(known, MOST_NAMES)
+    by_folded = {name.casefold(): name for name in names}
+    # A user id is often given without its domain; that part says nothing about how near two ids are.
+    by_folded.update({folded.partition("@")[0]: name for folded, name in list(by_folded.items())})
+    nearest = get_close_matches(asked.casefold()[:LONGEST_PATH], by_folded, n=1)
+    return by_folded[nearest[0]] if nearest else None
+
+
+def _basis(basis: Collection[str]) -> str:
+    if "assumed" not in basis:
+        return ", ".join(basis)
+    known = [each for each in basis if each != "assumed"]
+    return f"{', '.join(known)}, in part assumed by the simulator" if known else "assumed by the simulator"
+
+
+def _filled(template: str, asked: str) -> str:
+    """The template with what stands in the asked path at the places of its parameters."""
+    segments = asked.split("/")
+    return "/".join(
+        segments[i] if part.startswith("{") and i < len(segments) and segments[i] else part
+        for i, part in enumerate(template.split("/"))
+    )

@@ -1,0 +1,81 @@
+"""What the parts of this package know of the request at hand; it travels in the WSGI environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from simulator.contract.operation import Operation
+from simulator.errors import Refusal
+from simulator.state.faults import InjectedFault
+from simulator.state.sandbox import DEFAULT, Sandbox
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+VISIT = "simulator.visit"
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way.
+
+    `number` counts the requests of the server, and `id` holds it. `body` gives the bytes of the body or raises the
+    refusal that reading them led to. The sandbox is there for calls of the simulated API only: the control interface
+    must not bring sandboxes into being.
+    """
+
+    id: str
+    number: int
+    started: float
+    asked: str
+    host: str = ""
+    sandbox_name: str = DEFAULT
+    sandbox: Sandbox | None = None
+    body: Callable[[], bytes] = field(default=bytes)
+    operation: Operation | None = None
+    account: str | None = None
+    refusal: Refusal | None = None
+    fault: InjectedFault | None = None
+
+    @property
+    def rule(self) -> str | None:
+        """The rule of the refusal, if the request was refused."""
+        return self.refusal.faults[0].rule if self.refusal is not None else None
+
+
+def visit_of(environ: WSGIEnvironment) -> Visit:
+    """The visit that the gateway began."""
+    visit: Visit = environ[VISIT]
+    return visit
+
+
+def current_sandbox() -> Sandbox:
+    """The sandbox of the present call of the simulated API."""
+    sandbox = visit_of(request.environ).sandbox
+    if sandbox is None:
+        raise LookupError("the control interface has no sandbox of its own")
+    return sandbox
+
+
+class ConnectionAborted(Exception):
+    """An injected fault wants the connection closed without an answer (S-6). The server does so."""
+
+
+class Delayed:
+    """An answer that begins after a number of seconds; `resume` then makes it.
+
+    The server waits without holding a thread; any other one, which knows nothing of this, waits when it iterates.
+    """
+
+    def __init__(self, seconds: float, resume: Callable[[], Iterable[bytes]], wait: Callable[[float], None]) -> None:
+        self.seconds = seconds
+        self.resume = resume
+        self._wait = wait
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._wait(self.seconds)
+        yield from self.resume()

@@ -1,0 +1,40 @@
+"""The settings of a server, apart from its contract and its world, with their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AUTH_MODES = ("optional", "required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a server can be told.
+
+    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `cors_origins` restrict CORS, none means any; `delay_ms`
+    slows every call of the simulated API. The limits of snapshots, faults and the journal are those of each sandbox.
+    `max_state` bounds the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are names
+    under which the control interface may be driven, besides the loopback's; `*` is any (S-2).
+    """
+
+    auth: str = "optional"
+    cors_origins: tuple[str, ...] = ()
+    max_body: int = 1024 * 1024
+    delay_ms: int = 0
+    sandbox_limit: int = 1_000
+    journal_limit: int = 1_000
+    journal_bytes: int = 4 * 1024 * 1024
+    snapshot_limit: int = 100
+    fault_limit: int = 100
+    max_state: int = 32 * 1024 * 1024
+    max_depth: int = 64
+    control: bool = True
+    control_token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.auth not in AUTH_MODES:
+            raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {self.auth!r}")
+
+
+DEFAULTS = Settings()

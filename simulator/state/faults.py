@@ -1,0 +1,119 @@
+"""Faults injected into a sandbox: answers, delays and broken connections in the place of what would be (S-6)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ANY = "*"
+"""In the place of an operation's id: every operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectedFault:
+    """What to do to which calls. Nothing is left to chance: `after` and `times` count the calls that match.
+
+    `delay_ms` is in milliseconds, `retry_after` in seconds; `abort` is `close` or `truncate`.
+    """
+
+    id: str
+    operation_id: str
+    tenant_id: str | None = None
+    group_id: str | None = None
+    user_id: str | None = None
+    after: int = 0
+    times: int | None = None
+    delay_ms: int | None = None
+    status: int | None = None
+    body: Mapping[str, Any] | None = None
+    retry_after: int | None = None
+    abort: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def matches(self, operation_id: str, path: Mapping[str, str], same_user: Callable[[str, str], bool]) -> bool:
+        """Whether a call of an operation with these path parameters is meant; `same_user` compares ids (G-11)."""
+        if self.operation_id not in (ANY, operation_id):
+            return False
+        wanted = {"tenant_id": self.tenant_id, "group_id": self.group_id}
+        if any(value is not None and path.get(name) != value for name, value in wanted.items()):
+            return False
+        return self.user_id is None or ("user_id" in path and same_user(self.user_id, path["user_id"]))
+
+    @property
+    def ends_the_search(self) -> bool:
+        """Whether it answers or aborts; otherwise it only delays, and the next fault is asked too."""
+        return self.status is not None or self.abort is not None
+
+
+@dataclass(slots=True)
+class _Counted:
+    fault: InjectedFault
+    matched: int = 0
+    hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What the faults make of one call: a delay in milliseconds, and the fault that answers or aborts, if one does."""
+
+    delay_ms: int = 0
+    fault: InjectedFault | None = None
+
+
+@dataclass(slots=True)
+class InjectedFaults:
+    """The faults of a sandbox, in the order they were added."""
+
+    _counted: list[_Counted] = field(default_factory=list)
+    _added: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        return len(self._counted)
+
+    def add(self, make: Callable[[str], InjectedFault]) -> InjectedFault:
+        """Add the fault that is made for an id."""
+        with self._lock:
+            self._added += 1
+            fault = make(str(self._added))
+            self._counted = [*self._counted, _Counted(fault)]
+            return fault
+
+    def remove(self, fault_id: str) -> bool:
+        """Remove a fault, and say whether it was there."""
+        with self._lock:
+            before = len(self._counted)
+            self._counted = [each for each in self._counted if each.fault.id != fault_id]
+            return len(self._counted) < before
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        with self._lock:
+            self._counted = []
+
+    def with_hits(self) -> list[tuple[InjectedFault, int]]:
+        """Every fault and how often it took effect."""
+        return [(each.fault, each.hits) for each in self._counted]
+
+    def disturb(self, matches: Callable[[InjectedFault], bool]) -> Disturbance:
+        """What becomes of a call, and count it.
+
+        Faults are asked in their order. One that only delays adds its delay; the first one that answers or aborts ends
+        the search, and later ones do not count the call.
+        """
+        delay = 0
+        with self._lock:
+            for each in self._counted:
+                fault = each.fault
+                if not matches(fault):
+                    continue
+                each.matched += 1
+                if each.matched <= fault.after or (fault.times is not None and each.hits >= fault.times):
+                    continue
+                each.hits += 1
+                delay += fault.delay_ms or 0
+                if fault.ends_the_search:
+                    return Disturbance(delay, fault)
+        return Disturbance(delay)

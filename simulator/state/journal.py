@@ -1,0 +1,87 @@
+"""The journal of a sandbox: the newest calls of the simulated API and what came of them (S-7)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+BODY_KEPT = 64 * 1024
+"""How many bytes of a body are kept."""
+
+_OVERHEAD = 800
+"""About what an exchange takes besides its texts, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A request or an answer; `body` is the beginning of a body of `size` bytes. Secrets are redacted already."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One call and what came of it.
+
+    `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
+    operation where path or method are no operation's, no answer where the connection was closed without one, no rule
+    and no explanation where nothing was refused.
+    """
+
+    id: str
+    number: int
+    time: float
+    seconds: float
+    method: str
+    path: str
+    query: str
+    operation_id: str | None
+    account: str | None
+    request: Message
+    status: int | None
+    response: Message | None
+    rule: str | None
+    explanation: str | None
+    fault: str | None
+    abort: str | None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes to keep this."""
+        size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation or "")
+        for message in filter(None, (self.request, self.response)):
+            size += len(message.body) + sum([len(value) for _, value in message.headers])
+        return size
+
+
+class Journal:
+    """The newest exchanges: `limit` of them at most, and `bytes_limit` bytes; the newest one is kept in any case."""
+
+    def __init__(self, limit: int, bytes_limit: int) -> None:
+        self.limit = limit
+        self.bytes_limit = bytes_limit
+        self.recorded = 0
+        self.bytes = 0
+        self._exchanges: deque[tuple[Exchange, int]] = deque()
+
+    def record(self, exchange: Exchange) -> None:
+        """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
+        self.recorded += 1
+        if self.limit == 0:
+            return
+        size = exchange.size
+        self._exchanges.append((exchange, size))
+        self.bytes += size
+        while len(self._exchanges) > self.limit or (self.bytes > self.bytes_limit and len(self._exchanges) > 1):
+            self.bytes -= self._exchanges.popleft()[1]
+
+    def exchanges(self) -> list[Exchange]:
+        """What is kept, oldest first."""
+        return [exchange for exchange, _ in self._exchanges.copy()]
+
+    def clear(self) -> None:
+        """Forget all exchanges, but not how many there were."""
+        self._exchanges.clear()
+        self.bytes = 0
