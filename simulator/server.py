@@ -75,6 +75,11 @@ class Server:
         """The address as clients write it."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def delayed(self) -> int:
+        """How many requests wait for their time."""
+        return len(self._parking.due())
+
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()
@@ -83,7 +88,7 @@ class Server:
         """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end."""
         end = time.monotonic() + GRACE_SECONDS
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
-        while time.monotonic() < end and self._parking.parked:
+        while time.monotonic() < end and any(due < end for due in self._parking.due()):
             time.sleep(0.005)
         self._server.task_dispatcher.shutdown(timeout=max(0.0, end - time.monotonic()))
         while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
@@ -126,13 +131,17 @@ class _Parking:
     """Where delayed requests wait: timers on one loop, in a thread that starts with the first of them."""
 
     def __init__(self) -> None:
-        self.parked = 0
+        self._due: dict[object, float] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def due(self) -> list[float]:
+        """When those that wait go on, in seconds of the monotonic clock."""
+        return list(self._due.values())
+
     def call_later(self, seconds: float, resume: Callable[[], object]) -> None:
         with self._lock:
-            self.parked += 1
+            self._due[resume] = time.monotonic() + seconds
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="apio-simulator-delays", daemon=True).start()
@@ -140,8 +149,7 @@ class _Parking:
 
     def _resume(self, resume: Callable[[], object]) -> None:
         resume()
-        with self._lock:
-            self.parked -= 1
+        del self._due[resume]
 
 
 _DELAYED = "simulator.delayed"

@@ -41,8 +41,20 @@ class Api:
         assert response.status_code >= 400, response.text
         return response.status_code, faults(response)
 
+    def control(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        """A call of the control interface, about this sandbox."""
+        if json is not None:
+            options["json"] = json
+        return self.client.request(method, f"{self.root}/_simulator/{path}", **options)
+
+    def arranged(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """The body of an answer of the control interface that must be a success."""
+        response = self.control(method, path, json, **options)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
     def reset(self) -> None:
-        assert self.client.post(f"{self.root}/_simulator/reset").status_code == 204
+        self.arranged("POST", "reset")
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str | None]]:

@@ -1,0 +1,292 @@
+"""Injected faults over real HTTP: answers, delays, broken connections, all by count."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.server import Server
+from simulator.settings import Settings
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+
+pytestmark = pytest.mark.rule("S-6")
+
+ALERTING = f"{EXECUTIVE}alerting/"
+
+
+def inject(api: Api, **fault: Any) -> Any:
+    return api.arranged("POST", "faults", {"operationId": "getAlerting", **fault})
+
+
+def statuses(api: Api, number: int, path: str = ALERTING) -> list[int]:
+    return [api("GET", path).status_code for _ in range(number)]
+
+
+class TestAnswers:
+    def test_a_fault_answers_in_the_shape_of_every_error(self, api: Api) -> None:
+        fault = inject(api, status=503, retryAfter=7)
+        response = api("GET", ALERTING)
+        assert (response.status_code, faults(response)) == (503, {("S-6", None)})
+        assert response.headers["Retry-After"] == "7"
+        assert response.headers["X-Simulator-Fault"] == fault["id"]
+        assert "X-Simulator-Request-Id" in response.headers
+
+    def test_or_with_a_body_of_its_own(self, api: Api) -> None:
+        inject(api, status=200, body={"mode": "Nonsense", "deep": [1, None]})
+        assert api.ok("GET", ALERTING) == {"mode": "Nonsense", "deep": [1, None]}
+
+    def test_after_and_times_count_the_calls_that_match(self, api: Api) -> None:
+        inject(api, status=500, after=2, times=2)
+        assert statuses(api, 6) == [200, 200, 500, 500, 200, 200]
+
+    def test_without_times_there_is_no_end(self, api: Api) -> None:
+        inject(api, status=500)
+        assert statuses(api, 5) == [500] * 5
+
+    def test_faults_follow_each_other_in_their_order(self, api: Api) -> None:
+        inject(api, status=503, times=1)
+        inject(api, status=429, times=2)
+        assert statuses(api, 4) == [503, 429, 429, 200]
+        assert [each["hits"] for each in api.arranged("GET", "faults")["faults"]] == [1, 2]
+
+    def test_one_that_only_delays_lets_the_next_one_be_asked(self, api: Api) -> None:
+        inject(api, delayMs=30)
+        inject(api, status=503, delayMs=30)
+        began = time.monotonic()
+        assert statuses(api, 1) == [503]
+        assert time.monotonic() - began >= 0.06
+
+    def test_nothing_is_done_in_its_place(self, api: Api) -> None:
+        inject(api, operationId="deleteCallCapacity", status=500)
+        assert api("DELETE", f"{CAPACITIES}Reception/").status_code == 500
+        assert api.arranged("GET", "diff")["changes"] == []
+
+    def test_it_answers_before_credentials_are_looked_at(self, api: Api) -> None:
+        inject(api, status=500)
+        assert api("GET", ALERTING, headers={"Authorization": "Bearer nobody"}).status_code == 500
+
+    @pytest.mark.rule("G-11")
+    @pytest.mark.parametrize(
+        ("narrowed", "hit"),
+        [
+            ({}, True),
+            ({"tenantId": "foo", "groupId": "foogroup", "userId": "foouser"}, True),
+            ({"userId": "foouser@sip.netaxis.be"}, True),
+            ({"userId": "user_1"}, False),
+            ({"groupId": "bargroup"}, False),
+            ({"tenantId": "demo"}, False),
+            ({"operationId": "updateAlerting"}, False),
+            ({"operationId": "*"}, True),
+            ({"operationId": "*", "userId": "foouser"}, True),
+        ],
+    )
+    def test_it_hits_the_calls_that_are_meant(self, api: Api, narrowed: dict[str, str], hit: bool) -> None:
+        inject(api, status=500, **narrowed)
+        assert statuses(api, 1) == [500 if hit else 200]
+
+    def test_a_star_is_every_operation_but_no_unknown_path_and_no_preflight(self, api: Api) -> None:
+        inject(api, operationId="*", status=500)
+        assert api("POST", "login/", {"username": "sysadmin", "password": "secret"}).status_code == 500
+        assert statuses(api, 1, CAPACITIES) == [500]
+        assert statuses(api, 1, "nowhere/") == [404]
+        assert statuses(api, 1, CAPACITIES.rstrip("/")) == [404]
+        assert api("PATCH", CAPACITIES).status_code == 405
+        preflight = {"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"}
+        assert api("OPTIONS", CAPACITIES, headers=preflight).status_code == 204
+        assert api.control("GET", "health").status_code == 200
+
+    def test_pages_of_other_origins_can_read_it(self, api: Api) -> None:
+        inject(api, status=503)
+        headers = api("GET", ALERTING, headers={"Origin": "http://a.example"}).headers
+        assert headers["Access-Control-Allow-Origin"] == "http://a.example"
+        assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+
+    def test_the_journal_says_that_it_was_a_fault(self, api: Api) -> None:
+        fault = inject(api, status=503)
+        entry = api.arranged("GET", f"requests/{api('GET', ALERTING).headers['X-Simulator-Request-Id']}")
+        assert (entry["fault"], entry["rule"], entry["operationId"]) == (fault["id"], "S-6", "getAlerting")
+        assert f"The injected fault {fault['id']} answered 503 in the place of the operation." in entry["explanation"]
+
+    def test_other_sandboxes_know_nothing_of_it(self, api: Api) -> None:
+        inject(api, operationId="*", status=500)
+        other = Api(api.client, "no-faults")
+        assert statuses(other, 1) == [200]
+
+
+class TestBrokenConnections:
+    def test_close_ends_the_connection_without_an_answer_and_does_nothing(self, api: Api) -> None:
+        inject(api, operationId="deleteCallCapacity", abort="close", times=1)
+        with pytest.raises(httpx.RemoteProtocolError):
+            api("DELETE", f"{CAPACITIES}Reception/")
+        assert api("GET", f"{CAPACITIES}Reception/").status_code == 200
+        (entry,) = api.arranged("GET", "requests?operationId=deleteCallCapacity")["requests"]
+        assert (entry["abort"], "status" in entry, "response" in entry) == ("close", False, False)
+        assert "closed the connection; nothing was done" in entry["explanation"]
+
+    def test_truncate_breaks_the_answer_off_after_the_operation_was_carried_out(self, api: Api) -> None:
+        inject(api, operationId="updateCallCapacity", abort="truncate", times=1)
+        with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
+            api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 9})
+        assert api.ok("GET", f"{CAPACITIES}Reception/")["maxCalls"] == 9
+
+    def test_an_injected_answer_can_be_truncated_too(self, api: Api) -> None:
+        inject(api, operationId="updateCallCapacity", abort="truncate", status=500)
+        with pytest.raises(httpx.RemoteProtocolError):
+            api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 9})
+        assert api.ok("GET", f"{CAPACITIES}Reception/")["maxCalls"] == 7
+
+    def test_an_answer_without_body_breaks_off_before_it_begins(self, api: Api) -> None:
+        inject(api, operationId="deleteCallCapacity", abort="truncate", times=1)
+        with pytest.raises(httpx.RemoteProtocolError):
+            api("DELETE", f"{CAPACITIES}Reception/")
+        assert api("GET", f"{CAPACITIES}Reception/").status_code == 404
+
+
+class TestDelays:
+    def test_fifty_delayed_calls_do_not_block_the_next(self, api: Api) -> None:
+        inject(api, operationId="getAlerting", delayMs=600_000)
+        quick = Api(api.client, "quick")
+        quick.reset()
+        address = (api.client.base_url.host, api.client.base_url.port)
+        asked = f"GET {api.root}/api/v1/{ALERTING} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        with ExitStack() as stack:
+            delayed = [stack.enter_context(socket.create_connection(address)) for _ in range(50)]
+            for each in delayed:
+                each.sendall(asked)
+            while api.arranged("GET", "faults")["faults"][0]["hits"] < 50:
+                time.sleep(0.01)
+            for other in (api, quick):
+                assert other.ok("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 3})
+            assert select.select(delayed, [], [], 0)[0] == []
+
+    def test_a_delayed_call_sees_what_happens_meanwhile(self, api: Api, server: str) -> None:
+        inject(api, operationId="listCallCapacities", delayMs=400)
+        with ThreadPoolExecutor(1) as pool:
+            delayed = pool.submit(httpx.get, f"{server}{api.root}/api/v1/{CAPACITIES}", timeout=20)
+            while api.arranged("GET", "faults")["faults"][0]["hits"] < 1:
+                time.sleep(0.01)
+            api.ok("DELETE", f"{CAPACITIES}Reception/")
+            assert [each["name"] for each in delayed.result().json()["call_capacities"]] == ["disposable"]
+
+    def test_the_next_call_of_a_connection_waits_its_turn(self, api: Api) -> None:
+        inject(api, operationId="getAlerting", delayMs=200, times=1)
+        assert [api("GET", path).status_code for path in (ALERTING, CAPACITIES)] == [200, 200]
+        times = [each["durationMs"] for each in api.arranged("GET", "requests")["requests"]]
+        assert times[0] >= 200 > times[1]
+
+    def test_an_application_without_our_server_waits_too(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, Settings(delay_ms=50)).test_client()
+        began = time.monotonic()
+        assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
+        assert time.monotonic() - began >= 0.05
+
+    @pytest.fixture
+    def slow(self, simulation: Simulation, world: World) -> Iterator[Server]:
+        server = Server(create_app(simulation, world, Settings(delay_ms=300)))
+        server.start()
+        yield server
+        server.stop()
+
+    def test_a_server_can_be_slow_in_everything_but_its_control_interface(self, slow: Server) -> None:
+        for path, delayed in ((f"/api/v1/{CAPACITIES}", True), ("/nowhere/", True), ("/_simulator/health", False)):
+            took = httpx.get(slow.url + path).elapsed.total_seconds()
+            assert (took >= 0.3) is delayed, path
+
+    def test_a_server_that_stops_still_answers_what_is_due_soon(self, simulation: Simulation, world: World) -> None:
+        server = Server(create_app(simulation, world, Settings(delay_ms=500)))
+        server.start()
+        with ThreadPoolExecutor(1) as pool:
+            delayed = pool.submit(httpx.get, f"{server.url}/api/v1/{CAPACITIES}")
+            while not server.delayed:
+                time.sleep(0.005)
+            server.stop()
+            assert delayed.result().status_code == 200
+
+
+class TestArranging:
+    def test_a_fault_is_shown_listed_and_removed(self, api: Api) -> None:
+        one = inject(api, status=404, userId="foouser", times=3)
+        assert one == {
+            "id": "1",
+            "operationId": "getAlerting",
+            "userId": "foouser",
+            "after": 0,
+            "times": 3,
+            "status": 404,
+            "hits": 0,
+            "warnings": [],
+        }
+        two = inject(api, delayMs=1)
+        statuses(api, 1)
+        assert api.arranged("GET", "faults") == {"faults": [{**one, "hits": 1}, two]}
+        assert api.control("DELETE", "faults/1").status_code == 204
+        assert [each["id"] for each in api.arranged("GET", "faults")["faults"]] == ["2"]
+        assert api.control("DELETE", "faults").status_code == 204
+        assert api.arranged("GET", "faults") == {"faults": []}
+        response = api.control("DELETE", "faults/1")
+        assert (response.status_code, faults(response)) == (404, {("S-6", None)})
+
+    @pytest.mark.parametrize(
+        ("operation_id", "status", "warning"),
+        [
+            ("getAlerting", 503, "the status 503 is not documented by getAlerting"),
+            ("*", 503, "no operation documents the status 503"),
+            ("*", 201, "the status 201 is not documented by login, listCallCapacities"),
+        ],
+    )
+    def test_a_status_that_is_not_documented_is_warned_of(
+        self, api: Api, operation_id: str, status: int, warning: str
+    ) -> None:
+        (said,) = inject(api, operationId=operation_id, status=status)["warnings"]
+        assert said.startswith(warning)
+
+    @pytest.mark.parametrize(
+        ("fault", "refused"),
+        [
+            ({"operationId": "getAlertin", "status": 500}, {("S-6", "/operationId")}),
+            ({"operationId": "login", "status": 500, "tenantId": "foo"}, {("S-6", "/tenantId")}),
+            ({"operationId": "listCallCapacities", "status": 500, "userId": "u"}, {("S-6", "/userId")}),
+            ({}, {("S-6", None)}),
+            ({"after": 1, "times": 1}, {("S-6", None)}),
+            ({"delayMs": 1, "body": {}}, {("S-6", "/body")}),
+            ({"delayMs": 1, "retryAfter": 1}, {("S-6", "/retryAfter")}),
+            ({"status": 204, "body": {}}, {("S-6", "/body")}),
+            ({"status": 500, "abort": "close"}, {("S-6", "/status")}),
+            ({"status": 199}, {("S-6", "/status")}),
+            ({"status": 600}, {("S-6", "/status")}),
+            ({"status": "500"}, {("G-5", "/status")}),
+            ({"abort": "explode"}, {("S-6", "/abort")}),
+            ({"delayMs": 0}, {("S-6", "/delayMs")}),
+            ({"delayMs": 10**9}, {("S-6", "/delayMs")}),
+            ({"status": 500, "times": 0}, {("S-6", "/times")}),
+            ({"status": 500, "probability": 0.5}, {("G-4", "/probability")}),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(
+        self, api: Api, fault: dict[str, Any], refused: set[tuple[str, str | None]]
+    ) -> None:
+        response = api.control("POST", "faults", {"operationId": "getAlerting", **fault})
+        assert (response.status_code, faults(response)) == (400, refused)
+        assert api.arranged("GET", "faults") == {"faults": []}
+
+    @pytest.mark.rule("S-3")
+    def test_there_are_no_more_than_the_limit(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, Settings(fault_limit=1)).test_client()
+        fault = {"operationId": "*", "status": 500}
+        assert [client.post("/_simulator/faults", json=fault).status_code for _ in range(2)] == [201, 400]
+
+    @pytest.mark.rule("S-5")
+    def test_a_reset_removes_them(self, api: Api) -> None:
+        inject(api, status=500)
+        api.reset()
+        assert statuses(api, 1) == [200]

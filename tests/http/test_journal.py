@@ -1,0 +1,242 @@
+"""The journal over HTTP: what a sandbox was asked, what it answered, and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.settings import Settings
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+
+pytestmark = pytest.mark.rule("S-7")
+
+
+def entry_of(api: Api, response: httpx.Response) -> Any:
+    """The journal's entry about a call."""
+    return api.arranged("GET", f"requests/{response.headers['X-Simulator-Request-Id']}")
+
+
+class TestEntries:
+    def test_an_entry_tells_the_whole_call(self, api: Api) -> None:
+        response = api("PUT", f"{CAPACITIES}Reception/?x=1", {"maxCalls": 9}, headers={"X-Mine": "1"})
+        entry = entry_of(api, response)
+        assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry.pop("time"))
+        assert 0 < entry.pop("durationMs") < 5_000
+        request, answer = entry.pop("request"), entry.pop("response")
+        assert entry == {
+            "id": response.headers["X-Simulator-Request-Id"],
+            "sandbox": api.root.rpartition("/")[2],
+            "operationId": "updateCallCapacity",
+            "method": "PUT",
+            "path": f"/api/v1/{CAPACITIES}Reception/",
+            "query": "x=1",
+            "status": 200,
+            "account": "anonymous",
+        }
+        assert (request["body"], request["bodyBytes"]) == ({"maxCalls": 9}, len('{"maxCalls":9}'))
+        assert request["headers"]["X-Mine"] == "1"
+        assert request["headers"]["Host"] == f"{api.client.base_url.host}:{api.client.base_url.port}"
+        assert (answer["body"], answer["bodyBytes"]) == (response.json(), len(response.content))
+        assert answer["headers"]["Content-Type"] == "application/json"
+
+    def test_a_refusal_names_its_rule_and_what_that_rests_on(self, api: Api) -> None:
+        entry = entry_of(api, api("POST", CAPACITIES, {"name": "available_users", "isDefault": True, "maxCalls": 1}))
+        assert (entry["status"], entry["rule"], entry["basis"]) == (400, "CC-3", ["platform", "assumed"])
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "said"),
+        [
+            ("GET", "tenants/Foo/groups/foogroup/services/call_capacities/", None, "Did you mean 'foo'?"),
+            ("GET", "tenants/foo/groups/foogruop/services/call_capacities/", None, "Did you mean 'foogroup'?"),
+            ("GET", f"{CAPACITIES}reception/", None, "Did you mean 'Reception'?"),
+            (
+                "GET",
+                f"{EXECUTIVE.replace('foouser', 'fooser')}alerting/",
+                None,
+                "Did you mean 'foouser@sip.netaxis.be'?",
+            ),
+            ("GET", f"{EXECUTIVE}criteria/foocriterai/", None, "Did you mean 'foocriteria'?"),
+            ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriterium"}]}, "Did you mean 'foocriteria'?"),
+            ("PUT", f"{CAPACITIES}Reception/", {"maxcalls": 1}, "At /maxcalls: is not a documented attribute"),
+            ("PUT", f"{CAPACITIES}Reception/", {"maxcalls": 1}, "Did you mean 'maxCalls'?"),
+            ("GET", f"{EXECUTIVE}alertin/", None, "/executive/alerting/ with GET (getAlerting), PUT (updateAlerting)"),
+            ("GET", CAPACITIES.rstrip("/"), None, "The slash at the end is missing: /_sandboxes/"),
+            ("GET", f"{EXECUTIVE}criteria/", None, "documented: POST"),
+            ("GET", f"{CAPACITIES}xyz/", None, "Rule G-9 (vendor): An unknown tenant, group"),
+            ("POST", CAPACITIES, {}, "At /maxCalls: is required."),
+            ("PUT", f"{CAPACITIES}Reception/", {"q": 1, **{str(i): 1 for i in range(20)}}, "There are 11 faults more."),
+        ],
+    )
+    def test_the_explanation_says_what_would_have_been_right(
+        self, api: Api, method: str, path: str, body: Any, said: str
+    ) -> None:
+        response = api(method, path, body)
+        explanation = entry_of(api, response)["explanation"]
+        assert said in explanation
+        assert explanation.count("Rule ") == len({rule for rule, _ in faults(response)})
+
+    def test_what_is_assumed_is_called_so(self, api: Api) -> None:
+        said = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", {"unknown": 1}))["explanation"]
+        assert "Rule G-4 (assumed by the simulator)" in said
+        said = entry_of(api, api("GET", CAPACITIES[:-1]))["explanation"]
+        assert "Rule G-1 (vendor, in part assumed by the simulator)" in said
+
+    @pytest.mark.parametrize(
+        ("body", "shown"),
+        [
+            (b"plain text", "plain text"),
+            (b'{"a": ', '{"a": '),
+            (b"\xff", "�"),
+            (b"null", None),
+            (b"[1,2]", [1, 2]),
+            (b'{"a": 1.50}', {"a": 1.5}),
+        ],
+    )
+    def test_a_body_is_shown_as_json_or_else_as_text(self, api: Api, body: bytes, shown: Any) -> None:
+        entry = entry_of(api, api("POST", "nowhere/", content=body))
+        assert entry["request"]["body"] == shown
+
+    def test_a_body_nested_however_deeply_can_be_read_again(self, api: Api) -> None:
+        body = b"[" * 600 + b"]" * 600
+        text = api.control("GET", f"requests/{api('POST', 'nowhere/', content=body).headers['X-Simulator-Request-Id']}")
+        assert body in text.content
+
+    @pytest.mark.rule("S-3")
+    def test_of_a_large_body_the_beginning_is_kept(self, api: Api) -> None:
+        entry = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", content=b'{"name": "' + b"x" * 100_000 + b'"}'))
+        request = entry["request"]
+        assert (len(request["body"]), request["bodyBytes"], request["bodyCut"]) == (65_536, 100_012, True)
+
+
+class TestSecrets:
+    def test_no_password_token_or_session_id_is_ever_in_it(self, api: Api) -> None:
+        session = api("POST", "login/", {"username": "groupadmin", "password": "secret"}).cookies["sessionid"]
+        word = "hunter2-0123456789"
+        for body in ({"username": "groupadmin", "password": word}, {"password": {"a": word}}, {"password": [word]}):
+            api("POST", "login/", body)
+        api("POST", "login/", {"username": "x", "password": 987654321})
+        api("POST", "login/", content=f'{{"username": "a", "password": "{word}"'.encode())
+        api("POST", "login/", content=f"username=a&password={word}".encode())
+        api("POST", "logon/", {"password": word})
+        api("GET", f"{CAPACITIES}?token={word}&password={word}")
+        api("GET", CAPACITIES, headers={"Authorization": f"Bearer {word}"})
+        api("GET", CAPACITIES, headers={"Authorization": word})
+        api("GET", CAPACITIES, headers={"Authorization": "Bearer foogroup-admin"})
+        api("GET", CAPACITIES, headers={"Cookie": f"sessionid={session}"})
+        api("GET", CAPACITIES, headers={"Cookie": f"sessionid={word}", "X-Auth-Token": word})
+        journal = api.control("GET", "requests").text
+        assert json.loads(journal)["total"] == 14
+        for secret in (word, session, "987654321", "foogroup-admin"):
+            assert secret not in journal
+        assert "groupadmin" in journal
+
+    def test_the_account_of_a_call_is(self, api: Api) -> None:
+        assert (
+            entry_of(api, api("GET", CAPACITIES, headers={"Authorization": "Bearer foogroup-admin"}))["account"]
+            == "groupadmin"
+        )
+        assert (
+            entry_of(api, api("POST", "login/", {"username": "sysadmin", "password": "secret"}))["account"]
+            == "sysadmin"
+        )
+        assert "account" not in entry_of(api, api("GET", CAPACITIES, headers={"Authorization": "Bearer nobody"}))
+
+
+class TestLists:
+    def test_the_newest_stands_last_and_total_counts_all_that_match(self, api: Api) -> None:
+        for number in range(5):
+            api("GET", f"{CAPACITIES}n{number}/")
+        answer = api.arranged("GET", "requests?limit=2")
+        assert answer["total"] == 5
+        assert [each["path"][-3:] for each in answer["requests"]] == ["n3/", "n4/"]
+        assert api.arranged("GET", "requests?limit=0") == {"total": 5, "requests": []}
+
+    @pytest.mark.parametrize(
+        ("query", "total"),
+        [
+            ("operationId=getCallCapacity", 2),
+            ("method=put", 1),
+            ("status=404", 2),
+            ("status=4xx", 3),
+            ("status=2xx", 1),
+            ("rule=G-9", 1),
+            ("rule=CC-4", 1),
+            (f"path=/api/v1/{CAPACITIES}Reception/", 2),
+            ("path=*/call_capacities/*", 3),
+            ("path=*Rec?ption*", 0),
+            ("status=4xx&method=GET", 2),
+            ("operationId=getCallCapacity&status=200", 1),
+        ],
+    )
+    def test_filters_can_be_combined(self, api: Api, query: str, total: int) -> None:
+        api("GET", f"{CAPACITIES}Reception/")
+        api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": -1})
+        api("GET", f"{CAPACITIES}none/")
+        api("GET", "nowhere/")
+        assert api.arranged("GET", f"requests?{query}")["total"] == total
+
+    def test_since_shows_what_came_later(self, api: Api) -> None:
+        first = api("GET", CAPACITIES).headers["X-Simulator-Request-Id"]
+        api("GET", f"{CAPACITIES}Reception/")
+        later = api.arranged("GET", f"requests?since={first}")
+        assert [each["operationId"] for each in later["requests"]] == ["getCallCapacity"]
+
+    @pytest.mark.parametrize(
+        ("query", "rule"),
+        [
+            ("operationId=getCapacity", "S-7"),
+            ("rule=CC-99", "S-7"),
+            ("status=teapot", "S-1"),
+            ("status=9xx", "S-1"),
+            ("limit=-1", "S-1"),
+            ("limit=all", "S-1"),
+            ("limit=1&limit=2", "S-1"),
+            ("since=yesterday", "S-7"),
+            ("since=000000-1", "S-7"),
+            ("operationid=x", "S-1"),
+        ],
+    )
+    def test_a_filter_that_nothing_could_match_is_refused(self, api: Api, query: str, rule: str) -> None:
+        api("GET", CAPACITIES)
+        response = api.control("GET", f"requests?{query}")
+        assert (response.status_code, faults(response)) == (400, {(rule, None)})
+
+    def test_an_unknown_id_is_404(self, api: Api) -> None:
+        response = api.control("GET", "requests/000000-1")
+        assert (response.status_code, faults(response)) == (404, {("S-7", None)})
+
+    def test_deleting_empties_it(self, api: Api) -> None:
+        api("GET", CAPACITIES)
+        assert api.control("DELETE", "requests").status_code == 204
+        assert api.arranged("GET", "requests") == {"total": 0, "requests": []}
+
+    @pytest.mark.rule("S-1")
+    def test_the_control_interface_is_not_in_it_and_a_preflight_is(self, api: Api) -> None:
+        for path in ("state", "requests", "coverage", "nowhere", "health"):
+            api.control("GET", path)
+        headers = {"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"}
+        api("OPTIONS", CAPACITIES, headers=headers)
+        entries = api.arranged("GET", "requests")["requests"]
+        assert [(each["method"], each["status"]) for each in entries] == [("OPTIONS", 204)]
+
+    def test_each_sandbox_has_its_own(self, api: Api) -> None:
+        other = Api(api.client, "another-journal")
+        other.reset()
+        api("GET", CAPACITIES)
+        assert other.arranged("GET", "requests")["total"] == 0
+
+    @pytest.mark.rule("S-3")
+    def test_its_bounds_can_be_set(self, simulation: Simulation, world: World) -> None:
+        for settings, kept in ((Settings(journal_limit=2), 2), (Settings(journal_limit=0), 0)):
+            client = create_app(simulation, world, settings).test_client()
+            for _ in range(4):
+                client.get(f"/api/v1/{CAPACITIES}")
+            answer = client.get("/_simulator/requests").json
+            assert answer is not None
+            assert answer["total"] == kept

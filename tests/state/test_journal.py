@@ -1,0 +1,68 @@
+"""The journal keeps the newest exchanges, within its bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.state.journal import Exchange, Journal, Message
+
+pytestmark = pytest.mark.rule("S-3", "S-7")
+
+
+def exchange(number: int, body: bytes = b"") -> Exchange:
+    message = Message(headers=(), body=body, size=len(body))
+    return Exchange(
+        id=f"run-{number}",
+        number=number,
+        time=0.0,
+        seconds=0.0,
+        method="GET",
+        path="/",
+        query="",
+        operation_id=None,
+        account=None,
+        request=message,
+        status=200,
+        response=None,
+        rule=None,
+        explanation=None,
+        fault=None,
+        abort=None,
+    )
+
+
+def numbers(journal: Journal) -> list[int]:
+    return [each.number for each in journal.exchanges()]
+
+
+def test_the_oldest_ones_give_way_beyond_the_number() -> None:
+    journal = Journal(limit=3, bytes_limit=1_000_000)
+    for number in range(5):
+        journal.record(exchange(number))
+    assert numbers(journal) == [2, 3, 4]
+    assert journal.recorded == 5
+
+
+def test_the_oldest_ones_give_way_beyond_the_bytes_but_the_newest_stays() -> None:
+    journal = Journal(limit=100, bytes_limit=25_000)
+    for number in range(5):
+        journal.record(exchange(number, b"x" * 10_000))
+    assert numbers(journal) == [3, 4]
+    assert 20_000 < journal.bytes <= 25_000
+    journal.record(exchange(5, b"x" * 100_000))
+    assert numbers(journal) == [5]
+    journal.record(exchange(6))
+    assert numbers(journal) == [6]
+
+
+def test_a_journal_of_no_entries_only_counts() -> None:
+    journal = Journal(limit=0, bytes_limit=1_000)
+    journal.record(exchange(1))
+    assert (numbers(journal), journal.recorded, journal.bytes) == ([], 1, 0)
+
+
+def test_clearing_forgets_the_exchanges_and_not_their_number() -> None:
+    journal = Journal(limit=3, bytes_limit=1_000_000)
+    journal.record(exchange(1))
+    journal.clear()
+    assert (numbers(journal), journal.recorded, journal.bytes) == ([], 1, 0)
