@@ -101,7 +101,11 @@ class ControlInterface:
 
 def _host_name(host: str) -> str:
     """The name in a Host header, without the port."""
-    return (host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]).lower()
+    return (
+        (host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0])
+        .lower()
+        .removesuffix(".")
+    )
 
 
 def _is_loopback(name: str) -> bool:

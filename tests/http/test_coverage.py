@@ -1,0 +1,98 @@
+"""Which operations, statuses and rules a sandbox's clients have exercised (S-8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.app import Simulation
+from simulator.state.coverage import UNDOCUMENTED_KEPT, Coverage
+from tests.conftest import CAPACITIES, EXECUTIVE, Api
+
+pytestmark = pytest.mark.rule("S-8")
+
+
+def of_operation(api: Api, operation_id: str) -> Any:
+    (found,) = [each for each in api.arranged("GET", "coverage")["operations"] if each["operationId"] == operation_id]
+    return found
+
+
+def test_at_the_start_everything_is_listed_and_nothing_is_hit(api: Api, simulation: Simulation) -> None:
+    coverage = api.arranged("GET", "coverage")
+    operations = simulation.contract.operations.values()
+    assert [each["operationId"] for each in coverage["operations"]] == [each.operation_id for each in operations]
+    for stated, operation in zip(coverage["operations"], operations, strict=True):
+        assert (stated["method"], stated["path"]) == (operation.method, operation.path)
+        assert stated["statuses"] == {
+            str(status): {"documented": True, "hits": 0} for status in sorted(operation.answers)
+        }
+    assert coverage["undocumented"] == []
+    statuses = sum(len(operation.answers) for operation in operations)
+    assert coverage["totals"] == {"operations": 20, "operationsHit": 0, "statuses": statuses, "statusesHit": 0}
+
+
+def test_calls_are_counted_by_operation_status_and_rule(api: Api) -> None:
+    for body in ({"maxCalls": 1}, {"maxCalls": 2}, {"maxCalls": -1}, {"maxIncomingCalls": True}):
+        api("PUT", f"{CAPACITIES}Reception/", body)
+    api("PUT", f"{CAPACITIES}none/", {})
+    api("GET", CAPACITIES, headers={"Authorization": "Bearer nobody"})
+    operation = of_operation(api, "updateCallCapacity")
+    assert operation["hits"] == 5
+    hits = {status: each["hits"] for status, each in operation["statuses"].items() if each["hits"]}
+    assert hits == {"200": 2, "400": 2, "404": 1}
+    assert operation["rules"] == {"CC-4": 1, "G-5": 1, "G-9": 1}
+    assert of_operation(api, "listCallCapacities")["rules"] == {"A-5": 1}
+    totals = api.arranged("GET", "coverage")["totals"]
+    assert (totals["operationsHit"], totals["statusesHit"]) == (2, 4)
+
+
+def test_an_injected_status_that_nobody_documents_is_marked(api: Api) -> None:
+    api.arranged("POST", "faults", {"operationId": "getAlerting", "status": 503, "times": 1})
+    api("GET", f"{EXECUTIVE}alerting/")
+    operation = of_operation(api, "getAlerting")
+    assert operation["statuses"]["503"] == {"documented": False, "hits": 1}
+    assert operation["rules"] == {"S-6": 1}
+    assert api.arranged("GET", "coverage")["totals"]["statusesHit"] == 0
+
+
+def test_what_no_operation_documents_is_counted_apart(api: Api) -> None:
+    for _ in range(2):
+        api("GET", "nowhere/")
+    api("PATCH", CAPACITIES)
+    api("GET", CAPACITIES.rstrip("/"))
+    assert api.arranged("GET", "coverage")["undocumented"] == [
+        {"method": "GET", "path": "/api/v1/nowhere/", "status": 404, "hits": 2},
+        {"method": "PATCH", "path": f"/api/v1/{CAPACITIES}", "status": 405, "hits": 1},
+        {"method": "GET", "path": f"/api/v1/{CAPACITIES.rstrip('/')}", "status": 404, "hits": 1},
+    ]
+    assert api.arranged("GET", "coverage")["totals"]["operationsHit"] == 0
+
+
+@pytest.mark.rule("S-1")
+def test_preflights_closed_connections_and_the_control_interface_do_not_count(api: Api) -> None:
+    api("OPTIONS", CAPACITIES, headers={"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"})
+    api.control("GET", "state")
+    api.control("GET", "nowhere")
+    api.control("PUT", "reset")
+    coverage = api.arranged("GET", "coverage")
+    assert (coverage["undocumented"], coverage["totals"]["operationsHit"]) == ([], 0)
+
+
+@pytest.mark.rule("S-5")
+def test_a_reset_begins_anew(api: Api) -> None:
+    api("GET", CAPACITIES)
+    api("GET", "nowhere/")
+    api.reset()
+    coverage = api.arranged("GET", "coverage")
+    assert (coverage["undocumented"], coverage["totals"]["operationsHit"]) == ([], 0)
+
+
+@pytest.mark.rule("S-3")
+def test_undocumented_calls_are_told_apart_up_to_a_number() -> None:
+    coverage = Coverage()
+    for number in range(UNDOCUMENTED_KEPT + 10):
+        coverage.count(None, "GET", f"/{number}", 404, "G-1")
+    coverage.count(None, "GET", "/0", 404, "G-1")
+    assert len(coverage.undocumented) == UNDOCUMENTED_KEPT
+    assert coverage.undocumented["GET", "/0", 404] == 2

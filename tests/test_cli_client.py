@@ -1,0 +1,227 @@
+"""The commands that talk to a running server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.server import Server
+from simulator.settings import Settings
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **variables})
+
+
+def about(api: Api, server: str) -> tuple[str, ...]:
+    """The options that lead to the sandbox of a test."""
+    return "--url", server, "--sandbox", api.root.rpartition("/")[2]
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """The address of a server that is no simulator."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+class TestWait:
+    def test_it_ends_with_0_when_the_server_is_healthy(self, server: str) -> None:
+        assert run("wait", "--url", server).returncode == 0
+        assert run("wait", APIO_SIMULATOR_URL=server).returncode == 0
+
+    def test_it_waits_for_a_server_that_is_still_to_come(
+        self, simulation: Simulation, world: World, nobody: str
+    ) -> None:
+        waiting = subprocess.Popen([sys.executable, "-m", "simulator", "wait", "--url", nobody, "--timeout", "20"])
+        time.sleep(0.5)
+        assert waiting.poll() is None
+        server = Server(create_app(simulation, world), port=int(nobody.rpartition(":")[2]))
+        server.start()
+        assert waiting.wait(20) == 0
+        server.stop()
+
+    def test_it_ends_with_1_and_a_reason_when_the_time_is_over(self, nobody: str, stranger: str) -> None:
+        result = run("wait", "--url", nobody, "--timeout", "0.3")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == f"apio-simulator: no simulator answers at {nobody}: [Errno 111] Connection refused\n"
+        result = run("wait", "--url", stranger, "--timeout", "0.3")
+        assert (result.returncode, result.stderr) == (
+            1,
+            f"apio-simulator: what answers at {stranger} is no simulator\n",
+        )
+
+    def test_it_does_not_load_the_simulator(self) -> None:
+        program = (
+            "import sys, simulator.cli, simulator.client; print([n for n in ('flask', 'yaml') if n in sys.modules])"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
+    @pytest.mark.rule("S-2")
+    def test_it_needs_no_token_and_no_control_interface(self, simulation: Simulation, world: World) -> None:
+        server = Server(create_app(simulation, world, Settings(control_token="t", control=False)))
+        server.start()
+        assert run("wait", "--url", server.url).returncode == 0
+        server.stop()
+
+
+class TestCommands:
+    @pytest.mark.rule("S-5")
+    def test_reset_takes_a_sandbox_back_to_its_seed(self, api: Api, server: str) -> None:
+        api.ok("DELETE", f"{CAPACITIES}Reception/")
+        result = run("reset", *about(api, server))
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        assert api("GET", f"{CAPACITIES}Reception/").status_code == 200
+
+    @pytest.mark.rule("S-4")
+    @pytest.mark.parametrize("name", ["state.yaml", "state.json"])
+    def test_a_saved_state_is_a_fixture(
+        self, api: Api, server: str, simulation: Simulation, tmp_path: Path, name: str
+    ) -> None:
+        api.ok("DELETE", f"{CAPACITIES}Reception/")
+        file = tmp_path / name
+        assert run("state", "--output", str(file), *about(api, server)).returncode == 0
+        assert simulation.fixtures.content(simulation.fixtures.read(file)) == api.arranged("GET", "state")
+        assert run("state", *about(api, server)).stdout.startswith("version: 1\ndefaultDomain: sip.netaxis.be\n")
+        assert file.read_text().startswith("{" if name.endswith("json") else "version: 1\n")
+
+    def test_a_file_that_cannot_be_written_is_said(self, api: Api, server: str, tmp_path: Path) -> None:
+        result = run("state", "--output", str(tmp_path / "none" / "x.yaml"), *about(api, server))
+        assert result.returncode == 2
+        assert "cannot be written: No such file or directory" in result.stderr
+
+    @pytest.mark.rule("S-7")
+    def test_requests_shows_the_calls_and_why_they_were_refused(self, api: Api, server: str) -> None:
+        api("GET", f"{CAPACITIES}?a=1")
+        api("GET", f"{CAPACITIES}reception/")
+        lines = run("requests", *about(api, server)).stdout.splitlines()
+        assert len(lines) == 3
+        assert f" GET /api/v1/{CAPACITIES}?a=1 200 " in lines[0]
+        assert f" GET /api/v1/{CAPACITIES}reception/ 404 " in lines[1]
+        assert "Did you mean 'Reception'?" in lines[2]
+
+    def test_requests_follows_until_ctrl_c(self, api: Api, server: str) -> None:
+        api("GET", CAPACITIES)
+        command = [sys.executable, "-m", "simulator", "requests", "--follow", *about(api, server)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+            assert following.stdout is not None
+            assert following.stdout.readline().split()[1] == "GET"
+            api("DELETE", f"{CAPACITIES}Reception/")
+            assert following.stdout.readline().split()[1] == "DELETE"
+            following.send_signal(signal.SIGINT)
+            out, err = following.communicate(timeout=10)
+        assert (following.returncode, out, err) == (0, "", "")
+
+    @pytest.mark.rule("S-2")
+    def test_the_token_is_sent(self, simulation: Simulation, world: World) -> None:
+        server = Server(create_app(simulation, world, Settings(control_token="t")))
+        server.start()
+        refused = run("reset", "--url", server.url)
+        given = run("reset", "--url", server.url, APIO_SIMULATOR_CONTROL_TOKEN="t")
+        server.stop()
+        assert (refused.returncode, given.returncode) == (1, 0)
+        assert "401 the simulator runs with --control-token" in refused.stderr
+
+    @pytest.mark.parametrize("command", ["reset", "state", "requests", "coverage"])
+    def test_without_a_server_there_is_a_message_and_status_1(self, nobody: str, command: str) -> None:
+        result = run(command, "--url", nobody)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == f"apio-simulator: no simulator answers at {nobody}: [Errno 111] Connection refused\n"
+
+    @pytest.mark.parametrize("url", ["127.0.0.1:4080", "file:///etc/passwd", ""])
+    def test_an_address_that_is_none_is_a_mistake(self, url: str) -> None:
+        result = run("reset", "--url", url)
+        assert result.returncode == 2
+        assert "is no address of a server; write it like http://127.0.0.1:4080" in result.stderr
+
+    def test_a_sandbox_that_is_none_is_refused_by_the_server(self, server: str) -> None:
+        result = run("reset", "--url", server, "--sandbox", "a b")
+        assert result.returncode == 1
+        assert "404 a sandbox is named by 1 to 64 letters" in result.stderr
+
+
+@pytest.mark.rule("S-8")
+class TestCoverage:
+    @pytest.fixture
+    def half(self, api: Api) -> Api:
+        """A sandbox in which three operations were called, one with an undocumented status."""
+        api("GET", CAPACITIES)
+        api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": -1})
+        api.arranged("POST", "faults", {"operationId": "getAlerting", "status": 503})
+        api("GET", f"{EXECUTIVE}alerting/")
+        api("GET", "<nowhere>/")
+        return api
+
+    def test_as_text_it_says_what_was_called_and_what_is_missing(self, half: Api, server: str) -> None:
+        lines = run("coverage", *about(half, server)).stdout.splitlines()
+        assert len(lines) == 22
+        assert lines[0].split() == ["login", "0", "never", "called"]
+        assert "updateCallCapacity                  1  400 (1)  missing 200 401" in lines[5]
+        assert "503 (1, not documented)" in lines[14]
+        assert lines[20] == "not documented: GET /api/v1/<nowhere>/ 404 (1)"
+        assert lines[21].startswith("3 of 20 operations (15 %), 2 of ")
+
+    def test_as_json_it_is_what_the_server_says(self, half: Api, server: str) -> None:
+        import json
+
+        assert json.loads(run("coverage", "--format", "json", *about(half, server)).stdout) == half.arranged(
+            "GET", "coverage"
+        )
+
+    def test_as_junit_an_operation_never_called_is_a_failure(self, half: Api, server: str) -> None:
+        suite = ElementTree.fromstring(run("coverage", "--format", "junit", *about(half, server)).stdout)
+        assert (suite.get("tests"), suite.get("failures"), len(suite)) == ("20", "17", 20)
+        assert {case.get("name") for case in suite if case.find("failure") is None} == {
+            "listCallCapacities",
+            "updateCallCapacity",
+            "getAlerting",
+        }
+
+    def test_as_html_it_is_one_page_that_loads_nothing(self, half: Api, server: str) -> None:
+        page = run("coverage", "--format", "html", *about(half, server)).stdout
+        assert page.startswith("<!doctype html>")
+        assert "//" not in page
+        assert "GET /api/v1/&lt;nowhere&gt;/" in page
+        assert page.index("<b>login</b>") < page.index("<b>listCallCapacities</b>")
+
+    @pytest.mark.parametrize(("least", "status"), [("15", 0), ("15.1", 1), ("100", 1), ("0", 0)])
+    def test_too_little_of_it_is_status_1(self, half: Api, server: str, least: str, status: int) -> None:
+        result = run("coverage", "--fail-under", least, *about(half, server))
+        assert result.returncode == status
+        assert ("15 % of the operations were called, not" in result.stderr) is (status == 1)
