@@ -5,10 +5,12 @@ make bench
 
 from __future__ import annotations
 
+import gc
 import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +18,7 @@ from flask import Flask, Response
 
 from simulator.app import Simulation, create_app
 from simulator.directory import User
+from simulator.settings import Settings
 from simulator.state.world import World
 
 PATH = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/Reception/"
@@ -85,6 +88,35 @@ def enlarged(world: World, users: int) -> World:
     return replace(world, directory=replace(directory, tenants={**directory.tenants, "foo": tenant}), states=states)
 
 
+def poster(app: Flask, path: str) -> Callable[[], object]:
+    """A call of the control interface that has no body."""
+    from werkzeug.test import create_environ
+
+    template = create_environ(path, method="POST")
+    return lambda: b"".join(app.wsgi_app({**template}, lambda *_: lambda _: None))
+
+
+def memory(simulation: Simulation, world: World, sandboxes: int = 1_000) -> None:
+    """What a sandbox takes: one that was only looked at, and one in which ten calls changed something."""
+    app = create_app(simulation, world)
+    client = app.test_client()
+    client.get(f"/_sandboxes/warm{PATH}")
+    tracemalloc.start()
+    for calls, title in ((0, "untouched"), (10, "after ten calls that change something")):
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(sandboxes):
+            name = f"s{calls}-{number}"
+            client.put(f"/_simulator/sandboxes/{name}")
+            for call in range(calls):
+                client.put(f"/_sandboxes/{name}{PATH}", json={"maxCalls": call})
+        gc.collect()
+        each = (tracemalloc.get_traced_memory()[0] - before) / sandboxes / 1024
+        print(f"memory of a sandbox, {title}: {each:.1f} KiB")
+        for number in range(sandboxes):
+            client.delete(f"/_simulator/sandboxes/s{calls}-{number}")
+    tracemalloc.stop()
+
+
 def start() -> None:
     """From nothing to the first answer, against an interpreter that imports Flask and ends."""
     program = "from simulator.app import create_app; create_app().test_client().get('/_simulator/health')"
@@ -110,6 +142,14 @@ def main() -> None:
     compare(
         "PUT in a world of a million users", caller(large, "PUT", put), caller(small, "PUT", put), "the same with 34"
     )
+    silent = create_app(simulation, world, Settings(journal_limit=0))
+    journaled = create_app(simulation, world)
+    compare("GET with the journal", caller(journaled, "GET"), caller(silent, "GET"), "the same without")
+    compare("PUT with the journal", caller(journaled, "PUT", put), caller(silent, "PUT", put), "the same without")
+    hundred_thousand = create_app(simulation, enlarged(world, 100_000))
+    reset = "/_simulator/reset"
+    compare("reset of 100,000 users", poster(hundred_thousand, reset), poster(journaled, reset), "that of 34")
+    memory(simulation, world)
     start()
 
 

@@ -131,7 +131,7 @@ def _sandbox_view(sandbox: Sandbox) -> object:
         "name": sandbox.name,
         "created_at": moment_text(sandbox.created_at),
         "age_seconds": int(time.time() - sandbox.created_at),
-        "requests": sandbox.journal.recorded,
+        "requests": sandbox.requests,
         "size": {
             "tenants": len(tenants),
             "users": sum(len(tenant.users) for tenant in tenants.values()),

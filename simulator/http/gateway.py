@@ -24,6 +24,7 @@ from simulator.http.explanation import Explanations
 from simulator.http.routes import Routes
 from simulator.http.visit import VISIT, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
+from simulator.state.coverage import Counted
 from simulator.state.faults import Disturbance, InjectedFault
 from simulator.state.journal import BODY_KEPT, Exchange, Message
 from simulator.state.redaction import without_secret_attributes, without_secret_headers, without_secret_parameters
@@ -171,39 +172,44 @@ class Gateway:
     def _record(
         self, environ: WSGIEnvironment, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None
     ) -> None:
-        """Put the call into the journal and the coverage of its sandbox, without its secrets."""
+        """Put the call into the journal and the coverage of its sandbox."""
         if visit.sandbox is None:
             return
-        path = _text(environ["PATH_INFO"])
-        explanation = None
+        path, method = _text(environ["PATH_INFO"]), environ["REQUEST_METHOD"]
+        operation_id = visit.operation.operation_id if visit.operation else None
+        rule = "S-6" if visit.fault is not None else visit.rule
+        counted = None
+        if status is not None and not _is_preflight(environ):
+            counted = Counted(operation_id, method, path, status, rule)
+        exchange = None
+        if self.settings.journal_limit:
+            seconds = time.perf_counter() - visit.started
+            exchange = Exchange(
+                id=visit.id,
+                number=visit.number,
+                time=time.time() - seconds,
+                seconds=seconds,
+                method=method,
+                path=path,
+                query=without_secret_parameters(environ.get("QUERY_STRING", "")),
+                operation_id=operation_id,
+                account=visit.account,
+                request=_request_message(environ, visit),
+                status=status,
+                response=None if answer is None else _answer_message(visit, status, *answer),
+                rule=rule,
+                explanation=self._explanation(visit, path),
+                fault=visit.fault.id if visit.fault is not None else None,
+                abort=visit.fault.abort if visit.fault is not None else None,
+            )
+        visit.sandbox.record(exchange, counted)
+
+    def _explanation(self, visit: Visit, path: str) -> str | None:
         if visit.fault is not None:
-            explanation = self.explanations.injected(visit.fault)
-        elif visit.refusal is not None:
-            explanation = self.explanations.refusal(visit.operation, path, visit.refusal)
-        try:
-            body = visit.body()
-        except Refusal:
-            body = b""
-        seconds = time.perf_counter() - visit.started
-        exchange = Exchange(
-            id=visit.id,
-            number=visit.number,
-            time=time.time() - seconds,
-            seconds=seconds,
-            method=environ["REQUEST_METHOD"],
-            path=path,
-            query=without_secret_parameters(environ.get("QUERY_STRING", "")),
-            operation_id=visit.operation.operation_id if visit.operation else None,
-            account=visit.account,
-            request=_message(_request_headers(environ, visit.host), body),
-            status=status,
-            response=None if answer is None else _answer_message(visit, status, *answer),
-            rule="S-6" if visit.fault is not None and visit.fault.ends_the_search else visit.rule,
-            explanation=explanation,
-            fault=visit.fault.id if visit.fault is not None else None,
-            abort=visit.fault.abort if visit.fault is not None else None,
-        )
-        visit.sandbox.record(exchange, counted=not _is_preflight(environ))
+            return self.explanations.injected(visit.fault)
+        if visit.refusal is not None:
+            return self.explanations.refusal(visit.operation, path, visit.refusal)
+        return None
 
     def _cors_headers(self, environ: WSGIEnvironment) -> Headers:
         origin = environ.get("HTTP_ORIGIN")
@@ -270,13 +276,17 @@ def _injected_answer(fault: InjectedFault, status: int) -> Response:
     return response
 
 
-def _request_headers(environ: WSGIEnvironment, host: str) -> Headers:
+def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
     headers = [
         (_header_name(name), value)
         for name, value in environ.items()
         if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
     ]
-    return [("Host", host), *headers] if host else headers
+    try:
+        body = visit.body()
+    except Refusal:
+        body = b""
+    return _message([("Host", visit.host), *headers] if visit.host else headers, body)
 
 
 @lru_cache(maxsize=1_000)

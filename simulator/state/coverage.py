@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 UNDOCUMENTED_KEPT = 1_000
 """How many different undocumented calls are told apart."""
+
+
+class Counted(NamedTuple):
+    """A call as coverage sees it; without an operation, it is an undocumented one."""
+
+    operation_id: str | None
+    method: str
+    path: str
+    status: int
+    rule: str | None
 
 
 class Coverage:
@@ -16,13 +27,13 @@ class Coverage:
         self.rules: Counter[tuple[str, str]] = Counter()
         self.undocumented: Counter[tuple[str, str, int]] = Counter()
 
-    def count(self, operation_id: str | None, method: str, path: str, status: int, rule: str | None) -> None:
+    def count(self, call: Counted) -> None:
         """Count one answered call. One thread at a time."""
-        if operation_id is None:
-            call = (method, path, status)
-            if call in self.undocumented or len(self.undocumented) < UNDOCUMENTED_KEPT:
-                self.undocumented[call] += 1
+        if call.operation_id is None:
+            kind = (call.method, call.path, call.status)
+            if kind in self.undocumented or len(self.undocumented) < UNDOCUMENTED_KEPT:
+                self.undocumented[kind] += 1
             return
-        self.statuses[operation_id, status] += 1
-        if rule is not None:
-            self.rules[operation_id, rule] += 1
+        self.statuses[call.operation_id, call.status] += 1
+        if call.rule is not None:
+            self.rules[call.operation_id, call.rule] += 1

@@ -62,15 +62,11 @@ class Journal:
     def __init__(self, limit: int, bytes_limit: int) -> None:
         self.limit = limit
         self.bytes_limit = bytes_limit
-        self.recorded = 0
         self.bytes = 0
         self._exchanges: deque[tuple[Exchange, int]] = deque()
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
-        self.recorded += 1
-        if self.limit == 0:
-            return
         size = exchange.size
         self._exchanges.append((exchange, size))
         self.bytes += size
@@ -82,6 +78,6 @@ class Journal:
         return [exchange for exchange, _ in self._exchanges.copy()]
 
     def clear(self) -> None:
-        """Forget all exchanges, but not how many there were."""
+        """Forget all exchanges."""
         self._exchanges.clear()
         self.bytes = 0

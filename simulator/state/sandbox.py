@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from simulator.settings import DEFAULTS, Settings
-from simulator.state.coverage import Coverage
+from simulator.state.coverage import Counted, Coverage
 from simulator.state.faults import InjectedFaults
 from simulator.state.journal import Exchange, Journal
 from simulator.state.world import Fork, World
@@ -77,6 +77,7 @@ class Sandbox:
         self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
+        self.requests = 0
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._logged_in: set[str] = set()
 
@@ -94,14 +95,14 @@ class Sandbox:
         with self._lock, self._record_lock:
             self._start()
 
-    def record(self, exchange: Exchange, *, counted: bool) -> None:
-        """Put an exchange into the journal and, unless it is no call of a client's own, into the coverage."""
+    def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
+        """Note a call: in the journal, unless it keeps none, and in the coverage, unless it does not count there."""
         with self._record_lock:
-            self.journal.record(exchange)
-            if counted and exchange.status is not None:
-                self.coverage.count(
-                    exchange.operation_id, exchange.method, exchange.path, exchange.status, exchange.rule
-                )
+            self.requests += 1
+            if exchange is not None:
+                self.journal.record(exchange)
+            if counted is not None:
+                self.coverage.count(counted)
 
     @property
     def snapshots(self) -> Mapping[str, Snapshot]:

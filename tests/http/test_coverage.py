@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.app import Simulation
-from simulator.state.coverage import UNDOCUMENTED_KEPT, Coverage
+from simulator.state.coverage import UNDOCUMENTED_KEPT, Counted, Coverage
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
 
 pytestmark = pytest.mark.rule("S-8")
@@ -92,7 +92,7 @@ def test_a_reset_begins_anew(api: Api) -> None:
 def test_undocumented_calls_are_told_apart_up_to_a_number() -> None:
     coverage = Coverage()
     for number in range(UNDOCUMENTED_KEPT + 10):
-        coverage.count(None, "GET", f"/{number}", 404, "G-1")
-    coverage.count(None, "GET", "/0", 404, "G-1")
+        coverage.count(Counted(None, "GET", f"/{number}", 404, "G-1"))
+    coverage.count(Counted(None, "GET", "/0", 404, "G-1"))
     assert len(coverage.undocumented) == UNDOCUMENTED_KEPT
     assert coverage.undocumented["GET", "/0", 404] == 2
