@@ -26,6 +26,7 @@ from simulator.http.control import ControlInterface
 from simulator.http.errors import failure, refuse
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
+from simulator.http.recording import Recorder
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
 from simulator.services.service import Handler, Service
@@ -101,9 +102,9 @@ def create_app(
     ControlInterface(simulation.control_contract, control).register(app)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_failure)
-    explanations = Explanations(simulation.contract, simulation.ledger)
+    recorder = Recorder(Explanations(simulation.contract, simulation.ledger), settings)
     # Flask's own documentation wraps an application in this way; only its types do not foresee it.
-    app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, explanations, settings)  # type: ignore[method-assign]
+    app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
     return app
 
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,14 +20,11 @@ from werkzeug.wsgi import get_input_stream
 from simulator.contract.operation import JSON
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
 from simulator.http.errors import injected_report, no_content, refuse
-from simulator.http.explanation import Explanations
+from simulator.http.recording import Headers, Recorder, path_text
 from simulator.http.routes import Routes
 from simulator.http.visit import VISIT, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
-from simulator.state.coverage import Counted
 from simulator.state.faults import Disturbance, InjectedFault
-from simulator.state.journal import BODY_KEPT, Exchange, Message
-from simulator.state.redaction import without_secret_attributes, without_secret_headers, without_secret_parameters
 from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
@@ -42,8 +39,6 @@ FAULT_ID = "X-Simulator-Fault"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 
-Headers = list[tuple[str, str]]
-
 
 class Gateway:
     """The WSGI application around Flask's.
@@ -57,17 +52,15 @@ class Gateway:
         app: WSGIApplication,
         sandboxes: Sandboxes,
         routes: Routes,
-        explanations: Explanations,
+        recorder: Recorder,
         settings: Settings,
-        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.app = app
         self.sandboxes = sandboxes
         self.routes = routes
-        self.explanations = explanations
+        self.recorder = recorder
         self.settings = settings
         self.cors_origins = frozenset(settings.cors_origins)
-        self._wait = wait
         self._run = secrets.token_hex(3)
         self._count = itertools.count(1)
 
@@ -75,6 +68,7 @@ class Gateway:
         """Answer one request."""
         number = next(self._count)
         visit = Visit(f"{self._run}-{number}", number, time.perf_counter(), environ["PATH_INFO"])
+        visit.preflight = _is_preflight(environ)
         environ[VISIT] = visit
         app = self.app
         try:
@@ -87,7 +81,7 @@ class Gateway:
         visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
         visit.body = _received_body(environ, self.settings.max_body)
         disturbance = Disturbance()
-        if _is_preflight(environ):
+        if visit.preflight:
             app = no_content()
         elif visit.sandbox.faults and app is self.app:
             disturbance = self._disturb(environ, visit)
@@ -96,7 +90,7 @@ class Gateway:
             app = _injected_answer(visit.fault, visit.fault.status)
         answer = partial(self._answer, app, environ, visit, start_response)
         delay = self.settings.delay_ms + disturbance.delay_ms
-        return Delayed(delay / 1000, answer, self._wait) if delay else answer()
+        return Delayed(delay / 1000, answer) if delay else answer()
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> None:
         """Note the sandbox that the path names, and leave the rest of the path to the app."""
@@ -127,7 +121,6 @@ class Gateway:
         visit.operation, parameters = found
         operation_id = visit.operation.operation_id
         directory = visit.sandbox.moment.world.directory
-
         users = directory.users_of(parameters.get("tenant_id"), parameters.get("group_id"))
 
         def same_user(one: str, other: str) -> bool:
@@ -154,12 +147,12 @@ class Gateway:
         """Make the answer, record it, and send what an injected fault leaves of it."""
         abort = visit.fault.abort if visit.fault is not None else None
         if abort == "close":
-            self._record(environ, visit, None, None)
+            self.recorder.record(environ, visit, None, None)
             _log(environ, visit, None)
             raise ConnectionAborted
         status, headers, body = _run(app, environ)
-        headers += [(REQUEST_ID, visit.id), *self._cors_headers(environ)]
-        self._record(environ, visit, int(status[:3]), (headers, body))
+        headers += [(REQUEST_ID, visit.id), *self._cors_headers(environ, visit)]
+        self.recorder.record(environ, visit, int(status[:3]), (headers, body))
         _log(environ, visit, int(status[:3]))
         if abort == "truncate":
             # Of an answer without body there is nothing to send a half of.
@@ -169,49 +162,7 @@ class Gateway:
         start_response(status, headers)
         return [body]
 
-    def _record(
-        self, environ: WSGIEnvironment, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None
-    ) -> None:
-        """Put the call into the journal and the coverage of its sandbox."""
-        if visit.sandbox is None:
-            return
-        path, method = _text(environ["PATH_INFO"]), environ["REQUEST_METHOD"]
-        operation_id = visit.operation.operation_id if visit.operation else None
-        rule = "S-6" if visit.fault is not None else visit.rule
-        counted = None
-        if status is not None and not _is_preflight(environ):
-            counted = Counted(operation_id, method, path, status, rule)
-        exchange = None
-        if self.settings.journal_limit:
-            seconds = time.perf_counter() - visit.started
-            exchange = Exchange(
-                id=visit.id,
-                number=visit.number,
-                time=time.time() - seconds,
-                seconds=seconds,
-                method=method,
-                path=path,
-                query=without_secret_parameters(environ.get("QUERY_STRING", "")),
-                operation_id=operation_id,
-                account=visit.account,
-                request=_request_message(environ, visit),
-                status=status,
-                response=None if answer is None else _answer_message(visit, status, *answer),
-                rule=rule,
-                explanation=self._explanation(visit, path),
-                fault=visit.fault.id if visit.fault is not None else None,
-                abort=visit.fault.abort if visit.fault is not None else None,
-            )
-        visit.sandbox.record(exchange, counted)
-
-    def _explanation(self, visit: Visit, path: str) -> str | None:
-        if visit.fault is not None:
-            return self.explanations.injected(visit.fault)
-        if visit.refusal is not None:
-            return self.explanations.refusal(visit.operation, path, visit.refusal)
-        return None
-
-    def _cors_headers(self, environ: WSGIEnvironment) -> Headers:
+    def _cors_headers(self, environ: WSGIEnvironment, visit: Visit) -> Headers:
         origin = environ.get("HTTP_ORIGIN")
         if origin is None:
             return []
@@ -222,7 +173,7 @@ class Gateway:
                 ("Access-Control-Allow-Credentials", "true"),
                 ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
             ]
-            if _is_preflight(environ):
+            if visit.preflight:
                 # The method asked for, documented or not: so the page's script gets to read the 405 and its reason.
                 headers += [
                     ("Access-Control-Allow-Methods", environ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"]),
@@ -276,36 +227,6 @@ def _injected_answer(fault: InjectedFault, status: int) -> Response:
     return response
 
 
-def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
-    headers = [
-        (_header_name(name), value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
-    ]
-    try:
-        body = visit.body()
-    except Refusal:
-        body = b""
-    return _message([("Host", visit.host), *headers] if visit.host else headers, body)
-
-
-@lru_cache(maxsize=1_000)
-def _header_name(variable: str) -> str:
-    return variable.removeprefix("HTTP_").replace("_", "-").title()
-
-
-def _message(headers: Headers, body: bytes) -> Message:
-    kept = without_secret_attributes(body)[:BODY_KEPT] if body else body
-    return Message(headers=without_secret_headers(headers), body=kept, size=len(body))
-
-
-def _answer_message(visit: Visit, status: int | None, headers: Headers, body: bytes) -> Message:
-    # No operation documents a secret in the body of its success, and nothing else gets past the contract.
-    if visit.operation is not None and visit.fault is None and status == visit.operation.success:
-        return Message(headers=without_secret_headers(headers), body=body[:BODY_KEPT], size=len(body))
-    return _message(headers, body)
-
-
 def _is_preflight(environ: WSGIEnvironment) -> bool:
     return (
         environ["REQUEST_METHOD"] == "OPTIONS"
@@ -332,12 +253,7 @@ def _log(environ: WSGIEnvironment, visit: Visit, status: int | None) -> None:
     logger.info(line, extra={"fields": fields})
 
 
-def _text(path: str) -> str:
-    """A path of the WSGI environment as text."""
-    return path.encode("latin-1").decode(errors="replace")
-
-
 def _printable(path: str) -> str:
     """A path of the WSGI environment for a log line: one line, whatever it holds."""
-    text = _text(path)
+    text = path_text(path)
     return text if text.isprintable() and " " not in text else quote(text)

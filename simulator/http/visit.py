@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class Visit:
     account: str | None = None
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
+    preflight: bool = False
 
     @property
     def rule(self) -> str | None:
@@ -71,11 +73,10 @@ class Delayed:
     The server waits without holding a thread; any other one, which knows nothing of this, waits when it iterates.
     """
 
-    def __init__(self, seconds: float, resume: Callable[[], Iterable[bytes]], wait: Callable[[float], None]) -> None:
+    def __init__(self, seconds: float, resume: Callable[[], Iterable[bytes]]) -> None:
         self.seconds = seconds
         self.resume = resume
-        self._wait = wait
 
     def __iter__(self) -> Iterator[bytes]:
-        self._wait(self.seconds)
+        time.sleep(self.seconds)
         yield from self.resume()
