@@ -18,6 +18,14 @@ from simulator.errors import BrokenDocument, Problem
 # YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
+# What JSON may hold as it is, and YAML would refuse or take for the end of a line.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+DEEPEST = 200
+"""How deeply a file may be nested."""
+LONGEST_KEY = 1_000
+"""How many characters a key may have: every place below it repeats it."""
+
 _SCALARS = {
     "int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
     "float": re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"),
@@ -63,6 +71,21 @@ class Document:
         return Problem(f"{self.place(pointer)}: {pointer or '/'}", message)
 
 
+def deeper_than(value: object, levels: int) -> bool:
+    """Whether JSON types are nested more deeply; told without recursion, however deeply they are."""
+    level = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
+
+
 def token(key: object) -> str:
     """A key as one token of a JSON Pointer (RFC 6901), with its leading slash."""
     return "/" + str(key).replace("~", "~0").replace("/", "~1")
@@ -85,19 +108,24 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(name: str, text: str) -> Document:
-    """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`."""
+    """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`.
+
+    JSON is what has a name that ends in `.json`.
+    """
     loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document = Document(name, None, {})
+    if name.endswith(".json"):
+        text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text.removeprefix("\ufeff"))
+    text = _SURROGATE_PAIR.sub(_whole_character, text)
     try:
-        loader = loader_class(_SURROGATE_PAIR.sub(_whole_character, text))
+        _check_depth(name, text, loader_class)
+        loader = loader_class(text)
         try:
             root = loader.get_single_node()
         finally:
             loader.dispose()
         # A node takes a character at least; only aliases make more of them, and nobody needs ten times as many.
         document.data = _Construction(document, 1_000 + 10 * len(text)).value(root, "", ())
-    except RecursionError:
-        raise BrokenDocument([Problem(name, "is nested too deeply")]) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BrokenDocument([Problem(f"{name}:{line}", f"is not well-formed YAML: {error.problem}")]) from None
@@ -106,6 +134,19 @@ def parse_document(name: str, text: str) -> Document:
         reason = f"holds a character that YAML does not allow: {error.reason}"
         raise BrokenDocument([Problem(f"{name}:{line}", reason)]) from None
     return document
+
+
+def _check_depth(name: str, text: str, loader_class: type[yaml.SafeLoader]) -> None:
+    """Raise `BrokenDocument` for what is nested too deeply: the parser itself would run out of stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader_class):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+                raise BrokenDocument([Problem(place, f"is nested more deeply than {DEEPEST} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def write_yaml(data: Any) -> str:
@@ -165,6 +206,9 @@ class _Construction:
                 self.problem(line, pointer, "a key must be a plain text")
                 continue
             key = key_node.value
+            if len(key) > LONGEST_KEY:
+                reason = f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
+                raise BrokenDocument([Problem(f"{self.document.name}:{line}", reason)])
             place = pointer + token(key)
             if key in result:
                 self.problem(line, place, "stands here twice")

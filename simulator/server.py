@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -60,6 +61,8 @@ class Server:
             threads=THREADS,
             ident="apio-simulator",
             connection_limit=CONNECTIONS,
+            # A connection is read on while its request is served, or waits: so it is noticed that a client hung up.
+            channel_request_lookahead=1,
             asyncore_use_poll=True,
             max_request_body_size=largest_body,
             inbuf_overflow=2 * largest_body,
@@ -184,6 +187,12 @@ class _Task(WSGITask):
         except ConnectionAborted:
             self.aborted = self.close_on_finish = True
 
+    def carry_out(self) -> None:
+        """Do what was asked although the client has hung up while it waited: a slow server would not know either."""
+        delayed: Delayed = self.get_environment()[_DELAYED]
+        with contextlib.suppress(ConnectionAborted):
+            delayed.resume()
+
     def finish(self) -> None:
         if not self.aborted:
             super().finish()
@@ -207,6 +216,9 @@ class _Channel(HTTPChannel):
         return self.task
 
     def service(self) -> None:
+        if self.task is not None and not self.connected:
+            self.task.carry_out()
+            return
         try:
             super().service()
         except _Parked as parked:

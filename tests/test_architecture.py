@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "document": {"errors"},
     "contract": {"document", "errors"},
     "directory": {"errors"},
-    "state": {"directory", "settings"},
+    "state": {"directory", "document", "settings"},
     "services": {"contract", "directory", "errors", "state"},
     "fixtures": {"contract", "directory", "document", "errors", "services", "state"},
     "control": {"contract", "document", "errors", "fixtures", "services", "settings", "state"},

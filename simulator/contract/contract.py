@@ -249,7 +249,9 @@ def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
     """The statuses that any request for such an operation can get, whatever its handler does."""
     statuses = {406}
     if operation.secured:
-        statuses |= {401, 403}
+        statuses.add(401)
+    if operation.minimum_right is not None:
+        statuses.add(403)
     if names_resource:
         statuses.add(404)
     if operation.body is not None:

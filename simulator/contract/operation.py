@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from simulator.contract.fields import CompiledSchema, StrictBoolean, shown
+from simulator.contract.fields import CompiledSchema, Secret, StrictBoolean, shown
 from simulator.document import parse_document
 from simulator.errors import (
     BrokenDocument,
@@ -63,6 +63,13 @@ class Operation:
     media: tuple[str, ...]
     answers: Mapping[int, CompiledSchema | None]
 
+    @property
+    def public_attributes(self) -> tuple[str, ...] | None:
+        """The attributes of the body that may be seen by others, where the body has a secret one (S-7)."""
+        if self.body is None or not any(isinstance(field, Secret) for field in self.body.fields.values()):
+            return None
+        return tuple(str(field.data_key) for field in self.body.fields.values() if not isinstance(field, Secret))
+
     def read_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """The documented query parameters by their Python names; undocumented ones count for nothing.
 
@@ -106,7 +113,9 @@ class Operation:
             raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
         data = _parse_yaml(raw) if media == YAML else _parse_json(raw)
         if not isinstance(data, dict):
-            raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {shown(data)}"))
+            # A text is not shown: what is sent by mistake may hold a password.
+            found = "a string" if isinstance(data, str) else shown(data)
+            raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {found}"))
         return self.body.read(data)
 
     def render(self, view: Any) -> bytes:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import Call
+from simulator.contract.operation import YAML, Call
 from simulator.control.documents import Documents
+from simulator.document import LONGEST_KEY, deeper_than
 from simulator.errors import Fault, MalformedBody, RuleViolation
 from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandbox, Sandboxes
+
+MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +62,20 @@ class ControlCall:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body (see `Operation.read_body`). Raises `MalformedBody` too where it is nested too deeply (S-3)."""
+        """The body (see `Operation.read_body`).
+
+        Raises `MalformedBody` too where it is nested too deeply or has too long a key (S-3), and where JSON has a key
+        twice, of which no reader can tell which one was meant (S-4).
+        """
         body = self.call.body
         limit = self.control.settings.max_depth
-        if _deeper_than(body, limit):
+        if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
+        problems: list[str] = []
+        if body and not (self.call.content_type or "").startswith(YAML):
+            json.loads(self.call.raw_body(), object_pairs_hook=lambda pairs: problems.extend(_key_problems(pairs)))
+        if problems:
+            raise MalformedBody(*(Fault("S-4", problem) for problem in problems[:MOST_PROBLEMS]))
         return body
 
     def name(self, parameter: str, rule: str) -> str:
@@ -82,15 +95,12 @@ def moment_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _deeper_than(value: object, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return any(isinstance(each, dict | list) for each in level)
+def _key_problems(pairs: list[tuple[str, object]]) -> Iterator[str]:
+    """What is wrong with the keys of one object of a body."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if len(key) > LONGEST_KEY:
+            yield f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
+        elif key in seen:
+            yield f"the key {key!r} stands twice in an object"
+        seen.add(key)

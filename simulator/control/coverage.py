@@ -41,7 +41,7 @@ def _operation_view(operation: Operation, coverage: Coverage) -> dict[str, Any]:
         "hits": sum(hits.values()),
         "statuses": {
             str(status): {"documented": status in operation.answers, "hits": hits.get(status, 0)}
-            for status in sorted({*operation.answers, *hits})
+            for status in sorted({*operation.answers, *filter(None, hits)})
         },
         "rules": rules,
     }

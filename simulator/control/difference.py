@@ -11,11 +11,12 @@ from simulator.document import token
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
     """The changes from one content to another: `op`, `path`, and `before` and `after` where there is such (S-5).
 
-    The items of a list of named things stand under their names; another list is compared as a whole.
+    The items of a list of named things stand under their names, unless their order changed too; another list is
+    compared as a whole. The order of an object's members does not count.
     """
     if isinstance(before, list) and isinstance(after, list):
         before_by_name, after_by_name = _by_name(before), _by_name(after)
-        if before_by_name is None or after_by_name is None or _reordered(before_by_name, after_by_name):
+        if before_by_name is None or after_by_name is None or _order_differs(before_by_name, after_by_name):
             if before != after:
                 yield {"op": "replace", "path": path, "before": before, "after": after}
             return
@@ -42,6 +43,7 @@ def _by_name(items: list[Any]) -> dict[str, Any] | None:
     return named if len(named) == len(items) else None
 
 
-def _reordered(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether those that are in both stand in another order."""
-    return [name for name in before if name in after] != [name for name in after if name in before]
+def _order_differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether removing and appending alone would not lead to the order afterwards."""
+    kept = [name for name in before if name in after]
+    return [*kept, *(name for name in after if name not in before)] != list(after)

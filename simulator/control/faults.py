@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from simulator.contract.contract import Contract
 from simulator.contract.operation import View
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.errors import Fault, RuleViolation, UnknownResource
-from simulator.state.faults import ANY, InjectedFault
-
-WITHOUT_BODY = (204, 304)
+from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
 
 
 def list_faults(it: ControlCall) -> object:
@@ -23,13 +23,18 @@ def inject_fault(it: ControlCall) -> object:
     """POST faults (S-6). Raises `RuleViolation` with everything that does not fit."""
     attributes, sandbox = it.body, it.sandbox
     faults = list(_faults(attributes, it.control.contract))
-    limit = it.control.settings.fault_limit
-    if len(sandbox.faults) >= limit:
-        faults.append(Fault("S-3", f"the sandbox has {limit} faults, and may not have more"))
+    settings = it.control.settings
+    if len(orjson.dumps(attributes.get("body"))) > settings.max_body:
+        faults.append(Fault("S-3", f"an injected body has at most {settings.max_body} bytes", "/body"))
     if faults:
         raise RuleViolation(*faults)
     warnings = tuple(_warnings(attributes, it.control.contract))
-    fault = sandbox.faults.add(lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes))
+    fault = sandbox.faults.add(
+        lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes), settings.fault_limit
+    )
+    if fault is None:
+        reason = f"the sandbox has {settings.fault_limit} faults, and may not have more"
+        raise RuleViolation(Fault("S-3", reason))
     return View(fault, hits=0)
 
 

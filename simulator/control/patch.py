@@ -16,12 +16,13 @@ def patched_world(world: World, patch: dict[str, Any], fixtures: Fixtures) -> Wo
     world itself (EX-17, CC-1); then the rest of the patch applies. Raises `RuleViolation` (S-4).
     """
     content = fixtures.content(world)
-    assignments = _assignments(world, merged(content, patch))
+    wanted = merged(content, patch)
+    assignments = _assignments(world, wanted)
     if assignments:
         fork = Fork(world)
         assign_services(fork, fixtures.services, assignments)
-        content = fixtures.content(fork.world)
-    return fixtures.load(merged(content, patch))
+        wanted = merged(fixtures.content(fork.world), patch)
+    return world if wanted == content else fixtures.load(wanted)
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -41,17 +42,20 @@ def _assignments(world: World, content: dict[str, Any]) -> list[tuple[Owner, tup
     """The groups and users of the world that have other services in the content, with those."""
     found: list[tuple[Owner, tuple[str, ...]]] = []
     for tenant in world.directory.tenants.values():
-        for group in tenant.groups.values():
-            in_group = _at(content, "tenants", tenant.tenant_id, "groups", group.group_id)
-            owners: list[tuple[Owner, dict[str, Any]]] = [(group, in_group)]
-            owners += [(user, _at(in_group, "users", user.user_id)) for user in group.users.values()]
-            for owner, described in owners:
-                services = described.get("services", [])
-                # What is of wrong shape is refused later, with all that is wrong.
-                if not isinstance(services, list) or not all(isinstance(each, str) for each in services):
-                    continue
-                if tuple(services) != owner.services:
-                    found.append((owner, tuple(services)))
+        groups = _at(content, "tenants", tenant.tenant_id, "groups")
+        # A user may have moved to another group of the tenant: that is no reason to lose what he still has.
+        users = {user_id: user for group_id in groups for user_id, user in _at(groups, group_id, "users").items()}
+        owners: list[tuple[Owner, dict[str, Any]]] = [
+            (group, _at(groups, group.group_id)) for group in tenant.groups.values()
+        ]
+        owners += [(user, _at(users, user.user_id)) for user in tenant.users.values()]
+        for owner, described in owners:
+            services = described.get("services", [])
+            # What is of wrong shape is refused later, with all that is wrong.
+            if not isinstance(services, list) or not all(isinstance(each, str) for each in services):
+                continue
+            if tuple(services) != owner.services:
+                found.append((owner, tuple(services)))
     return found
 
 

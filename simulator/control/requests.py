@@ -9,11 +9,16 @@ from typing import Any
 import orjson
 
 from simulator.control.call import ControlCall, ControlHandler, moment_text
+from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
-from simulator.state.journal import BODY_KEPT, Exchange, Message
+from simulator.state.journal import Exchange, Message
 
 NEWEST = 100
 """How many entries a list holds if nothing else is asked for."""
+
+_NUMBER = re.compile("[0-9]{1,18}")
+
+DEEPEST_SHOWN = 64
 
 Filter = Callable[[Exchange], bool]
 
@@ -40,7 +45,7 @@ def get_request(it: ControlCall) -> object:
 
 def clear_requests(it: ControlCall) -> object:
     """DELETE requests (S-7)."""
-    it.sandbox.journal.clear()
+    it.sandbox.clear_journal()
     return None
 
 
@@ -64,9 +69,23 @@ def _by_name(asked: str, known: Mapping[str, object], kind: str, attribute: str)
 
 
 def _by_path(asked: str) -> Filter:
-    # Only the star is a wildcard: brackets and question marks may stand in names.
-    pattern = re.compile(".*".join(re.escape(part) for part in asked.split("*")), re.DOTALL)
-    return lambda each: pattern.fullmatch(each.path) is not None
+    # Only the star is a wildcard: brackets and question marks may stand in names. No regular expression, for those
+    # with many stars take ages to say no.
+    first, *rest = asked.split("*")
+    if not rest:
+        return lambda each: each.path == asked
+    *inner, last = rest
+
+    def matches(each: Exchange) -> bool:
+        path, position = each.path, len(first)
+        for part in inner:
+            found = path.find(part, position)
+            if found < 0:
+                return False
+            position = found + len(part)
+        return path.startswith(first) and path.endswith(last) and len(path) - len(last) >= position
+
+    return matches
 
 
 def _class_or_status(status: int | None, asked: str) -> bool:
@@ -77,8 +96,9 @@ def _class_or_status(status: int | None, asked: str) -> bool:
 def _later_than(asked: str, exchanges: list[Exchange]) -> Filter:
     run, _, number = asked.rpartition("-")
     others = [each for each in exchanges[-1:] if not each.id.startswith(f"{run}-")]
-    if others or not number.isdecimal():
-        raise InvalidAttribute(Fault("S-7", f"{asked[:100]!r} is no request of this server; ids are like 3f9a1c-17"))
+    if others or not _NUMBER.fullmatch(number):
+        reason = f"{asked[:100]!r} is no request of this server; ids are like 3f9a1c-17"
+        raise InvalidAttribute(Fault("S-7", reason))
     return lambda each: each.number > int(number)
 
 
@@ -99,7 +119,7 @@ def _view(it: ControlCall, exchange: Exchange) -> object:
         "response": exchange.response and _message_view(exchange.response),
         "rule": exchange.rule,
         "basis": rule and list(rule.basis),
-        "explanation": exchange.explanation,
+        "explanation": exchange.explanation or None,
         "fault": exchange.fault,
         "abort": exchange.abort,
     }
@@ -109,19 +129,18 @@ def _message_view(message: Message) -> object:
     view: dict[str, Any] = {"headers": dict(message.headers), "body_bytes": message.size}
     if message.body:
         view["body"] = _shown_body(message.body)
-    if message.size > BODY_KEPT:
+    if message.cut:
         view["body_cut"] = True
     return view
 
 
 def _shown_body(body: bytes) -> object:
-    """JSON as what it is, everything else as text."""
+    """JSON as what it is, and as text what is none, is `null`, or is nested so deeply that readers might fail."""
     try:
-        orjson.loads(body)
+        value: object = orjson.loads(body)
     except ValueError:
         return body.decode(errors="replace")
-    # As it came: it may be nested more deeply than could be written again.
-    return orjson.Fragment(body)
+    return body.decode() if value is None or deeper_than(value, DEEPEST_SHOWN) else value
 
 
 HANDLERS: dict[str, ControlHandler] = {

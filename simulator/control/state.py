@@ -12,6 +12,9 @@ from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
 
+PATCH_ATTEMPTS = 10
+"""How often a patch is tried anew when the state changed meanwhile, before it keeps others from changing it."""
+
 SEED = "seed"
 """The name under which a difference knows the sandbox's seed; no snapshot may have it."""
 
@@ -38,9 +41,14 @@ def replace_state(it: ControlCall) -> object:
 
 def patch_state(it: ControlCall) -> object:
     """PATCH state: a merge patch of the world's fixture (S-4, EX-17)."""
-    patch = it.body
-    with it.sandbox.transaction() as fork:
-        fork.world = patched_world(fork.world, patch, it.control.fixtures)
+    patch, sandbox, fixtures = it.body, it.sandbox, it.control.fixtures
+    # Outside the lock, for it may take long: calls of the API that wait for the lock hold the threads of all.
+    for _ in range(PATCH_ATTEMPTS):
+        moment = sandbox.moment
+        if sandbox.replace(moment, patched_world(moment.world, patch, fixtures)):
+            return None
+    with sandbox.transaction() as fork:
+        fork.world = patched_world(fork.world, patch, fixtures)
     return None
 
 
@@ -49,8 +57,9 @@ def get_diff(it: ControlCall) -> object:
     since = it.query.get("since", SEED)
     sandbox = it.sandbox
     before = sandbox.seed if since == SEED else _snapshot(sandbox, since).moment.world
-    after, content = sandbox.moment.world, it.control.fixtures.content
-    return {"since": since, "changes": [] if before is after else list(differences(content(before), content(after)))}
+    after = sandbox.moment.world
+    changes = [] if before is after else list(differences(*it.control.fixtures.contents_that_differ(before, after)))
+    return {"since": since, "changes": changes}
 
 
 def list_snapshots(it: ControlCall) -> object:

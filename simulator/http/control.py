@@ -7,9 +7,9 @@ import importlib.util
 import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, request, send_from_directory
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
@@ -74,7 +74,7 @@ class ControlInterface:
 
     def _check_caller(self, visit: Visit) -> None:
         """Raise `ForeignCaller` if this may be a page of another origin, or of a name that was bent to us (S-2)."""
-        name = _host_name(visit.host)
+        name = _host_name(visit.host) if _HOST.fullmatch(visit.host) else ""
         if visit.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
                 f"the Host {visit.host[:100]!r} is neither the loopback nor allowed; "
@@ -82,7 +82,10 @@ class ControlInterface:
             )
             raise ForeignCaller(Fault("S-2", reason))
         origin = request.environ.get("HTTP_ORIGIN")
-        if origin is not None and urlsplit(origin).netloc.lower() != visit.host.lower():
+        if origin is not None and origin.lower() not in (
+            f"http://{visit.host}".lower(),
+            f"https://{visit.host}".lower(),
+        ):
             reason = f"pages of {origin[:100]!r} may not drive the simulator; only its own pages and programs may"
             raise ForeignCaller(Fault("S-2", reason))
 
@@ -127,7 +130,11 @@ def _switched_off(**_: str) -> Response:
 
 
 def _asset(asset: str) -> Response:
-    return send_from_directory(_swagger_ui(), asset)
+    if request.path.endswith("/"):
+        raise NotFound
+    # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
+    answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
+    return answer
 
 
 def _swagger_ui() -> Path:

@@ -47,11 +47,15 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.UnsupportedContentType: Kind(415, 41501, "Unsupported content type"),
     errors.HeaderTooLarge: Kind(431, 43101, "Header too large"),
 }
+MOST_FAULTS = 1_000
 BREACH = Kind(500, 50001, "The simulator failed")
 
 
 def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
-    """The body of an error answer."""
+    """The body of an error answer; of very many faults it names the first ones and says how many there are more."""
+    if len(faults) > MOST_FAULTS:
+        more = Fault(faults[MOST_FAULTS].rule, f"there are {len(faults) - MOST_FAULTS} faults more")
+        faults = (*faults[:MOST_FAULTS], more)
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 
 

@@ -12,6 +12,7 @@ from simulator.contract.operation import Operation
 from simulator.errors import Fault, Refusal, UnknownPath
 from simulator.http.errors import CATALOGUE
 from simulator.state.faults import InjectedFault
+from simulator.state.redaction import without_secrets
 
 MOST_FAULTS = 10
 MOST_NAMES = 1_000
@@ -72,7 +73,7 @@ def _fault_line(fault: Fault) -> str:
     nearest = _nearest_name(asked, fault.known) if asked else None
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
-    return f"{place}{reason.removesuffix('.')}.{hint}"
+    return f"{without_secrets(place + reason.removesuffix('.'))}.{hint}"
 
 
 def _nearest_name(asked: str, known: Collection[str]) -> str | None:

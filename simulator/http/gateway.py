@@ -17,14 +17,14 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from simulator.contract.operation import JSON
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
 from simulator.http.errors import injected_report, no_content, refuse
 from simulator.http.recording import Headers, Recorder, path_text
-from simulator.http.routes import Routes
+from simulator.http.routes import Routes, answered
 from simulator.http.visit import VISIT, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
-from simulator.state.faults import Disturbance, InjectedFault
+from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
+from simulator.state.redaction import without_secrets
 from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
@@ -75,15 +75,14 @@ class Gateway:
             self._select_sandbox(environ, visit)
         except Refusal as refusal:
             app = refuse(refusal, environ)
-        if f"{environ['PATH_INFO']}/".startswith(CONTROL):
+        if visit.is_control:
             visit.body = _received_body(environ, self.settings.max_state)
             return self._answer_control(app, environ, visit, start_response)
-        visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
         visit.body = _received_body(environ, self.settings.max_body)
         disturbance = Disturbance()
         if visit.preflight:
             app = no_content()
-        elif visit.sandbox.faults and app is self.app:
+        elif visit.sandbox is not None and visit.sandbox.faults and app is self.app:
             disturbance = self._disturb(environ, visit)
         visit.fault = disturbance.fault
         if visit.fault is not None and visit.fault.status is not None:
@@ -93,24 +92,31 @@ class Gateway:
         return Delayed(delay / 1000, answer) if delay else answer()
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> None:
-        """Note the sandbox that the path names, and leave the rest of the path to the app."""
+        """Note the sandbox that the path names, and leave the rest of the path to the app.
+
+        Raises `UnknownPath` where the sandbox's name is none (G-17) or the path cannot be read (G-16).
+        """
         # Flask refuses every request whose Host header it dislikes; only the control interface needs to know the host.
         visit.host = environ.pop("HTTP_HOST", "")
-        path = visit.asked
+        name = visit.sandbox_name
+        if visit.asked.startswith(PREFIX):
+            name, slash, rest = visit.asked.removeprefix(PREFIX).partition("/")
+            environ["PATH_INFO"] = slash + rest
+        visit.is_control = f"{environ['PATH_INFO']}/".startswith(CONTROL)
+        if not NAME.fullmatch(name):
+            reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {_printable(name)[:100]!r}"
+            raise UnknownPath(Fault("G-17", reason))
+        visit.sandbox_name = name
+        if environ["PATH_INFO"] != visit.asked:
+            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
+        if not visit.is_control:
+            visit.sandbox = self.sandboxes.sandbox(name)
         try:
-            path.encode("latin-1").decode()
+            environ["PATH_INFO"].encode("latin-1").decode()
         except UnicodeDecodeError:
             raise UnknownPath(Fault("G-16", "the path's percent-encoding is not UTF-8")) from None
         if "%2f" in environ.get("REQUEST_URI", "").partition("?")[0].lower():
             raise UnknownPath(Fault("G-16", "an identifier cannot hold a slash, and %2F cannot be told from one"))
-        if path.startswith(PREFIX):
-            name, slash, rest = path.removeprefix(PREFIX).partition("/")
-            if not NAME.fullmatch(name):
-                reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {_printable(name)!r}"
-                raise UnknownPath(Fault("G-17", reason))
-            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
-            environ["PATH_INFO"] = slash + rest
-            visit.sandbox_name = name
 
     def _disturb(self, environ: WSGIEnvironment, visit: Visit) -> Disturbance:
         """What the sandbox's faults make of the call, if it is one of an operation."""
@@ -219,9 +225,11 @@ def _run(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, Headers, 
 
 def _injected_answer(fault: InjectedFault, status: int) -> Response:
     """The answer of a fault in the place of the operation's."""
-    body = orjson.dumps(injected_report(fault.id, status) if fault.body is None else fault.body)
+    body = b""
+    if status not in WITHOUT_BODY:
+        body = orjson.dumps(injected_report(fault.id, status) if fault.body is None else fault.body)
     line = f"{status} {HTTP_STATUS_CODES.get(status, 'Injected')}"
-    response = Response(body, line, {FAULT_ID: fault.id}, content_type=JSON)
+    response = answered(body, line, {FAULT_ID: fault.id})
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response
@@ -240,7 +248,7 @@ def _log(environ: WSGIEnvironment, visit: Visit, status: int | None) -> None:
         return
     fields = {
         "method": environ["REQUEST_METHOD"],
-        "path": _printable(visit.asked),
+        "path": without_secrets(_printable(visit.asked)),
         "status": status,
         "ms": round((time.perf_counter() - visit.started) * 1000, 2),
         "rule": visit.rule,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from simulator.errors import Refusal
@@ -12,10 +12,20 @@ from simulator.http.visit import Visit
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
 from simulator.state.journal import BODY_KEPT, Exchange, Message
-from simulator.state.redaction import without_secret_attributes, without_secret_headers, without_secret_parameters
+from simulator.state.redaction import (
+    without_secret_attributes,
+    without_secret_headers,
+    without_secret_parameters,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+LONGEST_PATH = 300
+"""How much of the path of an undocumented call the coverage keeps."""
+LONGEST_HEADER = 4_000
+"""How much of a header's name and value the journal keeps."""
 
 Headers = list[tuple[str, str]]
 
@@ -33,12 +43,12 @@ class Recorder:
         """Put the call into the journal and the coverage of its sandbox."""
         if visit.sandbox is None:
             return
-        path, method = path_text(environ["PATH_INFO"]), environ["REQUEST_METHOD"]
+        path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"]
         operation_id = visit.operation.operation_id if visit.operation else None
         rule = "S-6" if visit.fault is not None else visit.rule
         counted = None
-        if status is not None and not visit.preflight:
-            counted = Counted(operation_id, method, path, status, rule)
+        if not visit.preflight:
+            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule)
         exchange = None
         if self.settings.journal_limit:
             seconds = time.perf_counter() - visit.started
@@ -62,12 +72,12 @@ class Recorder:
             )
         visit.sandbox.record(exchange, counted)
 
-    def _explanation(self, visit: Visit, path: str) -> str | None:
+    def _explanation(self, visit: Visit, path: str) -> str:
         if visit.fault is not None:
             return self.explanations.injected(visit.fault)
         if visit.refusal is not None:
             return self.explanations.refusal(visit.operation, path, visit.refusal)
-        return None
+        return ""
 
 
 def path_text(path: str) -> str:
@@ -77,7 +87,7 @@ def path_text(path: str) -> str:
 
 def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
     headers = [
-        (_header_name(name), value)
+        (_header_name(name[:LONGEST_HEADER]), value[:LONGEST_HEADER])
         for name, value in environ.items()
         if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
     ]
@@ -85,21 +95,26 @@ def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
         body = visit.body()
     except Refusal:
         body = b""
-    return _message([("Host", visit.host), *headers] if visit.host else headers, body)
+    public = visit.operation.public_attributes if visit.operation is not None else None
+    announced = environ.get("CONTENT_LENGTH") or "0"
+    size = len(body) or (int(announced) if announced.isdecimal() else 0)
+    return _message([("Host", visit.host), *headers] if visit.host else headers, body, size, public)
 
 
-@lru_cache(maxsize=1_000)
 def _header_name(variable: str) -> str:
     return variable.removeprefix("HTTP_").replace("_", "-").title()
 
 
-def _message(headers: Headers, body: bytes) -> Message:
-    kept = without_secret_attributes(body)[:BODY_KEPT] if body else body
-    return Message(headers=without_secret_headers(headers), body=kept, size=len(body))
+def _message(headers: Headers, body: bytes, size: int, public: Collection[str] | None = None) -> Message:
+    clean = without_secret_attributes(body, public) if body else body
+    return Message(
+        headers=without_secret_headers(headers), body=clean[:BODY_KEPT], size=size, cut=len(clean) > BODY_KEPT
+    )
 
 
 def _answer_message(visit: Visit, status: int | None, headers: Headers, body: bytes) -> Message:
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
-    if visit.operation is not None and visit.fault is None and status == visit.operation.success:
-        return Message(headers=without_secret_headers(headers), body=body[:BODY_KEPT], size=len(body))
-    return _message(headers, body)
+    if visit.operation is None or visit.fault is not None or status != visit.operation.success:
+        return _message(headers, body, len(body))
+    kept = without_secret_headers(headers)
+    return Message(headers=kept, body=body[:BODY_KEPT], size=len(body), cut=len(body) > BODY_KEPT)

@@ -78,7 +78,7 @@ class Routes:
             return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
 
 
-def answered(body: bytes, status: int, headers: Mapping[str, str], media: str = JSON) -> Response:
+def answered(body: bytes, status: int | str, headers: Mapping[str, str], media: str = JSON) -> Response:
     """The answer with this body; without one it has no content type."""
     response = Response(body, status, headers, content_type=media)
     if not body:

@@ -25,8 +25,8 @@ class Visit:
     """One request on its way.
 
     `number` counts the requests of the server, and `id` holds it. `body` gives the bytes of the body or raises the
-    refusal that reading them led to. The sandbox is there for calls of the simulated API only: the control interface
-    must not bring sandboxes into being.
+    refusal that reading them led to. The sandbox is there for calls of the simulated API only: not every call of the
+    control interface is about one, and those that are not must not bring one into being.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Visit:
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
     preflight: bool = False
+    is_control: bool = False
 
     @property
     def rule(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from simulator.contract.operation import Call, View
 from simulator.directory import Group, User
-from simulator.state.world import Fork
+from simulator.state.world import Fork, Place
 
 S = TypeVar("S")
 
@@ -45,8 +45,8 @@ class Section:
     """The part of a fixture that holds a service's state, below each group or each user.
 
     `schema` is written in the contract's language and may refer to it; `service` is what must be assigned to the owner,
-    else the section is refused for breaking `rule`. `seed` puts a section into the world, `show` is what it would be
-    read from: attributes of the schema by their Python names.
+    else the section is refused for breaking `rule`. `seed` puts a section into the world at the owner's `place`,
+    `show` is what it would be read from: attributes of the schema by their Python names.
     """
 
     key: str
@@ -54,6 +54,7 @@ class Section:
     service: str
     rule: str
     seed: Callable[[Fork, Any, Any, Attempt], None]
+    place: Callable[[Any], Place]
     show: Callable[[Fork, Any], object]
 
 

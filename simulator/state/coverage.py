@@ -10,12 +10,12 @@ UNDOCUMENTED_KEPT = 1_000
 
 
 class Counted(NamedTuple):
-    """A call as coverage sees it; without an operation, it is an undocumented one."""
+    """A call as coverage sees it: of no operation if it is undocumented, without status if it got no answer."""
 
     operation_id: str | None
     method: str
     path: str
-    status: int
+    status: int | None
     rule: str | None
 
 
@@ -23,12 +23,12 @@ class Coverage:
     """Counts of calls: by operation and status, of refusals by operation and rule, and of undocumented calls."""
 
     def __init__(self) -> None:
-        self.statuses: Counter[tuple[str, int]] = Counter()
+        self.statuses: Counter[tuple[str, int | None]] = Counter()
         self.rules: Counter[tuple[str, str]] = Counter()
-        self.undocumented: Counter[tuple[str, str, int]] = Counter()
+        self.undocumented: Counter[tuple[str, str, int | None]] = Counter()
 
     def count(self, call: Counted) -> None:
-        """Count one answered call. One thread at a time."""
+        """Count one call. One thread at a time."""
         if call.operation_id is None:
             kind = (call.method, call.path, call.status)
             if kind in self.undocumented or len(self.undocumented) < UNDOCUMENTED_KEPT:

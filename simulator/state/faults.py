@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+WITHOUT_BODY = (204, 205, 304)
+"""The statuses whose answers have no body."""
+
 ANY = "*"
 """In the place of an operation's id: every operation."""
 
@@ -73,9 +76,11 @@ class InjectedFaults:
     def __len__(self) -> int:
         return len(self._counted)
 
-    def add(self, make: Callable[[str], InjectedFault]) -> InjectedFault:
-        """Add the fault that is made for an id."""
+    def add(self, make: Callable[[str], InjectedFault], limit: int) -> InjectedFault | None:
+        """Add the fault that is made for an id, or answer nothing where there are as many as there may be (S-3)."""
         with self._lock:
+            if len(self._counted) >= limit:
+                return None
             self._added += 1
             fault = make(str(self._added))
             self._counted = [*self._counted, _Counted(fault)]

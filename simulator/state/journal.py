@@ -14,11 +14,12 @@ _OVERHEAD = 800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A request or an answer; `body` is the beginning of a body of `size` bytes. Secrets are redacted already."""
+    """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less."""
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
     size: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Exchange:
 
     `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
     operation where path or method are no operation's, no answer where the connection was closed without one, no rule
-    and no explanation where nothing was refused.
+    and an empty explanation where nothing was refused.
     """
 
     id: str
@@ -43,16 +44,16 @@ class Exchange:
     status: int | None
     response: Message | None
     rule: str | None
-    explanation: str | None
+    explanation: str
     fault: str | None
     abort: str | None
 
     @property
     def size(self) -> int:
         """About how many bytes it takes to keep this."""
-        size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation or "")
+        size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation)
         for message in filter(None, (self.request, self.response)):
-            size += len(message.body) + sum([len(value) for _, value in message.headers])
+            size += len(message.body) + sum([len(name) + len(value) for name, value in message.headers])
         return size
 
 

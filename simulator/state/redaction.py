@@ -1,60 +1,106 @@
-"""Secrets taken out of what is kept of a request: passwords, tokens, session ids (S-7)."""
+"""Secrets taken out of what is kept of a request: passwords, tokens, session ids (S-7).
+
+Secrets are known by their names. Where it cannot be told what belongs to such a name, more is taken out, not less.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
 
+from simulator.document import deeper_than
+
 REDACTED = "[redacted]"
 DEEPEST = 100
 
-_SECRET = re.compile(r"passw|token|secret|session|credential|api.?key|authorization|cookie", re.IGNORECASE)
-_SUSPICIOUS = re.compile(rb"passw|token|secret|session|credential|api.?key|authorization|cookie|\\u", re.IGNORECASE)
+_WORDS = r"pass(?!ed|es|ing)|pwd|token|secret|session|credential|api.?key|access.?key|auth|cookie|jwt|csrf"
+_SECRET = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b", re.IGNORECASE)
+_SUSPICIOUS = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b|\\u|bearer|basic|%".encode(), re.IGNORECASE)
+# A secret within a text: after its name and a sign between the two, or after the name of an authentication scheme.
+_IN_TEXT = re.compile(
+    rf"""((?:{_WORDS})[\w-]*["'\\\s]*[=:]["'\\\s]*|\b(?:bearer|basic)[\s.]+(?!token\b))[^\s&;,"'\\}}/]+""",
+    re.IGNORECASE,
+)
+_USER_INFO = re.compile(r"//[^/@\s]*@")
+
+
+def without_secrets(text: str) -> str:
+    """A text, with whatever follows the name of a secret redacted."""
+    return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
 
 
 def without_secret_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The headers, with the values of those that authenticate redacted."""
-    return tuple((name, REDACTED if _is_secret(name) else value) for name, value in headers)
+    """The headers, with the values of those that authenticate redacted, and secrets within the others."""
+    return tuple((name, _header_without_secrets(name, value)) for name, value in headers)
 
 
 @lru_cache(maxsize=1_000)
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
+def _header_without_secrets(name: str, value: str) -> str:
+    if _SECRET.search(name) or (name == "Host" and "@" in value):
+        return REDACTED
+    return without_secrets(value)
 
 
 def without_secret_parameters(query: str) -> str:
-    """A query string, with the values of parameters that are named like secrets redacted."""
-    if not query or not _SECRET.search(unquote_plus(query)):
+    """A query string, with the values of parameters redacted that are named like secrets or speak of them."""
+    if not query or not _SECRET.search(_unquoted(query)):
         return query
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    return "&".join(
-        f"{name}{equals}{REDACTED if _SECRET.search(unquote_plus(name)) else value}" for name, equals, value in pairs
-    )
+    return "".join(_parameter_without_secrets(part) for part in re.split("([&;])", query))
 
 
-def without_secret_attributes(body: bytes) -> bytes:
-    """A body, with the attributes that are named like secrets redacted.
+def without_secret_attributes(body: bytes, public: Collection[str] | None = None) -> bytes:
+    """A body, with the attributes that are named like secrets redacted, and secrets within the texts of others.
 
-    A body that speaks of secrets and is no JSON, so that nobody can tell where they are, is redacted as a whole.
+    Where `public` names the only attributes that are none, all others are. A body that speaks of secrets and is no JSON
+    object, so that nobody can tell where they are, is redacted as a whole.
     """
-    if not _SUSPICIOUS.search(body):
+    if public is None and not _SUSPICIOUS.search(body.replace(b"\0", b"")):
         return body
     try:
-        return orjson.dumps(_redacted(orjson.loads(body), DEEPEST))
-    except (ValueError, TypeError):
+        value = orjson.loads(body)
+    except ValueError:
+        return body if public is None and not _speaks_of_secrets(body) else REDACTED.encode()
+    if public is not None:
+        if not isinstance(value, dict):
+            return REDACTED.encode()
+        value = {key: each if key in public and isinstance(each, str) else REDACTED for key, each in value.items()}
+    if deeper_than(value, DEEPEST):
         return REDACTED.encode()
+    return orjson.dumps(_redacted(value))
 
 
-def _redacted(value: Any, depth: int) -> Any:
-    if depth == 0:
-        return REDACTED
+def _redacted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: REDACTED if _SECRET.search(key) else _redacted(each, depth - 1) for key, each in value.items()}
+        return {
+            without_secrets(key): REDACTED if _SECRET.search(key) else _redacted(each) for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [_redacted(each, depth - 1) for each in value]
-    return value
+        # In a list of words, the one after the name of a secret may be the secret.
+        return [
+            REDACTED if i and isinstance(value[i - 1], str) and _SECRET.fullmatch(value[i - 1]) else _redacted(each)
+            for i, each in enumerate(value)
+        ]
+    return without_secrets(value) if isinstance(value, str) else value
+
+
+def _parameter_without_secrets(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    if not _SECRET.search(_unquoted(part)):
+        return part
+    if not equals or (_SECRET.search(_unquoted(name)) and not re.fullmatch(r"[\w%.+-]+(\[\w*\])?", name)):
+        return REDACTED
+    return f"{name}{equals}{REDACTED}"
+
+
+def _speaks_of_secrets(body: bytes) -> bool:
+    return _SECRET.search(_unquoted(body.replace(b"\0", b"").decode(errors="replace"))) is not None
+
+
+def _unquoted(text: str) -> str:
+    """The text without its percent-encoding, also where that was done twice."""
+    return unquote_plus(unquote_plus(text))

@@ -20,8 +20,8 @@ from simulator.state.world import Fork, World
 
 logger = logging.getLogger("simulator.sandboxes")
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-'"
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
+NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'"
 DEFAULT = "default"
 """The name of the sandbox that answers where none is named."""
 
@@ -90,6 +90,15 @@ class Sandbox:
             if fork.world is not self.moment.world:
                 self.moment = Moment(fork.world)
 
+    def replace(self, moment: Moment, world: World) -> bool:
+        """Put another world in the place of a moment's, if that is still the present one, and say whether it was."""
+        with self._lock:
+            if self.moment is not moment:
+                return False
+            if world is not moment.world:
+                self.moment = Moment(world)
+            return True
+
     def reset(self) -> None:
         """Back to the seed: sessions end, journal, faults and coverage are empty; snapshots stay (S-5)."""
         with self._lock, self._record_lock:
@@ -103,6 +112,11 @@ class Sandbox:
                 self.journal.record(exchange)
             if counted is not None:
                 self.coverage.count(counted)
+
+    def clear_journal(self) -> None:
+        """Forget the exchanges of the journal."""
+        with self._record_lock:
+            self.journal.clear()
 
     @property
     def snapshots(self) -> Mapping[str, Snapshot]:

@@ -93,7 +93,7 @@ class TestEntries:
             (b"plain text", "plain text"),
             (b'{"a": ', '{"a": '),
             (b"\xff", "�"),
-            (b"null", None),
+            (b"null", "null"),
             (b"[1,2]", [1, 2]),
             (b'{"a": 1.50}', {"a": 1.5}),
         ],

@@ -218,7 +218,7 @@ class TestDiffAndSnapshots:
         assert api.arranged("GET", "diff?since=two")["changes"] == []
         api.arranged("POST", "snapshots/one/restore")
         assert api("GET", f"{CAPACITIES}Reception/").status_code == 200
-        assert [each["op"] for each in api.arranged("GET", "diff?since=two")["changes"]] == ["add"]
+        assert [each["op"] for each in api.arranged("GET", "diff?since=two")["changes"]] == ["replace"]
         assert api.arranged("GET", "snapshots")["snapshots"][0] == taken
 
     def test_restoring_brings_back_the_state_alone(self, api: Api) -> None:

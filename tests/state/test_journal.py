@@ -25,7 +25,7 @@ def exchange(number: int, body: bytes = b"") -> Exchange:
         status=200,
         response=None,
         rule=None,
-        explanation=None,
+        explanation="",
         fault=None,
         abort=None,
     )

@@ -133,6 +133,7 @@ call_capacities = Service(
         service=SERVICE,
         rule="CC-1",
         seed=seed,
+        place=_place,
         show=show,
     ),
     services_changed=services_changed,

@@ -222,6 +222,7 @@ executive = Service(
         service=SERVICE,
         rule="EX-1",
         seed=seed,
+        place=_place,
         show=show,
     ),
     services_changed=services_changed,
