@@ -83,6 +83,11 @@ class Server:
         """How many requests wait for their time."""
         return len(self._parking.due())
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._channels())
+
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()

@@ -376,3 +376,20 @@ def test_an_assistant_of_another_group_serves_in_an_enterprise_and_not_at_a_serv
             assert answer.get_json()["errors"][0]["details"]["rule"] == "EX-4"
         users = client.get(path + "available_assistants/?sameGroupOnly=false").get_json()["users"]
         assert len(users) == available
+
+
+@pytest.mark.parametrize("text", ["a\x7fb", "a\x85b", "\u2028 b", "b \u2029", "\ufffe", "\ufeffb", "\x80"])
+def test_json_keeps_every_character_that_json_may_hold(simulation: Simulation, tmp_path: Path, text: str) -> None:
+    data = parse_document("f.yaml", GOOD).data
+    data["tenants"]["t"]["groups"]["g"]["users"]["boss@d.example"]["firstName"] = text
+    file = tmp_path / "f.json"
+    file.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    assert simulation.fixtures.read(file).directory.user("t", "g", "boss").first_name == text
+
+
+@pytest.mark.parametrize("name", ["f.yaml", "f.json"])
+def test_what_would_exhaust_the_parser_is_refused(simulation: Simulation, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text("[" * 50_000 + "]" * 50_000, encoding="utf-8")
+    with pytest.raises(BrokenDocument, match=r"f\.(yaml|json):1: is nested more deeply than 200 levels"):
+        simulation.fixtures.read(file)

@@ -18,7 +18,9 @@ from simulator.document import deeper_than
 REDACTED = "[redacted]"
 DEEPEST = 100
 
-_WORDS = r"pass(?!ed|es|ing)|pwd|token|secret|session|credential|api.?key|access.?key|auth|cookie|jwt|csrf"
+_WORDS = (
+    r"pass(?!ed|es|ing)|pwd|token|secret|session|credential|api.?key|access.?key|auth(?!or(?!i[sz]))|cookie|jwt|csrf"
+)
 _SECRET = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b", re.IGNORECASE)
 _SUSPICIOUS = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b|\\u|bearer|basic|%".encode(), re.IGNORECASE)
 # A secret within a text: after its name and a sign between the two, or after the name of an authentication scheme.
@@ -82,7 +84,7 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, list):
         # In a list of words, the one after the name of a secret may be the secret.
         return [
-            REDACTED if i and isinstance(value[i - 1], str) and _SECRET.fullmatch(value[i - 1]) else _redacted(each)
+            REDACTED if i and isinstance(value[i - 1], str) and _SECRET.search(value[i - 1]) else _redacted(each)
             for i, each in enumerate(value)
         ]
     return without_secrets(value) if isinstance(value, str) else value

@@ -77,7 +77,18 @@ def test_the_documentation_page_loads_nothing_from_elsewhere(client: httpx.Clien
         assert client.get(f"{root}/{asset}").status_code == 200, asset
 
 
-@pytest.mark.parametrize("path", ["", "/", "/none", "/docs/none.js", "/docs/../../errors.py", "/docs/%2e%2e/x"])
+def test_assets_are_served_whole_whatever_is_asked(client: httpx.Client, root: str) -> None:
+    path = f"{root}/docs/favicon-32x32.png"
+    whole = client.get(path).content
+    for headers in ({"Range": "bytes=99999999-"}, {"Range": "bytes=x"}, {"If-Match": '"x"'}, {"If-None-Match": "*"}):
+        response = client.get(path, headers=headers)
+        assert (response.status_code, response.content) == (200, whole)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/none", "/reset/", "/docs/swagger-ui.css/", "/docs/none.js", "/docs/../../errors.py", "/docs/%2e%2e/x"],
+)
 def test_what_is_not_there_is_404_in_the_shape_of_every_error(client: httpx.Client, root: str, path: str) -> None:
     response = client.get(root + path)
     assert (response.status_code, faults(response)) == (404, {("G-1", None)})

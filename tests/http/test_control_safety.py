@@ -84,10 +84,18 @@ class TestForeignPages:
             "[::2]",
             "0.0.0.0",
             "a@localhost",
+            "localhost@evil.example",
+            "localhost:evil",
+            "[::1]evil",
+            "[::1",
         ],
     )
     def test_but_these_are_none_of_them(self, api: Api, host: str) -> None:
         assert api.control("POST", "reset", headers={"Host": host}).status_code == 403
+
+    @pytest.mark.parametrize("origin", ["http://[", "//127.0.0.1", "", "127.0.0.1", "file://"])
+    def test_an_origin_that_is_none_is_foreign(self, api: Api, origin: str) -> None:
+        assert api.control("POST", "reset", headers={"Origin": origin}).status_code == 403
 
     def test_reading_is_free(self, api: Api) -> None:
         headers = {"Origin": "http://evil.example", "Host": "evil.example"}
@@ -162,6 +170,20 @@ class TestSwitchedOff:
             assert left or (response.json or {})["errors"][0]["details"]["rule"] == "S-2"
         assert client.get(f"{root}/_simulator/docs/swagger-ui.css").status_code == 404
         assert client.get(f"{root}/api/v1/{CAPACITIES}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/_sandboxes/x/_simulator/snapshots/a%2Fb", "/_simulator/%ff", "/_sandboxes/bad!name/_simulator/reset"]
+)
+@pytest.mark.rule("S-1")
+def test_nor_one_about_a_path_that_cannot_be_read_which_is_not_journaled_either(
+    client: httpx.Client, path: str
+) -> None:
+    client.delete("/_simulator/requests")
+    response = client.get(path, headers={"Origin": "http://a.example"})
+    assert response.status_code == 404
+    assert not [name for name in response.headers if name.lower().startswith("access-control")]
+    assert path not in client.get("/_simulator/requests").text
 
 
 def test_no_answer_has_cors_headers(client: httpx.Client, simulation: Simulation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from simulator.app import Simulation
@@ -69,8 +70,24 @@ def test_what_no_operation_documents_is_counted_apart(api: Api) -> None:
     assert api.arranged("GET", "coverage")["totals"]["operationsHit"] == 0
 
 
+def test_a_connection_that_was_closed_counts_as_a_call_without_status(api: Api) -> None:
+    api.arranged("POST", "faults", {"operationId": "getAlerting", "abort": "close"})
+    with pytest.raises(httpx.RemoteProtocolError):
+        api("GET", f"{EXECUTIVE}alerting/")
+    operation = of_operation(api, "getAlerting")
+    assert (operation["hits"], operation["rules"]) == (1, {"S-6": 1})
+    assert not any(status["hits"] for status in operation["statuses"].values())
+
+
+@pytest.mark.rule("S-3")
+def test_of_a_long_path_the_beginning_is_kept(api: Api) -> None:
+    api("GET", "x" * 5_000)
+    (call,) = api.arranged("GET", "coverage")["undocumented"]
+    assert len(call["path"]) == 300
+
+
 @pytest.mark.rule("S-1")
-def test_preflights_closed_connections_and_the_control_interface_do_not_count(api: Api) -> None:
+def test_preflights_and_the_control_interface_do_not_count(api: Api) -> None:
     api("OPTIONS", CAPACITIES, headers={"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"})
     api.control("GET", "state")
     api.control("GET", "nowhere")

@@ -15,7 +15,7 @@ import pytest
 
 from simulator.app import Simulation, create_app
 from simulator.server import Server
-from simulator.settings import Settings
+from simulator.settings import DEFAULTS, Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -111,6 +111,13 @@ class TestAnswers:
         assert headers["Access-Control-Allow-Origin"] == "http://a.example"
         assert "Retry-After" in headers["Access-Control-Expose-Headers"]
 
+    @pytest.mark.parametrize("status", [204, 205, 304])
+    def test_a_status_without_body_has_none(self, api: Api, status: int) -> None:
+        inject(api, status=status)
+        response = api("GET", ALERTING)
+        assert (response.status_code, response.content) == (status, b"")
+        assert "Content-Type" not in response.headers
+
     def test_the_journal_says_that_it_was_a_fault(self, api: Api) -> None:
         fault = inject(api, status=503)
         entry = api.arranged("GET", f"requests/{api('GET', ALERTING).headers['X-Simulator-Request-Id']}")
@@ -181,8 +188,35 @@ class TestDelays:
     def test_the_next_call_of_a_connection_waits_its_turn(self, api: Api) -> None:
         inject(api, operationId="getAlerting", delayMs=200, times=1)
         assert [api("GET", path).status_code for path in (ALERTING, CAPACITIES)] == [200, 200]
-        times = [each["durationMs"] for each in api.arranged("GET", "requests")["requests"]]
-        assert times[0] >= 200 > times[1]
+        first, second = api.arranged("GET", "requests")["requests"]
+        assert first["durationMs"] >= 200
+        assert first["time"] <= second["time"]
+
+    def test_clients_that_hang_up_meanwhile_do_not_use_up_the_connections(
+        self, simulation: Simulation, world: World
+    ) -> None:
+        server = Server(create_app(simulation, world, Settings(delay_ms=600_000)))
+        server.start()
+        for number in range(30):
+            with socket.create_connection((server.host, server.port)) as client:
+                client.sendall(f"GET /api/v1/{CAPACITIES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                while server.delayed <= number:
+                    time.sleep(0.001)
+        while server.connections:
+            time.sleep(0.01)
+        assert httpx.get(f"{server.url}/_simulator/health").status_code == 200
+        server.stop()
+
+    def test_what_a_client_asked_for_is_carried_out_although_it_hung_up(self, api: Api) -> None:
+        inject(api, operationId="deleteCallCapacity", delayMs=100)
+        address = (api.client.base_url.host, api.client.base_url.port)
+        with socket.create_connection(address) as client:
+            client.sendall(f"DELETE {api.root}/api/v1/{CAPACITIES}Reception/ HTTP/1.1\r\nHost: l\r\n\r\n".encode())
+            while not api.arranged("GET", "faults")["faults"][0]["hits"]:
+                time.sleep(0.001)
+        while api.arranged("GET", "requests?operationId=deleteCallCapacity")["total"] < 1:
+            time.sleep(0.01)
+        assert api("GET", f"{CAPACITIES}Reception/").status_code == 404
 
     def test_an_application_without_our_server_waits_too(self, simulation: Simulation, world: World) -> None:
         client = create_app(simulation, world, Settings(delay_ms=50)).test_client()
@@ -261,6 +295,7 @@ class TestArranging:
             ({"delayMs": 1, "body": {}}, {("S-6", "/body")}),
             ({"delayMs": 1, "retryAfter": 1}, {("S-6", "/retryAfter")}),
             ({"status": 204, "body": {}}, {("S-6", "/body")}),
+            ({"status": 205, "body": {}}, {("S-6", "/body")}),
             ({"status": 500, "abort": "close"}, {("S-6", "/status")}),
             ({"status": 199}, {("S-6", "/status")}),
             ({"status": 600}, {("S-6", "/status")}),
@@ -284,6 +319,12 @@ class TestArranging:
         client = create_app(simulation, world, Settings(fault_limit=1)).test_client()
         fault = {"operationId": "*", "status": 500}
         assert [client.post("/_simulator/faults", json=fault).status_code for _ in range(2)] == [201, 400]
+
+    @pytest.mark.rule("S-3")
+    def test_a_body_is_no_larger_than_one_of_the_api(self, api: Api) -> None:
+        body = {"operationId": "*", "status": 500, "body": {"a": "x" * DEFAULTS.max_body}}
+        response = api.control("POST", "faults", body)
+        assert (response.status_code, faults(response)) == (400, {("S-3", "/body")})
 
     @pytest.mark.rule("S-5")
     def test_a_reset_removes_them(self, api: Api) -> None:

@@ -96,22 +96,44 @@ class TestEntries:
             (b"null", "null"),
             (b"[1,2]", [1, 2]),
             (b'{"a": 1.50}', {"a": 1.5}),
+            (b"[" * 600 + b"]" * 600, "[" * 600 + "]" * 600),
         ],
     )
     def test_a_body_is_shown_as_json_or_else_as_text(self, api: Api, body: bytes, shown: Any) -> None:
         entry = entry_of(api, api("POST", "nowhere/", content=body))
         assert entry["request"]["body"] == shown
 
-    def test_a_body_nested_however_deeply_can_be_read_again(self, api: Api) -> None:
-        body = b"[" * 600 + b"]" * 600
-        text = api.control("GET", f"requests/{api('POST', 'nowhere/', content=body).headers['X-Simulator-Request-Id']}")
-        assert body in text.content
-
     @pytest.mark.rule("S-3")
     def test_of_a_large_body_the_beginning_is_kept(self, api: Api) -> None:
         entry = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", content=b'{"name": "' + b"x" * 100_000 + b'"}'))
         request = entry["request"]
         assert (len(request["body"]), request["bodyBytes"], request["bodyCut"]) == (65_536, 100_012, True)
+
+    @pytest.mark.rule("S-3")
+    def test_of_a_body_that_redaction_lengthens_too(self, api: Api) -> None:
+        body = {"a": [{"token": 1}] * 5_000}
+        request = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", body))["request"]
+        assert (len(request["body"]), request["bodyCut"]) == (65_536, True)
+
+    @pytest.mark.rule("S-3")
+    def test_of_a_body_over_the_limit_the_size_is_kept(self, api: Api) -> None:
+        entry = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", content=b"x" * 1_200_000))
+        assert (entry["status"], entry["request"]["bodyBytes"]) == (413, 1_200_000)
+
+    @pytest.mark.rule("S-3")
+    def test_of_a_long_header_the_beginning_is_kept(self, api: Api) -> None:
+        headers = {"X-" + "n" * 5_000: "v" * 5_000}
+        kept = entry_of(api, api("GET", CAPACITIES, headers=headers))["request"]["headers"]
+        assert max(len(name) for name in kept) < 4_100
+        assert max(len(value) for value in kept.values()) == 4_000
+
+    @pytest.mark.parametrize(
+        "path",
+        ["tenants/foo/groups/a%2Fb/services/call_capacities/", "%ff/"],
+    )
+    @pytest.mark.rule("G-16")
+    def test_a_path_that_cannot_be_read_stands_in_the_journal_of_its_own_sandbox(self, api: Api, path: str) -> None:
+        assert entry_of(api, api("GET", path))["rule"] == "G-16"
 
 
 class TestSecrets:
@@ -135,6 +157,53 @@ class TestSecrets:
         for secret in (word, session, "987654321", "foogroup-admin"):
             assert secret not in journal
         assert "groupadmin" in journal
+
+    @pytest.mark.parametrize(
+        ("path", "options"),
+        [
+            ("login/", {"content": b'"{\\"password\\": \\"hunter2xyz\\"}"'}),
+            ("login/", {"content": b'"password=hunter2xyz"'}),
+            ("login/", {"json": {"password=hunter2xyz": 1}}),
+            ("login/", {"json": ["sysadmin", "password", "hunter2xyz"]}),
+            ("login/", {"json": {"name": "password", "value": "hunter2xyz"}}),
+            ("login/", {"json": {"username": ["hunter2xyz"], "password": "x"}}),
+            ("login/", {"json": {"pwd": "hunter2xyz"}}),
+            ("logon/", {"json": ["sysadmin", "password", "hunter2xyz"]}),
+            ("logon/", {"json": {"userPass": "hunter2xyz", "jwt": "hunter2xyz", "pin": "hunter2xyz"}}),
+            ("logon/", {"json": {"url": "https://u:hunter2xyz@host/?token=hunter2xyz"}}),
+            ("logon/", {"content": b"username=a&%70assword=hunter2xyz"}),
+            ("logon/", {"content": '{"password": "hunter2xyz"}'.encode("utf-16")}),
+            ("logon/?next=/x?token=hunter2xyz", {}),
+            ("logon/?next=%2Fx%3Ftoken%3Dhunter2xyz", {}),
+            ("logon/?a=1;token=hunter2xyz", {}),
+            ('logon/?q={"password":"hunter2xyz"}', {}),
+            ("logon/?token:hunter2xyz", {}),
+            ("logon/?%2570assword=hunter2xyz", {}),
+            ("login/;jsessionid=hunter2xyz", {}),
+            ("login/%3Fpassword=hunter2xyz", {}),
+            ("login/", {"headers": {"Content-Type": "token=hunter2xyz"}, "content": b"{}"}),
+            ("login/", {"headers": {"Referer": "http://a/?token=hunter2xyz"}}),
+            ("login/", {"headers": {"X-Auth": "hunter2xyz", "X-Jwt": "hunter2xyz", "X-Csrf": "hunter2xyz"}}),
+            ("login/", {"headers": {"Autorization": "Bearer hunter2xyz", "X-A": "sessionid=hunter2xyz"}}),
+            ("login/", {"headers": {"Origin": "http://u:hunter2xyz@x"}}),
+            ("login/", {"headers": {"Host": "u:hunter2xyz@x"}}),
+        ],
+        ids=lambda _: "",
+    )
+    def test_nor_when_it_comes_by_a_side_way(
+        self, api: Api, path: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "simulator")
+        api("POST", path, **options)
+        journal = api.control("GET", "requests").text
+        assert json.loads(journal)["total"] == 1
+        text = journal.replace("\\u0000", "") + api.control("GET", "coverage").text + caplog.text
+        assert "hunter2xyz" not in text
+
+    @pytest.mark.parametrize("name", ["token ring", "Sekretariat", "passage", "Authority: none", "100 % basic"])
+    def test_a_name_that_only_sounds_like_one_stays_readable(self, api: Api, name: str) -> None:
+        body = {"name": name, "isDefault": False, "maxCalls": 1}
+        assert entry_of(api, api("POST", CAPACITIES, body))["request"]["body"] == body
 
     def test_the_account_of_a_call_is(self, api: Api) -> None:
         assert (
@@ -170,6 +239,12 @@ class TestLists:
             (f"path=/api/v1/{CAPACITIES}Reception/", 2),
             ("path=*/call_capacities/*", 3),
             ("path=*Rec?ption*", 0),
+            ("path=*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*z", 0),
+            ("path=*", 4),
+            ("path=/api/*/Reception/", 2),
+            ("path=*/*none/", 1),
+            ("path=/api/v1/nowhere/*/", 0),
+            ("path=/api/v1/nowhere*/", 1),
             ("status=4xx&method=GET", 2),
             ("operationId=getCallCapacity&status=200", 1),
         ],
@@ -199,6 +274,7 @@ class TestLists:
             ("limit=1&limit=2", "S-1"),
             ("since=yesterday", "S-7"),
             ("since=000000-1", "S-7"),
+            ("since=000000-" + "9" * 5_000, "S-7"),
             ("operationid=x", "S-1"),
         ],
     )

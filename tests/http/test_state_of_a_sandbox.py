@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from simulator.app import Simulation, create_app
+from simulator.control.patch import patched_world
 from simulator.document import parse_document
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -125,6 +127,32 @@ class TestState:
         assert response.status_code == status
         assert faults(response)
 
+    @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+    def test_json_that_has_a_key_twice_is_refused(self, api: Api, method: str) -> None:
+        body = b'{"tenants": {"foo": {}, "foo": null}}'
+        response = api.control(method, "state", content=body, headers={"Content-Type": "application/json"})
+        assert (response.status_code, faults(response)) == (400, {("S-4", None)})
+        assert "the key 'foo' stands twice in an object" in response.text
+
+    @pytest.mark.rule("S-3")
+    @pytest.mark.parametrize("content_type", ["application/json", "application/yaml"])
+    def test_a_key_that_is_too_long_is_refused(self, api: Api, content_type: str) -> None:
+        body = json.dumps({**SMALL, "tenants": {"k" * 1_001: {"type": "Enterprise", "groups": {"g": 1}}}}).encode()
+        response = api.control("PUT", "state", content=body, headers={"Content-Type": content_type})
+        assert response.status_code == 400
+        assert "a key has at most 1000 characters, not 1001" in response.text
+
+    @pytest.mark.rule("S-3")
+    def test_a_body_that_would_exhaust_the_parser_is_refused(self, api: Api) -> None:
+        for body in (b"[" * 50_000 + b"]" * 50_000, b"- " * 50_000, b'{"a":' * 50_000):
+            response = api.control("PUT", "state", content=body, headers={"Content-Type": "application/yaml"})
+            assert response.status_code == 400, response.text
+
+    def test_who_never_touched_a_service_takes_no_room(self, api: Api) -> None:
+        users = api.arranged("GET", "state")["tenants"]["foo"]["groups"]["foogroup"]["users"]
+        assert "executive" in users["foouser@sip.netaxis.be"]
+        assert "executive" not in users["user_1@sip.netaxis.be"]
+
     @pytest.mark.rule("S-3")
     @pytest.mark.parametrize("method", ["PUT", "PATCH"])
     def test_a_body_that_is_nested_too_deeply_is_refused(self, api: Api, method: str) -> None:
@@ -189,6 +217,37 @@ class TestPatch:
         assert (response.status_code, faults(response)) == (400, {("CC-7", place)})
         assert api.arranged("GET", "state") == before
 
+    @pytest.mark.rule("S-4", "EX-17")
+    def test_a_user_can_move_to_another_group_and_stays_who_he_is(self, api: Api) -> None:
+        users = api.arranged("GET", "state")["tenants"]["foo"]["groups"]["foogroup"]["users"]
+        moved = {**users["test_user@netaxis.be"], "department": None}
+        groups = {
+            "foogroup": {"users": {"test_user@netaxis.be": None}},
+            "bargroup": {"users": {"test_user@netaxis.be": moved}},
+        }
+        api.arranged("PATCH", "state", {"tenants": {"foo": {"groups": groups}}})
+        (assistant,) = api.ok("GET", f"{EXECUTIVE}assistants/")["assistantUsers"]
+        assert assistant["userId"] == "test_user@netaxis.be"
+
+    @pytest.mark.rule("S-4", "G-7")
+    def test_it_loses_no_change_that_is_made_meanwhile(
+        self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = create_app(simulation, world).test_client()
+        names = iter(["one", "two", "three"])
+
+        def interrupted(world: World, patch: Any, fixtures: Any) -> World:
+            for name in itertools.islice(names, 1):
+                body = {"name": name, "isDefault": False, "maxCalls": 1}
+                assert client.post(f"/api/v1/{CAPACITIES}", json=body).status_code == 201
+            return patched_world(world, patch, fixtures)
+
+        monkeypatch.setattr("simulator.control.state.patched_world", interrupted)
+        user = (*FOOGROUP, "users", "user_1@sip.netaxis.be", "lastName")
+        assert client.patch("/_simulator/state", json=patch_of(*user, to="New")).status_code == 204
+        changes = (client.get("/_simulator/diff").json or {})["changes"]
+        assert [change["path"].rpartition("/")[2] for change in changes] == ["lastName", "one", "two", "three"]
+
     @pytest.mark.rule("S-4")
     @pytest.mark.parametrize("content_type", ["application/merge-patch+json", "application/json"])
     def test_both_content_types_are_taken(self, api: Api, content_type: str) -> None:
@@ -209,6 +268,19 @@ class TestDiffAndSnapshots:
         ]
         api.ok("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 7, "maxOutgoingCalls": 5})
         assert api.arranged("GET", "diff")["changes"] == []
+
+    def test_a_change_deep_in_what_was_never_touched_is_shown_where_it_is(self, api: Api) -> None:
+        api.ok("PUT", f"{EXECUTIVE.replace('foouser', 'user_1')}screening/", {"enabled": True})
+        place = "/tenants/foo/groups/foogroup/users/user_1@sip.netaxis.be/executive/screening/enabled"
+        assert api.arranged("GET", "diff")["changes"] == [
+            {"op": "replace", "path": place, "before": False, "after": True}
+        ]
+
+    def test_a_rename_replaces_the_list_for_its_order_counts(self, api: Api) -> None:
+        api.ok("PUT", f"{CAPACITIES}Reception/", {"name": "Lobby"})
+        (change,) = api.arranged("GET", "diff")["changes"]
+        assert (change["op"], change["path"]) == ("replace", "/tenants/foo/groups/foogroup/callCapacities")
+        assert [each["name"] for each in change["after"]] == ["Lobby", "disposable"]
 
     def test_a_snapshot_is_restored_and_compared_with(self, api: Api) -> None:
         taken = api.arranged("PUT", "snapshots/one")
