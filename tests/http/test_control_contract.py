@@ -1,0 +1,87 @@
+"""The control interface keeps its contract: the examples are true, and made-up requests find nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+
+from simulator.app import Simulation, create_app
+from simulator.settings import DEFAULTS, Settings
+from simulator.state.world import World
+
+pytestmark = pytest.mark.rule("S-1")
+
+SIMULATION = Simulation()
+USER: dict[str, Any] = {
+    "acme": {"type": "Enterprise", "groups": {"main": {"users": {"boss@example.com": {"firstName": "B"}}}}}
+}
+NAMELESS = {"version": 1, "defaultDomain": "example.com", "tenants": USER}
+
+# The request that gets each of the errors which the contract shows.
+PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "InvalidQuery": ("GET", "diff?colour=red", {}),
+    "InvalidState": ("PUT", "state", {"json": NAMELESS}),
+    "InvalidSnapshot": ("PUT", "snapshots/seed", {}),
+    "InvalidSandbox": ("PUT", "sandboxes/x", {"json": {"fixture": NAMELESS}}),
+    "DefaultSandboxStays": ("DELETE", "sandboxes/default", {}),
+    "InvalidFault": ("POST", "faults", {"json": {"operationId": "*", "delayMs": 1, "retryAfter": 1}}),
+    "ForeignCaller": ("POST", "reset", {"headers": {"Origin": "http://evil.example"}}),
+    "SnapshotNotFound": ("DELETE", "snapshots/before-the-test", {}),
+    "SandboxNotFound": ("DELETE", "sandboxes/test-17", {}),
+    "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
+    "FaultNotFound": ("DELETE", "faults/1", {}),
+    "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
+    "BodyTooLarge": ("PUT", "state", {"data": b" " * (DEFAULTS.max_state + 1)}),
+    "UnsupportedContentType": ("POST", "faults", {"data": b"{}", "content_type": "text/plain"}),
+    "TokenRequired": ("POST", "reset", {}),
+    "SwitchedOff": ("POST", "reset", {}),
+}
+OTHER_SETTINGS = {"TokenRequired": Settings(control_token="t"), "SwitchedOff": Settings(control=False)}
+
+
+@pytest.mark.parametrize("name", SIMULATION.control_contract.document.find("/components/responses"))
+def test_every_error_that_the_contract_shows_is_what_is_answered(world: World, name: str) -> None:
+    method, path, options = PROVOKING[name]
+    client = create_app(SIMULATION, world, OTHER_SETTINGS.get(name, DEFAULTS)).test_client()
+    shown = SIMULATION.control_contract.document.find(
+        f"/components/responses/{name}/content/application~1json/examples/documented/value"
+    )
+    assert client.open(f"/_simulator/{path}", method=method, **options).json == shown
+
+
+def test_errors_have_the_shape_of_the_apis() -> None:
+    for name in ("ErrorReport", "ErrorEntry", "ErrorDetails"):
+        stated = [
+            each.document.find(f"/components/schemas/{name}")
+            for each in (SIMULATION.contract, SIMULATION.control_contract)
+        ]
+        assert stated[0] == stated[1]
+
+
+def test_the_bounds_of_names_are_those_of_the_program() -> None:
+    parameters = SIMULATION.control_contract.document.find("/components/parameters")
+    assert {parameters[name]["schema"]["pattern"] for name in ("SnapshotName", "SandboxName")} == {
+        "^[A-Za-z0-9._-]{1,64}$"
+    }
+
+
+# Which names there are, and what fits together, no schema can say.
+GENERATION = """
+[generation]
+deterministic = true
+database = "none"
+max-examples = 15
+
+[checks]
+positive_data_acceptance.enabled = false
+"""
+APP = create_app(SIMULATION, settings=Settings(sandbox_limit=5, max_state=100_000))
+SCHEMA = schemathesis.openapi.from_wsgi("/_simulator/control.json", APP, config=SchemathesisConfig.from_str(GENERATION))
+
+
+@SCHEMA.parametrize()
+def test_made_up_requests_get_documented_answers(case: schemathesis.Case[Any]) -> None:
+    case.call_and_validate()
