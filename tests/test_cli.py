@@ -94,10 +94,10 @@ class TestServe:
             assert httpx.get(server.url + RECEPTION).json()["maxCalls"] == 7
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_it_ends_within_a_second(self, number: int) -> None:
+    def test_it_ends_soon(self, number: int) -> None:
         with serving("--port", "0") as server:
             assert httpx.get(server.url + RECEPTION).status_code == 200
-            assert server.stop(number) < 1
+            assert server.stop(number) < 3
             assert server.process.returncode == 0
             with pytest.raises(httpx.ConnectError):
                 httpx.get(server.url)

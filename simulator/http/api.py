@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from flask import request
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
@@ -17,6 +17,9 @@ from simulator.services.service import Handler
 from simulator.state.sandbox import Moment
 from simulator.state.world import Fork
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 
 class Api:
     """Answers the operations of a contract with their handlers."""
@@ -26,19 +29,19 @@ class Api:
         self.handlers = handlers
         self.credentials_required = credentials_required
 
-    def answer(self, call: Call) -> Response:
+    def answer(self, call: Call, environ: WSGIEnvironment) -> Response:
         """Answer a call: credentials, scope, then the operation itself (A-7)."""
-        operation, sandbox = call.operation, current_sandbox()
+        operation, sandbox = call.operation, current_sandbox(environ)
         if operation.secured:
             directory = sandbox.moment.world.directory
-            account = authenticate(request.environ, sandbox, directory, required=self.credentials_required)
-            visit_of(request.environ).account = account.name
+            account = authenticate(environ, sandbox, directory, required=self.credentials_required)
+            visit_of(environ).account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], call.path, directory)
         handler = self.handlers[operation.operation_id]
         headers: Mapping[str, str] = {}
         if operation.method == "GET":
-            body = _read(call, handler, sandbox.moment)
+            body = _read(call, handler, sandbox.moment, environ)
         else:
             with sandbox.transaction() as fork:
                 view = handler(call, fork)
@@ -47,9 +50,9 @@ class Api:
         return answered(body, operation.success, headers)
 
 
-def _read(call: Call, handler: Handler, moment: Moment) -> bytes:
+def _read(call: Call, handler: Handler, moment: Moment, environ: WSGIEnvironment) -> bytes:
     """The answer to a GET, which depends on the call and the world alone and is remembered with that world."""
-    operation, environ = call.operation, request.environ
+    operation = call.operation
     plain = operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")
     key = (operation.operation_id, *call.path.values(), environ.get("QUERY_STRING") if operation.query else None)
     body = moment.answers.get(key) if plain else None

@@ -7,6 +7,7 @@ import importlib.util
 import ipaddress
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, request, send_from_directory
 from werkzeug.exceptions import NotFound
@@ -28,6 +29,9 @@ from simulator.errors import (
 from simulator.http.errors import refuse
 from simulator.http.routes import Routes, answered
 from simulator.http.visit import Visit, visit_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 ROOT = "/_simulator/"
 READING = ("GET", "HEAD")
@@ -54,13 +58,13 @@ class ControlInterface:
         app.url_map.add(Rule(f"{ROOT}<path:rest>", endpoint=ROOT))
         app.view_functions[ROOT] = _switched_off
 
-    def answer(self, call: Call) -> Response:
+    def answer(self, call: Call, environ: WSGIEnvironment) -> Response:
         """Answer a call, if the caller may make it."""
-        visit, operation = visit_of(request.environ), call.operation
+        visit, operation = visit_of(environ), call.operation
         if operation.method not in READING:
-            self._check_caller(visit)
+            self._check_caller(visit, environ)
         if operation.secured:
-            self._check_token()
+            self._check_token(environ)
             # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
             _ = call.query
         address = f"http://{visit.host}{request.script_root}" if _HOST.fullmatch(visit.host) else None
@@ -72,7 +76,7 @@ class ControlInterface:
             raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
         return answered(view.data, operation.success, {}, _with_charset(view.media_type))
 
-    def _check_caller(self, visit: Visit) -> None:
+    def _check_caller(self, visit: Visit, environ: WSGIEnvironment) -> None:
         """Raise `ForeignCaller` if this may be a page of another origin, or of a name that was bent to us (S-2)."""
         name = _host_name(visit.host) if _HOST.fullmatch(visit.host) else ""
         if visit.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
@@ -81,7 +85,7 @@ class ControlInterface:
                 f"start the simulator with --allowed-host {name[:100] or 'NAME'}"
             )
             raise ForeignCaller(Fault("S-2", reason))
-        origin = request.environ.get("HTTP_ORIGIN")
+        origin = environ.get("HTTP_ORIGIN")
         if origin is not None and origin.lower() not in (
             f"http://{visit.host}".lower(),
             f"https://{visit.host}".lower(),
@@ -89,12 +93,12 @@ class ControlInterface:
             reason = f"pages of {origin[:100]!r} may not drive the simulator; only its own pages and programs may"
             raise ForeignCaller(Fault("S-2", reason))
 
-    def _check_token(self) -> None:
+    def _check_token(self, environ: WSGIEnvironment) -> None:
         """Raise `CredentialsRequired` or `InvalidCredentials` if the control token is needed and not there (S-2)."""
         wanted = self.settings.control_token
         if wanted is None:
             return
-        scheme, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             reason = "the simulator runs with --control-token: send that token as a bearer token"
             raise CredentialsRequired(Fault("S-2", reason))

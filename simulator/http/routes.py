@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("simulator.routes")
 
-Answering = Callable[[Call], Response]
+Answering = Callable[[Call, "WSGIEnvironment"], Response]
 """Answers the call of an operation, or raises a refusal."""
 
 
@@ -51,28 +52,30 @@ class Routes:
         except HTTPException:
             return None
         operation = self.contract.paths[template].get(method)
-        return None if operation is None or _path_fault(path, template, path) else (operation, parameters)
+        return None if operation is None or _path_fault(path, template) else (operation, parameters)
 
     def _rules(self) -> list[Rule]:
         return [Rule(path.replace("{", "<").replace("}", ">"), endpoint=path) for path in self.contract.paths]
 
     def _serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
-        visit = visit_of(request.environ)
+        # Taken once: each look at Flask's `request` costs as much as a function call.
+        environ = request.environ
+        visit = visit_of(environ)
         try:
-            operation = _operation(operations, request.environ)
+            operation = _operation(operations, environ)
             visit.operation = operation
             call = Call(
                 operation=operation,
                 path=path,
                 query_pairs=request.args.items(multi=True) if operation.query or operation.closed_query else (),
                 raw_body=visit.body,
-                content_type=request.environ.get("CONTENT_TYPE"),
-                content_encoding=request.environ.get("HTTP_CONTENT_ENCODING"),
-                media=_media(operation, request.environ.get("HTTP_ACCEPT")),
+                content_type=environ.get("CONTENT_TYPE"),
+                content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
+                media=_media(operation, environ.get("HTTP_ACCEPT")),
             )
-            return self.answer(call)
+            return self.answer(call, environ)
         except Refusal as refusal:
-            return _refuse(visit.operation, request.environ, refusal)
+            return _refuse(visit.operation, environ, refusal)
         except ContractBreach as breach:
             logger.exception("the contract was about to be broken")
             return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
@@ -90,9 +93,11 @@ def _operation(operations: Mapping[str, Operation], environ: WSGIEnvironment) ->
     """The operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
     method = environ["REQUEST_METHOD"]
     template = next(iter(operations.values())).path
-    fault = _path_fault(environ["PATH_INFO"], template, f"{request.script_root}{request.path}")
+    path = environ["PATH_INFO"]
+    fault = _path_fault(path, template)
     if fault is not None:
-        raise UnknownPath(Fault("G-1", fault))
+        right = re.sub("/+", "/", request.path.rstrip("/")) + ("/" if template.endswith("/") else "")
+        raise UnknownPath(Fault("G-1", f"{fault}: {request.script_root}{right}"))
     operation = operations.get(method)
     if operation is None:
         reason = f"{method} is not documented here; documented: {', '.join(operations)}"
@@ -100,12 +105,12 @@ def _operation(operations: Mapping[str, Operation], environ: WSGIEnvironment) ->
     return operation
 
 
-def _path_fault(path: str, template: str, full_path: str) -> str | None:
+def _path_fault(path: str, template: str) -> str | None:
     """What is wrong with the slashes of a path that Flask takes for one of the template."""
     if "//" in path or (path.endswith("/") and not template.endswith("/")):
         return "the path has a slash too many"
     if template.endswith("/") and not path.endswith("/"):
-        return f"the slash at the end is missing: {full_path}/"
+        return "the slash at the end is missing"
     return None
 
 

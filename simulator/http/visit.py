@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flask import request
-
 from simulator.contract.operation import Operation
 from simulator.errors import Refusal
 from simulator.state.faults import InjectedFault
@@ -56,9 +54,9 @@ def visit_of(environ: WSGIEnvironment) -> Visit:
     return visit
 
 
-def current_sandbox() -> Sandbox:
-    """The sandbox of the present call of the simulated API."""
-    sandbox = visit_of(request.environ).sandbox
+def current_sandbox(environ: WSGIEnvironment) -> Sandbox:
+    """The sandbox of a call of the simulated API."""
+    sandbox = visit_of(environ).sandbox
     if sandbox is None:
         raise LookupError("the control interface has no sandbox of its own")
     return sandbox

@@ -28,11 +28,15 @@ _IN_TEXT = re.compile(
     rf"""((?:{_WORDS})[\w-]*["'\\\s]*[=:]["'\\\s]*|\b(?:bearer|basic)[\s.]+(?!token\b))[^\s&;,"'\\}}/]+""",
     re.IGNORECASE,
 )
+_SCHEME = re.compile("bearer|basic", re.IGNORECASE)
 _USER_INFO = re.compile(r"//[^/@\s]*@")
 
 
 def without_secrets(text: str) -> str:
     """A text, with whatever follows the name of a secret redacted."""
+    # Most texts hold no sign that could follow such a name; the search proper takes ten times as long.
+    if "=" not in text and ":" not in text and not _SCHEME.search(text):
+        return text
     return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
 
 
