@@ -66,6 +66,20 @@ class Origin(click.ParamType[str]):
         return str(value)
 
 
+class Host(click.ParamType[str]):
+    """The name or address of a host, without a port, or `*` for any."""
+
+    name = "host"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name; its case does not count."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|\*", value):
+            self.fail(
+                f"{value!r} is no host; write it like simulator, without scheme and port, or * for any", param, ctx
+            )
+        return str(value).lower()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="apio-simulator", message="%(prog)s %(version)s")
 def main() -> None:
@@ -93,7 +107,11 @@ def main() -> None:
 @option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
 @option("--control-token", default=None, help="The bearer token that the control interface demands.")
 @option(
-    "--allowed-host", "allowed_hosts", multiple=True, help="A name under which it may be driven; none: the loopback's."
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    type=Host(),
+    help="A name under which it may be driven; none: the loopback's.",
 )
 @limit("--max-state", "The largest body of the control interface, in bytes.", least=1)
 @limit("--max-depth", "How deeply such a body may be nested.", least=8)
@@ -110,7 +128,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     from simulator.server import LARGEST_BODY, AddressUnavailable, Server, run_until_stopped
 
     configure_logging(log_format)
-    names = tuple(map(str.lower, options.pop("allowed_hosts")))
+    names = options.pop("allowed_hosts")
     control = not options.pop("no_control")
     settings = Settings(allowed_hosts=(*names, *_own_names(host)), control=control, **options)
     try:
@@ -193,6 +211,8 @@ def requests(follow: bool, **server: Any) -> None:
             for entry in entries:
                 click.echo(_request_line(entry))
             if not follow:
+                if not entries:
+                    click.echo(f"apio-simulator: no calls in the sandbox {server['sandbox']!r}", err=True)
                 return
             query |= {"since": entries[-1]["id"]} if entries else {}
             time.sleep(FOLLOW_SECONDS)
@@ -220,8 +240,9 @@ def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Clien
     """A client of the server; what goes wrong with it ends the command with a message, Ctrl-C ends it without one."""
     from simulator.client import Client, Refused, Unreachable
 
-    if not re.match(r"https?://", url):
-        raise click.UsageError(f"{url!r} is no address of a server; write it like {DEFAULT_URL}")
+    if not re.fullmatch(r"https?://[^/]+/?", url):
+        message = f"{url!r} is no address of a server; write it like {DEFAULT_URL}, and name a sandbox with --sandbox"
+        raise click.UsageError(message)
     try:
         yield Client(url, sandbox, control_token)
     except (Unreachable, Refused) as failure:

@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "state": {"directory", "document", "settings"},
     "services": {"contract", "directory", "errors", "state"},
     "fixtures": {"contract", "directory", "document", "errors", "services", "state"},
-    "control": {"contract", "document", "errors", "fixtures", "services", "settings", "state"},
+    "control": {"contract", "directory", "document", "errors", "fixtures", "services", "settings", "state"},
     "http": {"contract", "control", "directory", "errors", "services", "settings", "state"},
     "log": set(),
     "server": {"contract", "errors", "http"},

@@ -164,7 +164,7 @@ class TestCommands:
         assert (result.returncode, result.stdout) == (1, "")
         assert result.stderr == f"apio-simulator: no simulator answers at {nobody}: [Errno 111] Connection refused\n"
 
-    @pytest.mark.parametrize("url", ["127.0.0.1:4080", "file:///etc/passwd", ""])
+    @pytest.mark.parametrize("url", ["127.0.0.1:4080", "file:///etc/passwd", "", "http://127.0.0.1:4080/_sandboxes/x"])
     def test_an_address_that_is_none_is_a_mistake(self, url: str) -> None:
         result = run("reset", "--url", url)
         assert result.returncode == 2

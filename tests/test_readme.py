@@ -97,12 +97,12 @@ def test_the_recipe_for_pytest_gives_every_test_its_own_sandbox(server: str, tmp
     (recipe,) = blocks("python")
     (tmp_path / "conftest.py").write_text(recipe, encoding="utf-8")
     (tmp_path / "test_suite.py").write_text(
-        "import pytest\n"
+        "import httpx, pytest\n"
         "@pytest.mark.parametrize('number', range(8))\n"
         "def test_it(api, number):\n"
-        "    path = 'tenants/foo/groups/foogroup/services/call_capacities/'\n"
-        "    assert len(api.get(path).json()['call_capacities']) == 2\n"
-        "    assert api.delete(path + 'Reception/').status_code == 200\n",
+        "    path = api + '/api/v1/tenants/foo/groups/foogroup/services/call_capacities/'\n"
+        "    assert len(httpx.get(path).json()['call_capacities']) == 2\n"
+        "    assert httpx.delete(path + 'Reception/').status_code == 200\n",
         encoding="utf-8",
     )
     done = bash(f"cd {tmp_path} && python -m pytest -q -n 2 -p no:cacheprovider", APIO_SIMULATOR_URL=server)

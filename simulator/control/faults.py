@@ -10,6 +10,7 @@ import orjson
 from simulator.contract.contract import Contract
 from simulator.contract.operation import View
 from simulator.control.call import ControlCall, ControlHandler
+from simulator.directory import Directory
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
 
@@ -28,7 +29,8 @@ def inject_fault(it: ControlCall) -> object:
         faults.append(Fault("S-3", f"an injected body has at most {settings.max_body} bytes", "/body"))
     if faults:
         raise RuleViolation(*faults)
-    warnings = tuple(_warnings(attributes, it.control.contract))
+    directory = sandbox.moment.world.directory
+    warnings = (*_warnings(attributes, it.control.contract), *_warnings_of_ids(attributes, directory))
     fault = sandbox.faults.add(
         lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes), settings.fault_limit
     )
@@ -86,6 +88,24 @@ def _warnings(attributes: dict[str, Any], contract: Contract) -> Iterator[str]:
         yield f"no operation documents the status {status}"
     elif silent:
         yield f"the status {status} is not documented by {', '.join(silent)}"
+
+
+def _warnings_of_ids(attributes: dict[str, Any], directory: Directory) -> Iterator[str]:
+    """What the fault is narrowed down to and is not there at present; it may come later."""
+    tenants = [each for each in directory.tenants.values() if attributes.get("tenant_id") in (None, each.tenant_id)]
+    groups = [
+        group
+        for tenant in tenants
+        for group in tenant.groups.values()
+        if attributes.get("group_id") in (None, group.group_id)
+    ]
+    user_id = attributes.get("user_id")
+    if not tenants:
+        yield f"there is no tenant {attributes['tenant_id']!r} at present"
+    elif not groups:
+        yield f"there is no group {attributes.get('group_id')!r} at present"
+    elif user_id is not None and not any(directory.find_user(group.users, user_id) for group in groups):
+        yield f"there is no user {user_id!r} at present"
 
 
 HANDLERS: dict[str, ControlHandler] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from simulator.contract.operation import YAML, Content
 from simulator.control.call import ControlCall, ControlHandler, moment_text
@@ -11,6 +12,7 @@ from simulator.control.patch import patched_world
 from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
+from simulator.state.world import World
 
 PATCH_ATTEMPTS = 10
 """How often a patch is tried anew when the state changed meanwhile, before it keeps others from changing it."""
@@ -40,16 +42,19 @@ def replace_state(it: ControlCall) -> object:
 
 
 def patch_state(it: ControlCall) -> object:
-    """PATCH state: a merge patch of the world's fixture (S-4, EX-17)."""
+    """PATCH state: a merge patch of the world's fixture, and what it changed (S-4, EX-17)."""
     patch, sandbox, fixtures = it.body, it.sandbox, it.control.fixtures
     # Outside the lock, for it may take long: calls of the API that wait for the lock hold the threads of all.
     for _ in range(PATCH_ATTEMPTS):
         moment = sandbox.moment
-        if sandbox.replace(moment, patched_world(moment.world, patch, fixtures)):
-            return None
-    with sandbox.transaction() as fork:
-        fork.world = patched_world(fork.world, patch, fixtures)
-    return None
+        before, after = moment.world, patched_world(moment.world, patch, fixtures)
+        if sandbox.replace(moment, after):
+            break
+    else:
+        with sandbox.transaction() as fork:
+            before, after = fork.world, patched_world(fork.world, patch, fixtures)
+            fork.world = after
+    return {"changes": _changes(it, before, after)}
 
 
 def get_diff(it: ControlCall) -> object:
@@ -58,8 +63,7 @@ def get_diff(it: ControlCall) -> object:
     sandbox = it.sandbox
     before = sandbox.seed if since == SEED else _snapshot(sandbox, since).moment.world
     after = sandbox.moment.world
-    changes = [] if before is after else list(differences(*it.control.fixtures.contents_that_differ(before, after)))
-    return {"since": since, "changes": changes}
+    return {"since": since, "changes": _changes(it, before, after)}
 
 
 def list_snapshots(it: ControlCall) -> object:
@@ -120,6 +124,12 @@ def drop_sandbox(it: ControlCall) -> object:
         known = [each.name for each in it.control.sandboxes.all()]
         raise UnknownResource(Fault("G-17", f"there is no sandbox {name[:100]!r}", asked=name, known=known))
     return None
+
+
+def _changes(it: ControlCall, before: World, after: World) -> list[dict[str, Any]]:
+    if before is after:
+        return []
+    return list(differences(*it.control.fixtures.contents_that_differ(before, after)))
 
 
 def _snapshot(sandbox: Sandbox, name: str) -> Snapshot:

@@ -6,6 +6,7 @@ import hmac
 import importlib.util
 import ipaddress
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,11 @@ from simulator.errors import (
     Fault,
     ForeignCaller,
     InvalidCredentials,
+    Refusal,
     UnknownPath,
 )
 from simulator.http.errors import refuse
+from simulator.http.explanation import nearest_to
 from simulator.http.routes import Routes, answered
 from simulator.http.visit import Visit, visit_of
 
@@ -69,7 +72,12 @@ class ControlInterface:
             _ = call.query
         address = f"http://{visit.host}{request.script_root}" if _HOST.fullmatch(visit.host) else None
         it = ControlCall(control=self.control, call=call, sandbox_name=visit.sandbox_name, address=address)
-        view = HANDLERS[operation.operation_id](it)
+        try:
+            view = HANDLERS[operation.operation_id](it)
+        except Refusal as refusal:
+            # No journal will explain this one.
+            refusal.faults = tuple(map(_with_hint, refusal.faults))
+            raise
         if not isinstance(view, Content):
             return answered(operation.render(view), operation.success, {})
         if view.media_type not in operation.media:
@@ -104,6 +112,11 @@ class ControlInterface:
             raise CredentialsRequired(Fault("S-2", reason))
         if not hmac.compare_digest(token.strip().encode("latin-1"), wanted.encode()):
             raise InvalidCredentials(Fault("S-2", "the bearer token is not that of --control-token"))
+
+
+def _with_hint(fault: Fault) -> Fault:
+    nearest = nearest_to(fault)
+    return fault if nearest is None else replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?")
 
 
 def _host_name(host: str) -> str:

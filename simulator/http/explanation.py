@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
-from itertools import islice
+from itertools import islice, takewhile
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
@@ -57,20 +57,29 @@ class Explanations:
         return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}"
 
     def _nearest_operations(self, path: str) -> str:
-        asked = path[:LONGEST_PATH]
-        candidates = {_filled(template, asked): template for template in self.contract.paths}
-        nearest = max(candidates, key=lambda candidate: SequenceMatcher(None, candidate, asked).ratio())
-        methods = self.contract.paths[candidates[nearest]]
-        calls = ", ".join(f"{method} ({operation.operation_id})" for method, operation in methods.items())
+        segments = path[:LONGEST_PATH].split("/")
+        base = _shared_beginning([template.split("/") for template in self.contract.paths])
+        tries = [segments] if segments[: len(base)] == base else [segments, [*base, *filter(None, segments), ""]]
+        asked, template = max(
+            ((each, template) for each in tries for template in self.contract.paths),
+            key=lambda pair: _likeness(pair[0], pair[1]),
+        )
+        calls = ", ".join(f"{method} ({each.operation_id})" for method, each in self.contract.paths[template].items())
+        nearest = without_secrets("/".join(_filled(template, asked)))
         return f"The nearest path that there is: {nearest} with {calls}."
+
+
+def nearest_to(fault: Fault) -> str | None:
+    """The existing name that was probably meant, where a fault is about a name that does not exist."""
+    asked = fault.asked
+    if asked is None and fault.known and fault.pointer:
+        asked = fault.pointer.rpartition("/")[2]
+    return _nearest_name(asked, fault.known) if asked else None
 
 
 def _fault_line(fault: Fault) -> str:
     place = f"At {fault.pointer}: " if fault.pointer else ""
-    asked = fault.asked
-    if asked is None and fault.known and fault.pointer:
-        asked = fault.pointer.rpartition("/")[2]
-    nearest = _nearest_name(asked, fault.known) if asked else None
+    nearest = nearest_to(fault)
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
     return f"{without_secrets(place + reason.removesuffix('.'))}.{hint}"
@@ -92,10 +101,21 @@ def _basis(basis: Collection[str]) -> str:
     return f"{', '.join(known)}, in part assumed by the simulator" if known else "assumed by the simulator"
 
 
-def _filled(template: str, asked: str) -> str:
-    """The template with what stands in the asked path at the places of its parameters."""
-    segments = asked.split("/")
-    return "/".join(
-        segments[i] if part.startswith("{") and i < len(segments) and segments[i] else part
-        for i, part in enumerate(template.split("/"))
-    )
+def _shared_beginning(lists: list[list[str]]) -> list[str]:
+    return [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*lists, strict=False))]
+
+
+def _likeness(asked: list[str], template: str) -> tuple[int, float]:
+    """How much of the asked path is in the template: in whole segments, and then in letters."""
+    filled = _filled(template, asked)
+    blocks = SequenceMatcher(None, filled, asked, autojunk=False).get_matching_blocks()
+    letters = SequenceMatcher(None, "/".join(filled), "/".join(asked), autojunk=False).ratio()
+    return sum(block.size for block in blocks), letters
+
+
+def _filled(template: str, asked: list[str]) -> list[str]:
+    """The template's segments, with what stands in an asked path of as many at the places of its parameters."""
+    parts = template.split("/")
+    if len(parts) != len(asked):
+        return parts
+    return [one if part.startswith("{") and one else part for part, one in zip(parts, asked, strict=True)]

@@ -52,6 +52,19 @@ def test_every_error_that_the_contract_shows_is_what_is_answered(world: World, n
     assert client.open(f"/_simulator/{path}", method=method, **options).json == shown
 
 
+@pytest.mark.parametrize(("path", "method", "status"), [("faults", "post", 201), ("state", "patch", 200)])
+def test_a_success_that_the_contract_shows_is_what_is_answered(
+    world: World, path: str, method: str, status: int
+) -> None:
+    client = create_app(SIMULATION, world).test_client()
+    here = f"/paths/~1_simulator~1{path}/{method}"
+    example = "content/application~1json/examples/documented/value"
+    asked = SIMULATION.control_contract.document.find(f"{here}/requestBody/{example}")
+    shown = SIMULATION.control_contract.document.find(f"{here}/responses/{status}/{example}")
+    response = client.open(f"/_simulator/{path}", method=method.upper(), json=asked)
+    assert (response.status_code, response.json) == (status, shown)
+
+
 def test_errors_have_the_shape_of_the_apis() -> None:
     for name in ("ErrorReport", "ErrorEntry", "ErrorDetails"):
         stated = [

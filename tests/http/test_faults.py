@@ -285,6 +285,23 @@ class TestArranging:
         assert said.startswith(warning)
 
     @pytest.mark.parametrize(
+        ("ids", "warnings"),
+        [
+            ({"tenantId": "nix"}, ["there is no tenant 'nix' at present"]),
+            ({"tenantId": "foo", "groupId": "brussels"}, ["there is no group 'brussels' at present"]),
+            ({"groupId": "brussels", "userId": "foouser"}, ["there is no user 'foouser' at present"]),
+            ({"groupId": "foogroup", "userId": "foouser"}, []),
+            ({"userId": "user_1"}, []),
+        ],
+    )
+    def test_an_id_that_is_not_there_is_warned_of(self, api: Api, ids: dict[str, str], warnings: list[str]) -> None:
+        assert inject(api, delayMs=1, **ids)["warnings"] == warnings
+
+    def test_a_name_that_was_probably_meant_is_said_at_once(self, api: Api) -> None:
+        response = api.control("POST", "faults", {"operationId": "getalerting", "status": 500})
+        assert "did you mean 'getAlerting'?" in response.text
+
+    @pytest.mark.parametrize(
         ("fault", "refused"),
         [
             ({"operationId": "getAlertin", "status": 500}, {("S-6", "/operationId")}),

@@ -81,6 +81,25 @@ class TestEntries:
         assert said in explanation
         assert explanation.count("Rule ") == len({rule for rule, _ in faults(response)})
 
+    @pytest.mark.parametrize(
+        ("path", "nearest"),
+        [
+            (
+                "/tenants/foo/groups/g/services/call_capacities/",
+                "/api/v1/tenants/foo/groups/g/services/call_capacities/ with",
+            ),
+            (
+                "/api/v1/call_capacities/Reception/",
+                "/api/v1/tenants/{tenant_id}/groups/{group_id}/services/call_capacities/",
+            ),
+            ("/api/v1/logon/", "/api/v1/login/ with POST (login)."),
+            ("/", "with"),
+        ],
+    )
+    def test_the_nearest_path_is_one_that_the_asked_one_resembles(self, api: Api, path: str, nearest: str) -> None:
+        said = entry_of(api, api.client.get(api.root + path))["explanation"]
+        assert f"The nearest path that there is: {nearest if nearest != 'with' else ''}" in said
+
     def test_what_is_assumed_is_called_so(self, api: Api) -> None:
         said = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", {"unknown": 1}))["explanation"]
         assert "Rule G-4 (assumed by the simulator)" in said
