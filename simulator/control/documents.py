@@ -64,7 +64,7 @@ def _as_json(text: str) -> bytes:
 
 def _served(contract: Contract, *, required: bool) -> str:
     secured = sum(operation.secured for operation in contract.operations.values())
-    for text, count in ((f"url: {SERVER}\n", 1), (OPTIONAL, secured)):
+    for text, count in ((SERVER, 1), (OPTIONAL, secured)):
         if contract.text.count(text) != count:
             message = f"must hold {text!r} {count} times, for the served contract to replace"
             raise BrokenDocument([contract.document.problem("", message)])
