@@ -25,6 +25,7 @@ PREFIX = "APIO_SIMULATOR_"
 DEFAULT_PORT = 4080
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 FOLLOW_SECONDS = 0.5
+EVERY_REQUEST = 10**9
 REPORTS = ("text", "json", "junit", "html")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,12 +73,12 @@ class Host(click.ParamType[str]):
     name = "host"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the name; its case does not count."""
-        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|\*", value):
+        """Check the name."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\*", value):
             self.fail(
                 f"{value!r} is no host; write it like simulator, without scheme and port, or * for any", param, ctx
             )
-        return str(value).lower()
+        return str(value)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -205,7 +206,7 @@ def state(output: Path | None, **server: Any) -> None:
 def requests(follow: bool, **server: Any) -> None:
     """Show the calls that a sandbox got, and why it refused some."""
     with _client(**server) as client:
-        query: dict[str, object] = {"limit": DEFAULTS.journal_limit}
+        query: dict[str, object] = {"limit": EVERY_REQUEST}
         while True:
             entries = client.get("requests", query)["requests"]
             for entry in entries:
@@ -262,9 +263,9 @@ def _request_line(entry: dict[str, Any]) -> str:
 def _own_names(host: str) -> tuple[str, ...]:
     """The address to listen at, as a name under which the server may be driven, unless it stands for all addresses."""
     try:
-        return () if ipaddress.ip_address(host).is_unspecified else (host.lower(),)
+        return () if ipaddress.ip_address(host).is_unspecified else (host,)
     except ValueError:
-        return (host.lower(),) if host else ()
+        return (host,) if host else ()
 
 
 def fail(problem: object) -> NoReturn:

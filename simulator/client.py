@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
@@ -24,21 +25,22 @@ class Refused(Exception):
     """The simulator refused the call; the message holds its reasons."""
 
 
+@dataclass(frozen=True, slots=True)
 class Client:
     """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds."""
 
-    def __init__(self, url: str, sandbox: str = "default", token: str | None = None, timeout: float = 10.0) -> None:
-        self.url = url.rstrip("/")
-        self.root = f"{self.url}/_sandboxes/{quote(sandbox, safe='')}/_simulator/"
-        self.token = token
-        self.timeout = timeout
+    url: str
+    sandbox: str = "default"
+    token: str | None = None
+    timeout: float = 10.0
 
     def call(
         self, method: str, path: str, query: Mapping[str, object] | None = None, accept: str = "application/json"
     ) -> bytes:
         """The body of the answer. Raises `Unreachable` or `Refused`."""
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        address = f"{self.root}{path}{'?' + urlencode(query) if query else ''}"
+        root = f"{self.url.rstrip('/')}/_sandboxes/{quote(self.sandbox, safe='')}/_simulator/"
+        address = f"{root}{path}{'?' + urlencode(query) if query else ''}"
         try:
             request = Request(address, method=method, headers=headers)  # noqa: S310  # any address the user gives
             with _opener.open(request, timeout=self.timeout) as answer:
@@ -62,9 +64,9 @@ class Client:
         """Wait until the server is healthy, so long at most, and return its version. Raises `Unreachable`."""
         end = time.monotonic() + seconds
         while True:
-            self.timeout = max(0.05, min(2.0, end - time.monotonic()))
+            attempt = replace(self, timeout=max(0.05, min(2.0, end - time.monotonic())))
             try:
-                health = self.get("health")
+                health = attempt.get("health")
                 if not isinstance(health, dict) or health.get("status") != "ok":
                     raise Unreachable(f"what answers at {self.url} is no simulator")
                 return str(health.get("version"))

@@ -42,7 +42,7 @@ class MalformedRequest(Refusal):
 
 
 class MalformedBody(Refusal):
-    """The body is not a JSON object in UTF-8 (G-2)."""
+    """The body is not an object in the operation's media type and in UTF-8 (G-2)."""
 
 
 class InvalidAttribute(Refusal):
@@ -78,11 +78,11 @@ class ForeignCaller(Refusal):
 
 
 class UnknownPath(Refusal):
-    """No operation has this path (G-1)."""
+    """No operation has this path (G-1), or it cannot be read (G-16, G-17), or it is switched off (S-2)."""
 
 
 class UnknownResource(Refusal):
-    """A tenant, group, user, capacity or criterion of the path does not exist (G-9, EX-14)."""
+    """What the path names does not exist: a tenant, a group, a user, a capacity (G-9), a snapshot and so on."""
 
 
 class ServiceNotAssigned(Refusal):
@@ -98,7 +98,7 @@ class MethodNotAllowed(Refusal):
 
 
 class NotAcceptable(Refusal):
-    """The client's `Accept` rules JSON out (G-10)."""
+    """The client's `Accept` rules out what the operation answers (G-10)."""
 
 
 class BodyTooLarge(Refusal):
@@ -110,7 +110,7 @@ class HeaderTooLarge(Refusal):
 
 
 class UnsupportedContentType(Refusal):
-    """The body's content type is not JSON (G-3)."""
+    """The body's content type is none that the operation takes (G-3)."""
 
 
 class ContractBreach(Exception):

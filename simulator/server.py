@@ -103,6 +103,7 @@ class Server:
             time.sleep(0.005)
         self._in_loop(lambda: wasyncore.close_all(self._server._map))
         self._thread.join(GRACE_SECONDS)
+        self._parking.close()
 
     def _channels(self) -> list[Any]:
         return list(self._server.active_channels.values())
@@ -152,12 +153,23 @@ class _Parking:
             self._due[resume] = time.monotonic() + seconds
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="apio-simulator-delays", daemon=True).start()
+                threading.Thread(target=_run, args=(self._loop,), name="apio-simulator-delays", daemon=True).start()
         self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._resume, resume)
+
+    def close(self) -> None:
+        """End the loop; who still waits is forgotten."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _resume(self, resume: Callable[[], object]) -> None:
         resume()
         del self._due[resume]
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 _DELAYED = "simulator.delayed"

@@ -63,7 +63,8 @@ def stranger() -> Iterator[str]:
 class TestWait:
     def test_it_ends_with_0_when_the_server_is_healthy(self, server: str) -> None:
         assert run("wait", "--url", server).returncode == 0
-        assert run("wait", APIO_SIMULATOR_URL=server).returncode == 0
+        assert run("wait", APIO_SIMULATOR_URL=f"{server}/").returncode == 0
+        assert run("wait", "--url", server, http_proxy="http://127.0.0.1:9", NO_PROXY="").returncode == 0
 
     def test_it_waits_for_a_server_that_is_still_to_come(
         self, simulation: Simulation, world: World, nobody: str
@@ -80,10 +81,10 @@ class TestWait:
         result = run("wait", "--url", nobody, "--timeout", "0.3")
         assert (result.returncode, result.stdout) == (1, "")
         assert result.stderr == f"apio-simulator: no simulator answers at {nobody}: [Errno 111] Connection refused\n"
-        result = run("wait", "--url", stranger, "--timeout", "0.3")
+        result = run("wait", "--url", f"{stranger}/", "--timeout", "2")
         assert (result.returncode, result.stderr) == (
             1,
-            f"apio-simulator: what answers at {stranger} is no simulator\n",
+            f"apio-simulator: what answers at {stranger}/ is no simulator\n",
         )
 
     def test_it_does_not_load_the_simulator(self) -> None:

@@ -70,6 +70,11 @@ class Operation:
             return None
         return tuple(str(field.data_key) for field in self.body.fields.values() if not isinstance(field, Secret))
 
+    def body_media(self, content_type: str | None) -> str:
+        """The media type of a body, by its content type; without one it is the first that is documented (G-3)."""
+        media = (content_type or self.body_types[0]).partition(";")[0].strip().lower()
+        return JSON if media == _QUOTED_JSON else media
+
     def read_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """The documented query parameters by their Python names; undocumented ones count for nothing.
 
@@ -102,8 +107,8 @@ class Operation:
         """
         if self.body is None or (not self.body_required and not raw.strip()):
             return {}
-        media = (content_type or self.body_types[0]).partition(";")[0].strip().lower()
-        if (JSON if media == _QUOTED_JSON else media) not in self.body_types:
+        media = self.body_media(content_type)
+        if media not in self.body_types:
             reason = f"the content type {shown(content_type)} is not {' or '.join(self.body_types)}; send that, or none"
             raise UnsupportedContentType(Fault("G-3", reason))
         if content_encoding and content_encoding.lower() != "identity":

@@ -72,7 +72,7 @@ class ControlCall:
         if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
         problems: list[str] = []
-        if body and not (self.call.content_type or "").startswith(YAML):
+        if body and self.call.operation.body_media(self.call.content_type) != YAML:
             json.loads(self.call.raw_body(), object_pairs_hook=lambda pairs: problems.extend(_key_problems(pairs)))
         if problems:
             raise MalformedBody(*(Fault("S-4", problem) for problem in problems[:MOST_PROBLEMS]))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from simulator.contract.operation import Operation
 from simulator.control.call import ControlCall, ControlHandler
-from simulator.state.coverage import Coverage
 
 
 def get_coverage(it: ControlCall) -> object:
     """GET coverage (S-8)."""
     coverage = it.sandbox.coverage
-    operations = [_operation_view(each, coverage) for each in it.control.contract.operations.values()]
+    statuses, rules = coverage.statuses.copy(), coverage.rules.copy()
+    operations = [_operation_view(each, statuses, rules) for each in it.control.contract.operations.values()]
     documented = [status for each in operations for status in each["statuses"].values() if status["documented"]]
     return {
         "sandbox": it.sandbox_name,
@@ -30,10 +31,12 @@ def get_coverage(it: ControlCall) -> object:
     }
 
 
-def _operation_view(operation: Operation, coverage: Coverage) -> dict[str, Any]:
+def _operation_view(
+    operation: Operation, statuses: Mapping[tuple[str, int | None], int], refusals: Mapping[tuple[str, str], int]
+) -> dict[str, Any]:
     operation_id = operation.operation_id
-    hits = {status: n for (each, status), n in coverage.statuses.copy().items() if each == operation_id}
-    rules = {rule: n for (each, rule), n in coverage.rules.copy().items() if each == operation_id}
+    hits = {status: n for (each, status), n in statuses.items() if each == operation_id}
+    rules = {rule: n for (each, rule), n in refusals.items() if each == operation_id}
     return {
         "operation_id": operation_id,
         "method": operation.method,

@@ -149,7 +149,7 @@ def _sandbox_view(sandbox: Sandbox) -> object:
     return {
         "name": sandbox.name,
         "created_at": moment_text(sandbox.created_at),
-        "age_seconds": int(time.time() - sandbox.created_at),
+        "age_seconds": max(0, int(time.time() - sandbox.created_at)),
         "requests": sandbox.requests,
         "size": {
             "tenants": len(tenants),

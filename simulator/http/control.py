@@ -31,12 +31,11 @@ from simulator.errors import (
 from simulator.http.errors import refuse
 from simulator.http.explanation import nearest_to
 from simulator.http.routes import Routes, answered
-from simulator.http.visit import Visit, visit_of
+from simulator.http.visit import CONTROL, Visit, visit_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-ROOT = "/_simulator/"
 READING = ("GET", "HEAD")
 HEALTH = "/_simulator/health"
 
@@ -55,11 +54,11 @@ class ControlInterface:
         """Give the app the interface's paths; where it is switched off, that of the health alone (S-2)."""
         if self.settings.control:
             self.routes.register(app)
-            app.add_url_rule(f"{ROOT}docs/<path:asset>", view_func=_asset, methods=["GET"])
+            app.add_url_rule(f"{CONTROL}docs/<path:asset>", view_func=_asset, methods=["GET"])
             return
         self.routes.register(app, only=HEALTH)
-        app.url_map.add(Rule(f"{ROOT}<path:rest>", endpoint=ROOT))
-        app.view_functions[ROOT] = _switched_off
+        app.url_map.add(Rule(f"{CONTROL}<path:rest>", endpoint=CONTROL))
+        app.view_functions[CONTROL] = _switched_off
 
     def answer(self, call: Call, environ: WSGIEnvironment) -> Response:
         """Answer a call, if the caller may make it."""

@@ -17,7 +17,7 @@ from simulator.state.redaction import without_secrets
 MOST_FAULTS = 10
 MOST_NAMES = 1_000
 """Among how many names the nearest one is looked for: a refusal must not become slow in a large world."""
-LONGEST_PATH = 300
+LONGEST_ASKED = 300
 
 
 class Explanations:
@@ -44,7 +44,9 @@ class Explanations:
         """What an injected fault did."""
         if fault.abort == "close":
             return f"The injected fault {fault.id} closed the connection; nothing was done. {self._rule_line('S-6')}"
-        if fault.status is None:
+        if fault.status is None and fault.abort is None:
+            done = f"delayed the call by {fault.delay_ms} ms"
+        elif fault.status is None:
             done = "broke the answer off half way; the operation was carried out"
         elif fault.abort == "truncate":
             done = f"answered {fault.status} in the place of the operation and broke the answer off half way"
@@ -57,7 +59,7 @@ class Explanations:
         return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}"
 
     def _nearest_operations(self, path: str) -> str:
-        segments = path[:LONGEST_PATH].split("/")
+        segments = path[:LONGEST_ASKED].split("/")
         base = _shared_beginning([template.split("/") for template in self.contract.paths])
         tries = [segments] if segments[: len(base)] == base else [segments, [*base, *filter(None, segments), ""]]
         asked, template = max(
@@ -90,7 +92,7 @@ def _nearest_name(asked: str, known: Collection[str]) -> str | None:
     by_folded = {name.casefold(): name for name in names}
     # A user id is often given without its domain; that part says nothing about how near two ids are.
     by_folded.update({folded.partition("@")[0]: name for folded, name in list(by_folded.items())})
-    nearest = get_close_matches(asked.casefold()[:LONGEST_PATH], by_folded, n=1)
+    nearest = get_close_matches(asked.casefold()[:LONGEST_ASKED], by_folded, n=1)
     return by_folded[nearest[0]] if nearest else None
 
 

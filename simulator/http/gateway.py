@@ -21,7 +21,7 @@ from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, Unknow
 from simulator.http.errors import injected_report, no_content, refuse
 from simulator.http.recording import Headers, Recorder, path_text
 from simulator.http.routes import Routes, answered
-from simulator.http.visit import VISIT, ConnectionAborted, Delayed, Visit
+from simulator.http.visit import CONTROL, VISIT, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.redaction import without_secrets
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("simulator.requests")
 
 PREFIX = "/_sandboxes/"
-CONTROL = "/_simulator/"
 REQUEST_ID = "X-Simulator-Request-Id"
 FAULT_ID = "X-Simulator-Fault"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, Allow, Retry-After, WWW-Authenticate"
@@ -96,7 +95,7 @@ class Gateway:
 
         Raises `UnknownPath` where the sandbox's name is none (G-17) or the path cannot be read (G-16).
         """
-        # Flask refuses every request whose Host header it dislikes; only the control interface needs to know the host.
+        # Flask refuses every request whose Host header it dislikes; what the host is good for is looked at elsewhere.
         visit.host = environ.pop("HTTP_HOST", "")
         name = visit.sandbox_name
         if visit.asked.startswith(PREFIX):
@@ -158,6 +157,8 @@ class Gateway:
             raise ConnectionAborted
         status, headers, body = _run(app, environ)
         headers += [(REQUEST_ID, visit.id), *self._cors_headers(environ, visit)]
+        if visit.fault is not None:
+            headers.append((FAULT_ID, visit.fault.id))
         self.recorder.record(environ, visit, int(status[:3]), (headers, body))
         _log(environ, visit, int(status[:3]))
         if abort == "truncate":
@@ -229,7 +230,7 @@ def _injected_answer(fault: InjectedFault, status: int) -> Response:
     if status not in WITHOUT_BODY:
         body = orjson.dumps(injected_report(fault.id, status) if fault.body is None else fault.body)
     line = f"{status} {HTTP_STATUS_CODES.get(status, 'Injected')}"
-    response = answered(body, line, {FAULT_ID: fault.id})
+    response = answered(body, line, {})
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response
@@ -262,6 +263,6 @@ def _log(environ: WSGIEnvironment, visit: Visit, status: int | None) -> None:
 
 
 def _printable(path: str) -> str:
-    """A path of the WSGI environment for a log line: one line, whatever it holds."""
+    """A path of the WSGI environment for a line of text: one line, whatever it holds."""
     text = path_text(path)
     return text if text.isprintable() and " " not in text else quote(text)

@@ -45,7 +45,7 @@ class Recorder:
             return
         path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"]
         operation_id = visit.operation.operation_id if visit.operation else None
-        rule = "S-6" if visit.fault is not None else visit.rule
+        rule = "S-6" if visit.fault is not None and visit.fault.refuses else visit.rule
         counted = None
         if not visit.preflight:
             counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule)
@@ -73,11 +73,10 @@ class Recorder:
         visit.sandbox.record(exchange, counted)
 
     def _explanation(self, visit: Visit, path: str) -> str:
-        if visit.fault is not None:
-            return self.explanations.injected(visit.fault)
+        sentences = [] if visit.fault is None else [self.explanations.injected(visit.fault)]
         if visit.refusal is not None:
-            return self.explanations.refusal(visit.operation, path, visit.refusal)
-        return ""
+            sentences.append(self.explanations.refusal(visit.operation, path, visit.refusal))
+        return " ".join(sentences)
 
 
 def path_text(path: str) -> str:

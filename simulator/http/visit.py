@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 VISIT = "simulator.visit"
+CONTROL = "/_simulator/"
+"""Where the control interface begins."""
 
 
 @dataclass(slots=True)

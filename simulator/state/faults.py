@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+FIRST_ERROR = 400
 WITHOUT_BODY = (204, 205, 304)
 """The statuses whose answers have no body."""
 
@@ -45,6 +46,11 @@ class InjectedFault:
         return self.user_id is None or ("user_id" in path and same_user(self.user_id, path["user_id"]))
 
     @property
+    def refuses(self) -> bool:
+        """Whether a client gets an error or nothing at all in the place of what would have been."""
+        return self.abort == "close" or (self.status is not None and self.status >= FIRST_ERROR)
+
+    @property
     def ends_the_search(self) -> bool:
         """Whether it answers or aborts; otherwise it only delays, and the next fault is asked too."""
         return self.status is not None or self.abort is not None
@@ -59,7 +65,7 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What the faults make of one call: a delay in milliseconds, and the fault that answers or aborts, if one does."""
+    """What the faults make of one call: a delay in milliseconds, and the last fault that took effect, if any did."""
 
     delay_ms: int = 0
     fault: InjectedFault | None = None
@@ -108,7 +114,7 @@ class InjectedFaults:
         Faults are asked in their order. One that only delays adds its delay; the first one that answers or aborts ends
         the search, and later ones do not count the call.
         """
-        delay = 0
+        delay, last = 0, None
         with self._lock:
             for each in self._counted:
                 fault = each.fault
@@ -119,6 +125,7 @@ class InjectedFaults:
                     continue
                 each.hits += 1
                 delay += fault.delay_ms or 0
+                last = fault
                 if fault.ends_the_search:
-                    return Disturbance(delay, fault)
-        return Disturbance(delay)
+                    break
+        return Disturbance(delay, last)

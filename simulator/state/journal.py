@@ -28,7 +28,7 @@ class Exchange:
 
     `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
     operation where path or method are no operation's, no answer where the connection was closed without one, no rule
-    and an empty explanation where nothing was refused.
+    where nothing was refused, and an empty explanation where there is nothing to explain.
     """
 
     id: str

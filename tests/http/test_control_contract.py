@@ -10,6 +10,7 @@ from schemathesis.config import SchemathesisConfig
 
 from simulator.app import Simulation, create_app
 from simulator.settings import DEFAULTS, Settings
+from simulator.state.sandbox import NAME
 from simulator.state.world import World
 
 pytestmark = pytest.mark.rule("S-1")
@@ -76,9 +77,7 @@ def test_errors_have_the_shape_of_the_apis() -> None:
 
 def test_the_bounds_of_names_are_those_of_the_program() -> None:
     parameters = SIMULATION.control_contract.document.find("/components/parameters")
-    assert {parameters[name]["schema"]["pattern"] for name in ("SnapshotName", "SandboxName")} == {
-        "^[A-Za-z0-9._-]{1,64}$"
-    }
+    assert {parameters[name]["schema"]["pattern"] for name in ("SnapshotName", "SandboxName")} == {f"^{NAME.pattern}$"}
 
 
 # Which names there are, and what fits together, no schema can say.

@@ -65,7 +65,12 @@ class TestForeignPages:
 
     def test_the_simulators_own_page_may_call(self, api: Api) -> None:
         origin = f"{api.client.base_url}".rstrip("/")
-        assert api.control("POST", "reset", headers={"Origin": origin}).status_code == 204
+        for own in (origin, origin.replace("http:", "https:"), origin.upper()):
+            assert api.control("POST", "reset", headers={"Origin": own}).status_code == 204
+
+    def test_a_program_that_names_no_host_may_call(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world).test_client()
+        assert client.post("/_simulator/reset", headers={"Host": ""}).status_code == 204
 
     @pytest.mark.parametrize(
         "host",
@@ -107,6 +112,7 @@ class TestForeignPages:
         for allowed, host, status in (
             (("simulator",), "simulator:4080", 204),
             (("simulator",), "SIMULATOR", 204),
+            (("Simulator",), "simulator", 204),
             (("simulator",), "other", 403),
             (("*",), "anything", 204),
         ):
@@ -149,6 +155,11 @@ class TestToken:
         assert code is None or (response.json or {})["errors"][0]["code"] == code
         assert (response.headers.get("WWW-Authenticate") is None) is (code is None)
 
+    def test_it_may_hold_any_letter(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, Settings(control_token="s3crét")).test_client()
+        headers = {"Authorization": "Bearer s3crét".encode().decode("latin-1")}
+        assert client.post("/_simulator/reset", headers=headers).status_code == 204
+
     def test_the_api_knows_nothing_of_it(self, client: FlaskClient) -> None:
         assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
 
@@ -170,6 +181,23 @@ class TestSwitchedOff:
             assert left or (response.json or {})["errors"][0]["details"]["rule"] == "S-2"
         assert client.get(f"{root}/_simulator/docs/swagger-ui.css").status_code == 404
         assert client.get(f"{root}/api/v1/{CAPACITIES}").status_code == 200
+
+
+@pytest.mark.rule("S-1")
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "reset?sandbox=x"), ("GET", "state?sandbox=x"), ("DELETE", "requests?status=404")]
+)
+def test_a_query_parameter_that_a_call_does_not_document_is_refused(api: Api, method: str, path: str) -> None:
+    response = api.control(method, path)
+    assert (response.status_code, faults(response)) == (400, {("S-1", None)})
+
+
+@pytest.mark.rule("S-1")
+def test_the_bare_address_of_the_interface_is_its_own_too(api: Api) -> None:
+    response = api.client.get(f"{api.root}/_simulator", headers={"Origin": "http://a.example"})
+    assert response.status_code == 404
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert api.arranged("GET", "requests")["total"] == 0
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,10 @@ class TestAnswers:
         inject(api, status=500, **narrowed)
         assert statuses(api, 1) == [500 if hit else 200]
 
+    def test_one_for_a_user_passes_by_the_calls_that_are_about_none(self, api: Api) -> None:
+        inject(api, operationId="*", userId="foouser", status=500)
+        assert statuses(api, 1, CAPACITIES) == [200]
+
     def test_a_star_is_every_operation_but_no_unknown_path_and_no_preflight(self, api: Api) -> None:
         inject(api, operationId="*", status=500)
         assert api("POST", "login/", {"username": "sysadmin", "password": "secret"}).status_code == 500
@@ -109,7 +114,7 @@ class TestAnswers:
         inject(api, status=503)
         headers = api("GET", ALERTING, headers={"Origin": "http://a.example"}).headers
         assert headers["Access-Control-Allow-Origin"] == "http://a.example"
-        assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+        assert {"Retry-After", "X-Simulator-Fault"} < set(headers["Access-Control-Expose-Headers"].split(", "))
 
     @pytest.mark.parametrize("status", [204, 205, 304])
     def test_a_status_without_body_has_none(self, api: Api, status: int) -> None:
@@ -123,6 +128,39 @@ class TestAnswers:
         entry = api.arranged("GET", f"requests/{api('GET', ALERTING).headers['X-Simulator-Request-Id']}")
         assert (entry["fault"], entry["rule"], entry["operationId"]) == (fault["id"], "S-6", "getAlerting")
         assert f"The injected fault {fault['id']} answered 503 in the place of the operation." in entry["explanation"]
+
+    def test_it_says_so_of_a_delay_too_and_of_what_followed(self, api: Api) -> None:
+        fault = inject(api, delayMs=1)
+        response = api("GET", ALERTING, headers={"Authorization": "Bearer nobody"})
+        assert response.headers["X-Simulator-Fault"] == fault["id"]
+        (entry,) = api.arranged("GET", "requests")["requests"]
+        assert (entry["fault"], entry["rule"]) == (fault["id"], "A-5")
+        assert f"The injected fault {fault['id']} delayed the call by 1 ms." in entry["explanation"]
+        assert "getAlerting was refused with 401" in entry["explanation"]
+
+    def test_an_injected_success_is_no_refusal_and_its_secrets_are_redacted(self, api: Api) -> None:
+        inject(api, status=200, body={"token": "hunter2", "mode": "x"})
+        assert api.ok("GET", ALERTING)["token"] == "hunter2"
+        (entry,) = api.arranged("GET", "requests")["requests"]
+        assert "rule" not in entry
+        assert entry["response"]["body"] == {"token": "[redacted]", "mode": "x"}
+        operations = api.arranged("GET", "coverage")["operations"]
+        assert [each["rules"] for each in operations if each["hits"]] == [{}]
+
+    def test_a_path_that_cannot_be_read_is_not_hit(self, api: Api) -> None:
+        inject(api, operationId="*", status=500)
+        assert statuses(api, 1, "%ff/") == [404]
+        assert statuses(api, 1, "tenants/foo/groups/a%2Fb/services/call_capacities/") == [404]
+
+    def test_ids_beyond_ascii_are_hit(self, api: Api) -> None:
+        inject(api, operationId="getCallCapacity", tenantId="föö", status=500)
+        assert statuses(api, 1, f"{CAPACITIES.replace('/foo/', '/föö/')}x/") == [500]
+
+    def test_a_number_is_not_given_again(self, api: Api) -> None:
+        inject(api, status=500)
+        inject(api, status=500)
+        api.arranged("DELETE", "faults/1")
+        assert inject(api, status=500)["id"] == "3"
 
     def test_other_sandboxes_know_nothing_of_it(self, api: Api) -> None:
         inject(api, operationId="*", status=500)
@@ -226,15 +264,40 @@ class TestDelays:
 
     @pytest.fixture
     def slow(self, simulation: Simulation, world: World) -> Iterator[Server]:
-        server = Server(create_app(simulation, world, Settings(delay_ms=300)))
+        server = Server(create_app(simulation, world, Settings(delay_ms=600_000)))
         server.start()
         yield server
         server.stop()
 
     def test_a_server_can_be_slow_in_everything_but_its_control_interface(self, slow: Server) -> None:
-        for path, delayed in ((f"/api/v1/{CAPACITIES}", True), ("/nowhere/", True), ("/_simulator/health", False)):
-            took = httpx.get(slow.url + path).elapsed.total_seconds()
-            assert (took >= 0.3) is delayed, path
+        with ExitStack() as stack:
+            for number, path in enumerate((f"/api/v1/{CAPACITIES}", "/nowhere/"), start=1):
+                client = stack.enter_context(socket.create_connection((slow.host, slow.port)))
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                while slow.delayed < number:
+                    time.sleep(0.001)
+            assert httpx.get(f"{slow.url}/_simulator/state").status_code == 200
+            assert slow.delayed == 2
+
+    def test_its_delay_and_that_of_a_fault_add_up(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, Settings(delay_ms=40)).test_client()
+        client.post("/_simulator/faults", json={"operationId": "*", "delayMs": 40})
+        client.get(f"/api/v1/{CAPACITIES}")
+        (entry,) = (client.get("/_simulator/requests").json or {})["requests"]
+        assert entry["durationMs"] >= 80
+
+    def test_a_stopped_server_leaves_no_thread_behind(self, simulation: Simulation, world: World) -> None:
+        def delays() -> int:
+            return sum(thread.name == "apio-simulator-delays" for thread in threading.enumerate())
+
+        before = delays()
+        server = Server(create_app(simulation, world, Settings(delay_ms=10)))
+        server.start()
+        assert httpx.get(f"{server.url}/api/v1/{CAPACITIES}").status_code == 200
+        assert (server.delayed, delays()) == (0, before + 1)
+        server.stop()
+        while delays() > before:
+            time.sleep(0.005)
 
     def test_a_server_that_stops_still_answers_what_is_due_soon(self, simulation: Simulation, world: World) -> None:
         server = Server(create_app(simulation, world, Settings(delay_ms=500)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -140,6 +141,22 @@ class TestEntries:
         assert (entry["status"], entry["request"]["bodyBytes"]) == (413, 1_200_000)
 
     @pytest.mark.rule("S-3")
+    def test_of_a_large_answer_too(self, api: Api) -> None:
+        names = [f"{number:03}" + "x" * 77 for number in range(600)]
+        capacities = [{"name": name, "isDefault": False, "maxCalls": 1} for name in names]
+        group = {"callCapacities": capacities}
+        api.arranged("PATCH", "state", {"tenants": {"foo": {"groups": {"foogroup": group}}}})
+        response = entry_of(api, api("GET", CAPACITIES))["response"]
+        assert (len(response["body"]), response["bodyCut"]) == (65_536, True)
+        assert response["bodyBytes"] > 65_536
+
+    def test_its_time_is_that_of_the_beginning(self, api: Api) -> None:
+        api.arranged("POST", "faults", {"operationId": "*", "delayMs": 1_000})
+        before = datetime.now(UTC)
+        entry = entry_of(api, api("GET", CAPACITIES))
+        assert datetime.fromisoformat(entry["time"]) < before + timedelta(seconds=0.9)
+
+    @pytest.mark.rule("S-3")
     def test_of_a_long_header_the_beginning_is_kept(self, api: Api) -> None:
         headers = {"X-" + "n" * 5_000: "v" * 5_000}
         kept = entry_of(api, api("GET", CAPACITIES, headers=headers))["request"]["headers"]
@@ -262,6 +279,8 @@ class TestLists:
             ("path=*", 4),
             ("path=/api/*/Reception/", 2),
             ("path=*/*none/", 1),
+            ("path=*nowhere*here/", 0),
+            ("path=*now*here/", 1),
             ("path=/api/v1/nowhere/*/", 0),
             ("path=/api/v1/nowhere*/", 1),
             ("status=4xx&method=GET", 2),

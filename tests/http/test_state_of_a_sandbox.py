@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from simulator.app import Simulation, create_app
 from simulator.control.patch import patched_world
 from simulator.document import parse_document
 from simulator.settings import Settings
+from simulator.state.sandbox import Sandbox
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -23,6 +25,16 @@ SMALL: dict[str, Any] = {
     "defaultDomain": "example.com",
     "tenants": {"foo": {"type": "Enterprise", "groups": {"foogroup": {"services": ["Call Capacity Management"]}}}},
 }
+
+
+def noted(method: Any, sandboxes: list[Sandbox]) -> Any:
+    """The method, which puts the sandbox it is called on into the list."""
+
+    def noting(sandbox: Sandbox) -> Any:
+        sandboxes.append(sandbox)
+        return method(sandbox)
+
+    return noting
 
 
 def patch_of(*path: str, to: Any) -> Any:
@@ -85,6 +97,11 @@ class TestState:
         assert other.control("PUT", "state", content=response.content, headers=headers).status_code == 204
         assert other.arranged("GET", "state") == api.arranged("GET", "state")
 
+    @pytest.mark.parametrize("content_type", ["Application/YAML", "application/yaml; charset=utf-8"])
+    def test_the_case_of_a_media_type_does_not_count(self, api: Api, content_type: str) -> None:
+        content = yaml.safe_dump(SMALL).encode()
+        assert api.control("PUT", "state", content=content, headers={"Content-Type": content_type}).status_code == 204
+
     def test_replacing_it_leaves_the_seed(self, api: Api) -> None:
         api.arranged("PUT", "state", SMALL)
         assert api.ok("GET", CAPACITIES) == {"call_capacities": []}
@@ -119,6 +136,7 @@ class TestState:
             (b"a: [", "application/yaml", 400),
             (b"- a", "application/yaml", 400),
             (b"\xff", "application/yaml", 400),
+            (b"a: 1\na: 2", "Application/YAML; charset=utf-8", 400),
             (b"{}", "text/plain", 415),
         ],
     )
@@ -250,6 +268,29 @@ class TestPatch:
         changes = (client.get("/_simulator/diff").json or {})["changes"]
         assert [change["path"].rpartition("/")[2] for change in changes] == ["lastName", "one", "two", "three"]
 
+    @pytest.mark.rule("S-4", "G-7")
+    def test_it_gets_through_however_often_others_change_something(
+        self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandboxes: list[Sandbox] = []
+
+        def interrupted(world: World, patch: Any, fixtures: Any) -> World:
+            # Another change just before each attempt is over, as long as others may change something at all.
+            moment = sandboxes[0].moment
+            if not sandboxes[0]._lock.locked():
+                sandboxes[0].replace(moment, replace(moment.world))
+            return patched_world(world, patch, fixtures)
+
+        monkeypatch.setattr("simulator.control.state.patched_world", interrupted)
+        monkeypatch.setattr(Sandbox, "transaction", noted(Sandbox.transaction, sandboxes))
+        app = create_app(simulation, world)
+        client = app.test_client()
+        assert client.delete(f"/api/v1/{CAPACITIES}disposable/").status_code == 200
+        user = (*FOOGROUP, "users", "user_1@sip.netaxis.be", "lastName")
+        changes = (client.patch("/_simulator/state", json=patch_of(*user, to="New")).json or {})["changes"]
+        assert [change["after"] for change in changes] == ["New"]
+        assert len((client.get("/_simulator/diff").json or {})["changes"]) == 2
+
     @pytest.mark.rule("S-4")
     @pytest.mark.parametrize("content_type", ["application/merge-patch+json", "application/json"])
     def test_both_content_types_are_taken(self, api: Api, content_type: str) -> None:
@@ -379,6 +420,13 @@ class TestSandboxes:
     def test_what_is_none_is_refused(self, api: Api, name: str, body: Any, fault: tuple[str, str | None]) -> None:
         response = api.control("PUT", f"sandboxes/{name}", body)
         assert (response.status_code, faults(response)) == (400, {fault})
+
+    def test_a_new_one_makes_room_for_itself(self, simulation: Simulation, world: World) -> None:
+        client = create_app(simulation, world, Settings(sandbox_limit=2)).test_client()
+        for name in ("a", "b", "c"):
+            client.put(f"/_simulator/sandboxes/{name}")
+        listed = (client.get("/_simulator/sandboxes").json or {})["sandboxes"]
+        assert [each["name"] for each in listed] == ["default", "b", "c"]
 
     def test_dropping_an_unknown_one_is_404(self, api: Api) -> None:
         response = api.control("DELETE", "sandboxes/never-there")
