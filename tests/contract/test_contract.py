@@ -17,16 +17,20 @@ CONTRACT = shipped("openapi.yaml").read_text(encoding="utf-8")
 BREAKS = {
     "another version": ("openapi: 3.1.0", "openapi: 3.0.3", "must be 3.1.x"),
     "an operation without handler": (
-        "operationId: getAlerting\n",
-        "operationId: getAlert\n",
+        "get:\n      operationId: getAlerting\n",
+        "get:\n      operationId: getAlert\n",
         "getAlert has no handler",
     ),
     "a handler without operation": (
-        "operationId: getAlerting\n",
-        "operationId: getAlert\n",
+        "get:\n      operationId: getAlerting\n",
+        "get:\n      operationId: getAlert\n",
         "a handler for getAlerting",
     ),
-    "an operationId twice": ("operationId: getAlerting\n", "operationId: getScreening\n", "getScreening is in use"),
+    "an operationId twice": (
+        "get:\n      operationId: getAlerting\n",
+        "get:\n      operationId: getScreening\n",
+        "getScreening is in use",
+    ),
     "an unknown rule of an operation": ("x-rules: [A-1, A-3]", "x-rules: [A-1, Z-3]", "'Z-3' is not in the ledger"),
     "an unknown rule of a schema": ("x-rule: EX-7", "x-rule: EX-77", "'EX-77', which is not in the ledger"),
     "an unknown right": ("x-minimum-right: End User", "x-minimum-right: User", "must be one of End User, Group Admin"),
