@@ -39,7 +39,9 @@ class Dialect:
 
 API = Dialect(trailing_slash=True, media_types=(JSON,), closed_query=False)
 CONTROL = Dialect(
-    trailing_slash=False, media_types=(JSON, "application/merge-patch+json", YAML, "text/html"), closed_query=True
+    trailing_slash=False,
+    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", "text/html"),
+    closed_query=True,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulator import __version__
 from simulator.contract.operation import JSON, YAML, Content
-from simulator.control import coverage, faults, requests, state
+from simulator.control import contract_run, coverage, faults, requests, state
 from simulator.control.call import ControlCall, ControlHandler
 
 CONTRACT = Path(__file__).with_name("control.yaml")
@@ -48,6 +48,7 @@ HANDLERS: Mapping[str, ControlHandler] = {
     **requests.HANDLERS,
     **faults.HANDLERS,
     **coverage.HANDLERS,
+    **contract_run.HANDLERS,
     "listRules": list_rules,
     "getContract": _contract_json("api"),
     "getContractText": _contract_text("api"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from simulator.contract.operation import Call, View
@@ -60,7 +60,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One simulated service: handlers by operation id, the assignable services it knows, its sections of a fixture."""
+    """One simulated service: handlers by operation id, the assignable services it knows, its sections of a fixture.
+
+    `ids` are those that made-up requests about a group can use, by the kind of thing they name.
+    """
 
     handlers: Mapping[str, Handler]
     group_services: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class Service:
     group_section: Section | None = None
     user_section: Section | None = None
     services_changed: ServicesChanged | None = None
+    ids: Callable[[Fork, Group], Mapping[str, Sequence[str]]] = field(default=lambda *_: {})
 
 
 def as_member(user: User) -> View:

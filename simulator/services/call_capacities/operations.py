@@ -73,6 +73,15 @@ def show(fork: Fork, group: Group) -> object:
     return _held(fork, group).in_order()
 
 
+def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
+    """The capacities of a group, and the users whom one of them could take in."""
+    held = _held(fork, group)
+    return {
+        "capacities": [capacity.name for capacity in held.in_order()],
+        "members": [user.user_id for user in rules.available(held, group.users.values())],
+    }
+
+
 def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
     """Follow changes of the services assigned to groups (CC-1)."""
     for group in lost(SERVICE, changes):
@@ -137,4 +146,5 @@ call_capacities = Service(
         show=show,
     ),
     services_changed=services_changed,
+    ids=ids,
 )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from simulator.contract.operation import Call, View
-from simulator.directory import User
+from simulator.directory import Group, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
 from simulator.services.executive.model import Executive
@@ -139,6 +139,24 @@ def show(fork: Fork, user: User) -> object:
     }
 
 
+def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
+    """Executives who have criteria, a newcomer who has none, the criteria, and who could assist.
+
+    Those who have none are left out otherwise: of ids drawn at random, many should fit together.
+    """
+    states = {user_id: _state(fork, user) for user_id, user in group.users.items() if SERVICE in user.services}
+    busy = [user_id for user_id, state in states.items() if state.criteria]
+    newcomer = [user_id for user_id in states if user_id not in busy][:1]
+    criteria = dict.fromkeys(criterion.name for user_id in busy for criterion in states[user_id].criteria)
+    assistants = [user_id for user_id, user in group.users.items() if rules.ASSISTANT_SERVICE in user.services]
+    return {
+        "executives": [*busy, *newcomer],
+        "newcomer": newcomer or busy[:1],
+        "criteria": list(criteria),
+        "assistants": assistants,
+    }
+
+
 def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
     """Follow changes of the services assigned to users (EX-17)."""
     for user in lost(SERVICE, changes):
@@ -226,4 +244,5 @@ executive = Service(
         show=show,
     ),
     services_changed=services_changed,
+    ids=ids,
 )

@@ -1,0 +1,79 @@
+"""Settings for a contract run with Schemathesis, made for a world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from simulator.contract.operation import Content
+from simulator.control.call import ControlCall, ControlHandler
+from simulator.directory import Directory, Group, Level
+from simulator.state.world import Fork, World
+
+TOML = "application/toml"
+NOTHING = ["none"]
+"""The ids of a kind of which the world has none: every request with one of them gets 404."""
+
+_TEMPLATE = Path(__file__).with_name("schemathesis.toml")
+
+
+def get_schemathesis_settings(it: ControlCall) -> object:
+    """GET schemathesis.toml: the settings for the sandbox's present world (S-1)."""
+    world = it.sandbox.moment.world
+    ids = {**_ids(it, world), **_accounts(world.directory)}
+
+    def value(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        if name == "auth":
+            return _auth(world.directory) if it.control.settings.auth == "required" else ""
+        found = list(ids.get(name) or NOTHING)
+        # JSON's arrays and strings are TOML's too.
+        return orjson.dumps(found[0] if name == "newcomer" else found).decode()
+
+    text = re.sub("@([a-z]+)@", value, _TEMPLATE.read_text(encoding="utf-8"))
+    return Content(TOML, text.encode())
+
+
+def _ids(it: ControlCall, world: World) -> Mapping[str, Sequence[str]]:
+    """Tenant and group, and the ids of what is in it: those of the contract's examples, or else the group with most."""
+    fork, services = Fork(world), it.control.fixtures.services
+
+    def ids(group: Group) -> dict[str, Sequence[str]]:
+        found: dict[str, Sequence[str]] = {"tenants": [group.tenant_id], "groups": [group.group_id]}
+        for service in services:
+            found.update(service.ids(fork, group))
+        return found
+
+    document = it.control.contract.document
+    example = [
+        document.find(f"/components/parameters/{name}/examples/documented/value") for name in ("TenantId", "GroupId")
+    ]
+    candidates = [
+        ((sum(map(bool, found.values())), [group.tenant_id, group.group_id] == example), found)
+        for tenant in world.directory.tenants.values()
+        for group in tenant.groups.values()
+        for found in [ids(group)]
+    ]
+    return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else {}
+
+
+def _accounts(directory: Directory) -> dict[str, list[str]]:
+    accounts = directory.accounts.values()
+    return {
+        "accounts": [account.name for account in accounts],
+        "passwords": list(dict.fromkeys(account.password for account in accounts)),
+    }
+
+
+def _auth(directory: Directory) -> str:
+    """The section with the token of an account that may do everything; without such an account, a word about it."""
+    for account in directory.accounts.values():
+        if account.level == Level.SYSTEM_ADMIN and account.token is not None:
+            return f"\n[auth.openapi.bearerToken]\nbearer = {orjson.dumps(account.token).decode()}\n"
+    return "\n# Credentials are required, and no System Admin of this world has a token.\n"
+
+
+HANDLERS: dict[str, ControlHandler] = {"getSchemathesisSettings": get_schemathesis_settings}

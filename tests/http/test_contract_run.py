@@ -1,0 +1,62 @@
+"""The settings that a server hands out for a contract run."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from simulator.app import Simulation, create_app
+from simulator.settings import Settings
+from simulator.state.world import World
+
+pytestmark = pytest.mark.rule("S-1")
+
+PATH = "/_simulator/schemathesis.toml"
+EMPTY: dict[str, Any] = {"version": 1, "defaultDomain": "example.com", "tenants": {}}
+
+
+def dictionaries(client: FlaskClient) -> dict[str, list[str]]:
+    settings = tomllib.loads(client.get(PATH).get_data(as_text=True))
+    return {name: each["values"] for name, each in settings["dictionaries"].items()}
+
+
+def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulation: Simulation, world: World) -> None:
+    response = create_app(simulation, world).test_client().get(PATH)
+    assert response.headers["Content-Type"] == "application/toml"
+    file = Path(__file__).parents[2] / "schemathesis.toml"
+    assert response.get_data(as_text=True) == file.read_text(encoding="utf-8")
+
+
+def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World) -> None:
+    client = create_app(simulation, world).test_client()
+    found = dictionaries(client)
+    assert (found["tenants"], found["groups"]) == (["foo"], ["foogroup"])
+    assert (found["capacities"], found["criteria"]) == (["Reception", "disposable"], ["foocriteria", "disposable"])
+    users = {"a@b": {"firstName": "A", "lastName": "B", "services": ["Executive", "Executive-Assistant"]}}
+    group: dict[str, Any] = {"services": ["Call Capacity Management"], "users": users}
+    group["callCapacities"] = [{"name": 'a "b"', "isDefault": True, "maxCalls": 1}]
+    tenants = {"t": {"type": "Enterprise", "groups": {"empty": {}, "g": group}}}
+    assert client.put("/_simulator/state", json={**EMPTY, "tenants": tenants}).status_code == 204
+    found = dictionaries(client)
+    assert (found["tenants"], found["groups"], found["capacities"]) == (["t"], ["g"], ['a "b"'])
+    assert found["executives"] == found["members"] == found["assistants"] == ["a@b"]
+
+
+def test_a_world_in_which_there_is_nothing_has_settings_too(simulation: Simulation, world: World) -> None:
+    client = create_app(simulation, world).test_client()
+    assert client.put("/_simulator/state", json=EMPTY).status_code == 204
+    assert set(map(tuple, dictionaries(client).values())) == {("none",)}
+
+
+def test_where_credentials_are_required_there_is_a_token(simulation: Simulation, world: World) -> None:
+    client = create_app(simulation, world, Settings(auth="required")).test_client()
+    settings = tomllib.loads(client.get(PATH).get_data(as_text=True))
+    assert settings["auth"] == {"openapi": {"bearerToken": {"bearer": "system-admin"}}}
+    client.patch("/_simulator/state", json={"accounts": None})
+    text = client.get(PATH).get_data(as_text=True)
+    assert "no System Admin of this world has a token" in text
+    assert "auth" not in tomllib.loads(text)
