@@ -33,7 +33,7 @@ def get_schemathesis_settings(it: ControlCall) -> object:
         # JSON's arrays and strings are TOML's too.
         return orjson.dumps(found[0] if name == "newcomer" else found).decode()
 
-    text = re.sub("@([a-z]+)@", value, _TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub("@([a-z_]+)@", value, _TEMPLATE.read_text(encoding="utf-8"))
     return Content(TOML, text.encode())
 
 

@@ -35,7 +35,8 @@ def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World
     client = create_app(simulation, world).test_client()
     found = dictionaries(client)
     assert (found["tenants"], found["groups"]) == (["foo"], ["foogroup"])
-    assert (found["capacities"], found["criteria"]) == (["Reception", "disposable"], ["foocriteria", "disposable"])
+    assert (found["capacities"], found["disposable_capacities"]) == (["Reception"], ["disposable"])
+    assert (found["criteria"], found["disposable_criteria"]) == (["foocriteria"], ["disposable"])
     users = {"a@b": {"firstName": "A", "lastName": "B", "services": ["Executive", "Executive-Assistant"]}}
     group: dict[str, Any] = {"services": ["Call Capacity Management"], "users": users}
     group["callCapacities"] = [{"name": 'a "b"', "isDefault": True, "maxCalls": 1}]

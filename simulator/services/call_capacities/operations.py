@@ -74,10 +74,12 @@ def show(fork: Fork, group: Group) -> object:
 
 
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
-    """The capacities of a group, and the users whom one of them could take in."""
+    """The capacities of a group, the last one of them to be deleted, and the users whom one of them could take in."""
     held = _held(fork, group)
+    names = [capacity.name for capacity in held.in_order()]
     return {
-        "capacities": [capacity.name for capacity in held.in_order()],
+        "capacities": names[:-1] or names,
+        "disposable_capacities": names[-1:],
         "members": [user.user_id for user in rules.available(held, group.users.values())],
     }
 

@@ -1,0 +1,70 @@
+"""What a run of Schemathesis reached, by its NDJSON report: its exit status says nothing of that.
+
+    schemathesis run … --report ndjson --report-ndjson-path run.ndjson
+    python contract/reached.py run.ndjson
+
+Prints the statuses of every operation, and the share of valid calls that succeeded. The exit status is 1 if an
+operation was never answered with 2xx.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+METHOD_NOT_ALLOWED = 405
+
+
+class Exchange(NamedTuple):
+    """One call of a run: its operation as method and path, whether it was meant to be valid, and the status."""
+
+    operation: str
+    valid: bool
+    status: int
+
+
+def exchanges(lines: Iterable[str]) -> Iterator[Exchange]:
+    """The calls that a report tells of."""
+    for line in lines:
+        scenario: dict[str, Any] | None = json.loads(line).get("ScenarioFinished")
+        if scenario is None:
+            continue
+        recorder = scenario["recorder"]
+        for case_id, interaction in recorder.get("interactions", {}).items():
+            case = recorder["cases"].get(case_id, {}).get("value")
+            if case is None or interaction.get("response") is None:
+                continue
+            mode = (case.get("meta") or {}).get("generation", {}).get("mode")
+            operation = f"{case['method']} {case['path']}"
+            yield Exchange(operation, mode == "positive", interaction["response"]["status_code"])
+
+
+def main() -> None:
+    """Print what was reached, and exit."""
+    with Path(sys.argv[1]).open(encoding="utf-8") as report:
+        found = list(exchanges(report))
+    # Calls with methods that no operation has are made to see the 405.
+    documented = sorted({each.operation for each in found if each.status != METHOD_NOT_ALLOWED})
+    by_operation = {operation: Counter[int]() for operation in documented}
+    for each in found:
+        if each.operation in by_operation:
+            by_operation[each.operation][each.status] += 1
+    for operation, statuses in by_operation.items():
+        print(f"{operation}: {', '.join(f'{status} ({n})' for status, n in sorted(statuses.items()))}")
+    missed = [
+        operation for operation, statuses in by_operation.items() if not any(200 <= each < 300 for each in statuses)
+    ]
+    valid = [each.status for each in found if each.valid]
+    share = sum(200 <= status < 300 for status in valid) / len(valid) if valid else 0.0
+    print(f"{len(by_operation)} operations; {share:.0%} of {len(valid)} valid calls were answered with 2xx")
+    if missed:
+        print(f"never 2xx: {', '.join(missed)}")
+    sys.exit(1 if missed or not by_operation else 0)
+
+
+if __name__ == "__main__":
+    main()

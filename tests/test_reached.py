@@ -1,0 +1,50 @@
+"""The script that says what a contract run reached, by the report of the run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "contract" / "reached.py"
+
+
+def scenario(*calls: tuple[str, str, str, int | None]) -> str:
+    """A line of a report: calls as method, path, mode and status."""
+    cases: dict[str, Any] = {}
+    interactions: dict[str, Any] = {}
+    for number, (method, path, mode, status) in enumerate(calls):
+        meta = {"generation": {"mode": mode}}
+        cases[str(number)] = {"value": {"method": method, "path": path, "meta": meta}}
+        interactions[str(number)] = {"response": None if status is None else {"status_code": status}}
+    return json.dumps({"ScenarioFinished": {"recorder": {"cases": cases, "interactions": interactions}}})
+
+
+@pytest.mark.parametrize(
+    ("calls", "status", "last"),
+    [
+        (
+            [("GET", "/a/", "positive", 200), ("GET", "/a/", "positive", 404), ("TRACE", "/a/", "negative", 405)],
+            0,
+            "1 operations; 50% of 2 valid calls were answered with 2xx",
+        ),
+        (
+            [("GET", "/a/", "positive", 200), ("PUT", "/a/", "negative", 400), ("PUT", "/a/", "positive", None)],
+            1,
+            "never 2xx: PUT /a/",
+        ),
+        ([], 1, "0 operations; 0% of 0 valid calls were answered with 2xx"),
+    ],
+)
+def test_an_operation_that_never_succeeded_is_named(
+    tmp_path: Path, calls: list[tuple[str, str, str, int | None]], status: int, last: str
+) -> None:
+    report = tmp_path / "run.ndjson"
+    other = json.dumps({"ScenarioFinished": {"recorder": {"cases": {}}}})
+    report.write_text("\n".join(['{"Initialize": {}}', other, scenario(*calls)]), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(SCRIPT), str(report)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (status, last, "")
