@@ -30,15 +30,17 @@ def get_schemathesis_settings(it: ControlCall) -> object:
         if name == "auth":
             return _auth(world.directory) if it.control.settings.auth == "required" else ""
         found = list(ids.get(name) or NOTHING)
-        # JSON's arrays and strings are TOML's too.
-        return orjson.dumps(found[0] if name == "newcomer" else found).decode()
+        return _toml(found[0] if name == "newcomer" else found)
 
     text = re.sub("@([a-z_]+)@", value, _TEMPLATE.read_text(encoding="utf-8"))
     return Content(TOML, text.encode())
 
 
 def _ids(it: ControlCall, world: World) -> Mapping[str, Sequence[str]]:
-    """Tenant and group, and the ids of what is in it: those of the contract's examples, or else the group with most."""
+    """A tenant and a group, and the ids of what is in it.
+
+    It is the group that has most kinds of things; among equals, that of the contract's examples.
+    """
     fork, services = Fork(world), it.control.fixtures.services
 
     def ids(group: Group) -> dict[str, Sequence[str]]:
@@ -72,8 +74,13 @@ def _auth(directory: Directory) -> str:
     """The section with the token of an account that may do everything; without such an account, a word about it."""
     for account in directory.accounts.values():
         if account.level == Level.SYSTEM_ADMIN and account.token is not None:
-            return f"\n[auth.openapi.bearerToken]\nbearer = {orjson.dumps(account.token).decode()}\n"
+            return f"\n[auth.openapi.bearerToken]\nbearer = {_toml(account.token)}\n"
     return "\n# Credentials are required, and no System Admin of this world has a token.\n"
+
+
+def _toml(value: str | list[str]) -> str:
+    """A text or a list of texts in TOML: as in JSON, except for one character that JSON does not escape."""
+    return orjson.dumps(value).decode().replace("\x7f", "\\u007f")
 
 
 HANDLERS: dict[str, ControlHandler] = {"getSchemathesisSettings": get_schemathesis_settings}

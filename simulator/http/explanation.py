@@ -47,7 +47,7 @@ class Explanations:
         if fault.status is None and fault.abort is None:
             done = f"delayed the call by {fault.delay_ms} ms"
         elif fault.status is None:
-            done = "broke the answer off half way; the operation was carried out"
+            done = "broke the operation's own answer off half way"
         elif fault.abort == "truncate":
             done = f"answered {fault.status} in the place of the operation and broke the answer off half way"
         else:

@@ -41,9 +41,12 @@ def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World
     group: dict[str, Any] = {"services": ["Call Capacity Management"], "users": users}
     group["callCapacities"] = [{"name": 'a "b"', "isDefault": True, "maxCalls": 1}]
     tenants = {"t": {"type": "Enterprise", "groups": {"empty": {}, "g": group}}}
-    assert client.put("/_simulator/state", json={**EMPTY, "tenants": tenants}).status_code == 204
+    accounts = {"a": {"password": "\x7f\n\\é", "level": "System Admin"}}
+    state = {**EMPTY, "tenants": tenants, "accounts": accounts}
+    assert client.put("/_simulator/state", json=state).status_code == 204
     found = dictionaries(client)
     assert (found["tenants"], found["groups"], found["capacities"]) == (["t"], ["g"], ['a "b"'])
+    assert found["passwords"] == ["\x7f\n\\é"]
     assert found["executives"] == found["members"] == found["assistants"] == ["a@b"]
 
 

@@ -182,6 +182,8 @@ class TestBrokenConnections:
         inject(api, operationId="updateCallCapacity", abort="truncate", times=1)
         with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
             api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 9})
+        (entry,) = api.arranged("GET", "requests")["requests"]
+        assert "broke the operation's own answer off half way" in entry["explanation"]
         assert api.ok("GET", f"{CAPACITIES}Reception/")["maxCalls"] == 9
 
     def test_an_injected_answer_can_be_truncated_too(self, api: Api) -> None:
