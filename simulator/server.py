@@ -96,7 +96,10 @@ class Server:
         """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end."""
         end = time.monotonic() + GRACE_SECONDS
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
-        while time.monotonic() < end and any(due < end for due in self._parking.due()):
+        # The dispatcher cancels what waits for a thread once it is told to shut down.
+        while time.monotonic() < end and (
+            any(due < end for due in self._parking.due()) or self._server.task_dispatcher.queue
+        ):
             time.sleep(0.005)
         self._server.task_dispatcher.shutdown(timeout=max(0.0, end - time.monotonic()))
         while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):

@@ -23,7 +23,7 @@ import pytest
 
 from simulator import __version__
 from simulator.app import shipped
-from simulator.server import Server
+from simulator.server import THREADS, Server
 from tests.conftest import CAPACITIES, Api, faults
 
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -152,6 +152,24 @@ def test_what_is_in_flight_is_answered_when_the_server_is_told_to_stop() -> None
         assert entered.wait(5)
         server.stop()
         assert len(answer.result().content) == 100_000
+
+
+def test_what_waits_for_a_thread_is_answered_too_when_the_server_is_told_to_stop() -> None:
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        time.sleep(0.2)
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+    server = Server(slow)
+    server.start()
+    clients = THREADS + 2
+    with ThreadPoolExecutor(clients) as pool:
+        answers = [pool.submit(httpx.get, server.url) for _ in range(clients)]
+        while server.connections < clients:
+            time.sleep(0.005)
+        time.sleep(0.05)
+        server.stop()
+        assert [answer.result().text for answer in answers] == ["done"] * clients
 
 
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
