@@ -105,7 +105,7 @@ class Operation:
 
         Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
         """
-        if self.body is None or (not self.body_required and not raw.strip()):
+        if self.body is None or (not self.body_required and not raw):
             return {}
         media = self.body_media(content_type)
         if media not in self.body_types:
@@ -115,7 +115,10 @@ class Operation:
             reason = f"the content encoding {shown(content_encoding)} is not supported; send the body as it is"
             raise UnsupportedContentType(Fault("G-16", reason))
         if not raw.strip():
-            raise MalformedBody(Fault("G-2", "the body is empty; this operation needs a JSON object"))
+            wanted = (
+                "this operation needs a JSON object" if self.body_required else "send a JSON object, or nothing at all"
+            )
+            raise MalformedBody(Fault("G-2", f"the body is {'blank' if raw else 'empty'}; {wanted}"))
         data = _parse_yaml(raw) if media == YAML else _parse_json(raw)
         if not isinstance(data, dict):
             # A text is not shown: what is sent by mistake may hold a password.

@@ -137,7 +137,8 @@ class TestBodies:
             (b'{"name": "\xff"}', "not UTF-8: invalid start byte at byte 10"),
             (b'{"a": 1,}', "not valid JSON"),
             (b'{"a": "\\ud800"}', "lone surrogate"),
-            (b" ", "empty"),
+            (b"", "the body is empty; this operation needs a JSON object"),
+            (b" ", "the body is blank"),
             (b"[1]", "not an array"),
         ],
     )
@@ -145,9 +146,12 @@ class TestBodies:
         assert words in api("PUT", RECEPTION, content=body).json()["errors"][0]["details"]["reason"]
 
     @pytest.mark.rule("G-2")
-    def test_an_optional_body_may_be_blank(self, api: Api) -> None:
+    def test_an_optional_body_may_be_absent_but_not_blank(self, api: Api) -> None:
         path = EXECUTIVE + "available_assistants/"
-        assert api.ok("GET", path, content=b" \n") == api.ok("GET", path)
+        assert api.ok("GET", path, content=b"") == api.ok("GET", path)
+        response = api("GET", path, content=b" ")
+        assert (response.status_code, faults(response)) == (400, {("G-2", None)})
+        assert "send a JSON object, or nothing at all" in response.text
 
     @pytest.mark.rule("G-16")
     def test_an_encoded_body_is_415(self, api: Api) -> None:
