@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint format bench clean
+.PHONY: serve test lint format contract bench clean
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -21,11 +21,14 @@ format: $(VENV)/development  ## bring the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+contract: $(VENV)/contract  ## run other people's tools against the contract; one of them: make contract ARGS=redocly
+	@$(BIN)/python -m contract $(ARGS)
+
 bench: $(VENV)/development  ## measure, as ratios within one run
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) contract/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) …"
@@ -35,4 +38,8 @@ $(VENV)/runtime: pyproject.toml constraints.txt
 
 $(VENV)/development: $(VENV)/runtime
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/contract: $(VENV)/development
+	@$(PIP) --editable '.[contract]'
 	@touch $@

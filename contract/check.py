@@ -1,0 +1,93 @@
+"""What every check of the contract kit uses: tools that run or are missing, and a simulator to run them against."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+KIT = Path(__file__).parent
+CONTRACT = ROOT / "openapi.yaml"
+
+Check = Callable[[], str]
+"""A check returns what it counted, in a few words; it raises `Failed` or `Skipped`."""
+
+SECONDS = 600
+"""How long a tool may take."""
+
+
+class Failed(Exception):
+    """A tool objects; the text is what it says."""
+
+
+class Skipped(Exception):
+    """A tool cannot run here; the text says what is missing."""
+
+
+def needs(*programs: str) -> None:
+    """Raises `Skipped` unless these programs can be started."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        raise Skipped(f"needs {' and '.join(missing)}")
+
+
+def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """What a command prints. Raises `Failed` with it if the exit status is not 0, or if it takes too long."""
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{command[0]} took more than {SECONDS} s") from None
+    if done.returncode:
+        raise Failed(done.stdout)
+    return done.stdout
+
+
+def node_program(name: str) -> Path:
+    """A program of the packages that package.json pins, which are installed if they are not there yet.
+
+    Raises `Skipped` without Node.js, or when the packages cannot be had.
+    """
+    needs("node", "npm")
+    modules, locked = KIT / "node_modules", KIT / "package-lock.json"
+    installed = modules / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
+        try:
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=KIT)
+        except Failed as failure:
+            raise Skipped(f"needs the packages of contract/package.json: {str(failure).strip()[-300:]}") from None
+        installed.touch()
+    return modules / ".bin" / name
+
+
+@contextmanager
+def simulator(*options: str) -> Iterator[str]:
+    """The address of a simulator of its own process, with the default fixture, at a free port."""
+    command = [sys.executable, "-m", "simulator", "serve", "--port", "0", *options]
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            ready = server.stdout.readline()
+            if not ready:
+                log.seek(0)
+                raise Failed(log.read())
+            yield ready.split()[-1]
+        finally:
+            server.terminate()
