@@ -142,7 +142,7 @@ def show(fork: Fork, user: User) -> object:
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
     """Executives who have criteria, a newcomer who has none, criteria, the last of them to be deleted, and assistants.
 
-    Those who have none are left out otherwise: of ids drawn at random, many should fit together.
+    Executives without criteria are left out where there are others: of ids drawn at random, many should fit together.
     """
     states = {user_id: _state(fork, user) for user_id, user in group.users.items() if SERVICE in user.services}
     busy = [user_id for user_id, state in states.items() if state.criteria]
@@ -150,7 +150,7 @@ def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
     criteria = list(dict.fromkeys(criterion.name for user_id in busy for criterion in states[user_id].criteria))
     assistants = [user_id for user_id, user in group.users.items() if rules.ASSISTANT_SERVICE in user.services]
     return {
-        "executives": [*busy, *newcomer],
+        "executives": busy or newcomer,
         "newcomer": newcomer or busy[:1],
         "criteria": criteria[:-1] or criteria,
         "disposable_criteria": criteria[-1:],
