@@ -206,6 +206,12 @@ class _Task(WSGITask):
             super().execute()
         except ConnectionAborted:
             self.aborted = self.close_on_finish = True
+        except _Parked:
+            # It goes on with this very task, which knows the environment. Kept with the request and not with the
+            # connection: the thread that served the request before may not be done with that one yet.
+            request: Any = self.request
+            request.parked = self
+            raise
 
     def carry_out(self) -> None:
         """Do what was asked although the client has hung up while it waited: a slow server would not know either."""
@@ -227,25 +233,20 @@ class _Task(WSGITask):
 
 class _Channel(HTTPChannel):
     error_task_class = _JsonErrorTask
-    task: _Task | None = None
 
     def task_class(self, channel: HTTPChannel, request: Any) -> _Task:  # type: ignore[override]  # called, never subclassed
-        # A parked request goes on with the task it began with: that one knows the environment.
-        if self.task is None or self.task.request is not request:
-            self.task = _Task(channel, request)
-        return self.task
+        return vars(request).pop("parked", None) or _Task(channel, request)
 
     def service(self) -> None:
-        if self.task is not None and not self.connected:
-            self.task.carry_out()
+        parked: _Task | None = vars(self.requests[0]).get("parked")
+        if parked is not None and not self.connected:
+            parked.carry_out()
             return
         try:
             super().service()
-        except _Parked as parked:
+        except _Parked as parking:
             server: Any = self.server
-            server.parking.call_later(parked.seconds, lambda: server.add_task(self))
-        else:
-            self.task = None
+            server.parking.call_later(parking.seconds, lambda: server.add_task(self))
 
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from waitress.channel import HTTPChannel
 
 from simulator.app import Simulation, create_app
 from simulator.server import Server
@@ -231,6 +232,21 @@ class TestDelays:
         first, second = api.arranged("GET", "requests")["requests"]
         assert first["durationMs"] >= 200
         assert first["time"] <= second["time"]
+
+    def test_a_call_is_begun_once_however_late_the_thread_before_is_done(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = HTTPChannel.service
+
+        def late(channel: HTTPChannel) -> None:
+            service(channel)
+            time.sleep(0.05)
+
+        monkeypatch.setattr(HTTPChannel, "service", late)
+        inject(api, operationId="getAlerting", delayMs=200, times=1)
+        for path in (CAPACITIES, ALERTING):
+            assert api("GET", path).status_code == 200
+        assert api.arranged("GET", "requests")["requests"][-1]["durationMs"] >= 200
 
     def test_clients_that_hang_up_meanwhile_do_not_use_up_the_connections(
         self, simulation: Simulation, world: World
