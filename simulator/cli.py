@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from simulator import __version__
-from simulator.settings import AUTH_MODES, DEFAULTS, Settings
+from simulator.settings import AUTH_MODES, DEFAULTS, FIDELITIES, Settings
 
 if TYPE_CHECKING:
     from simulator.client import Client
@@ -27,6 +27,7 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 FOLLOW_SECONDS = 0.5
 EVERY_REQUEST = 10**9
 REPORTS = ("text", "json", "junit", "html")
+PER_CENT = click.FloatRange(0, 100)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,6 +100,12 @@ def main() -> None:
     "--fixtures", type=click.Path(path_type=Path), help="The file every sandbox starts from.  [default: default.yaml]"
 )
 @option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
+@option(
+    "--fidelity",
+    default=DEFAULTS.fidelity,
+    type=click.Choice(FIDELITIES),
+    help="strict: say in each answer which assumed rules it rests on.",
+)
 @option(
     "--cors-origin", "cors_origins", multiple=True, type=Origin(), help="An origin whose pages may call; none: any."
 )
@@ -222,18 +229,49 @@ def requests(follow: bool, **server: Any) -> None:
 @main.command()
 @at_server
 @click.option("--format", "shape", default="text", show_default=True, type=click.Choice(REPORTS))
-@click.option("--fail-under", type=click.FloatRange(0, 100), help="Exit with 1 if fewer operations, in %, were called.")
-def coverage(shape: str, fail_under: float | None, **server: Any) -> None:
-    """Show which operations and statuses the clients of a sandbox have exercised."""
-    from simulator.coverage_report import FORMATS, percentage
+@click.option("--merge", is_flag=True, help="Add up FILES, which --format json has written, and ask no server.")
+@click.option("--fail-under", type=PER_CENT, help="Exit with 1 if fewer operations, in %, were called.")
+@click.option("--fail-under-statuses", type=PER_CENT, help="Exit with 1 if fewer documented statuses, in %, were seen.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def coverage(
+    shape: str,
+    merge: bool,
+    files: tuple[Path, ...],
+    fail_under: float | None,
+    fail_under_statuses: float | None,
+    **server: Any,
+) -> None:
+    """Show which operations and statuses the clients of a sandbox, or of all with --sandbox '*', have exercised."""
+    from simulator.coverage_report import FORMATS, merged, percentage
 
-    with _client(**server) as client:
-        answer = client.get("coverage")
+    if merge != bool(files):
+        raise click.UsageError("--merge goes with the files to add up, and files with --merge")
+    if merge:
+        answer = merged(list(map(_saved_coverage, files)))
+    else:
+        everything = {"sandbox": "*"} if server["sandbox"] == "*" else {}
+        with _client(**{**server, "sandbox": "default"} if everything else server) as client:
+            answer = client.get("coverage", everything)
     click.echo(FORMATS[shape](answer))
-    called = percentage(answer)
-    if fail_under is not None and called < fail_under:
-        click.echo(f"apio-simulator: {called:.0f} % of the operations were called, not {fail_under:g} %", err=True)
-        sys.exit(1)
+    failed = False
+    wanted = {"operations": (fail_under, "were called"), "statuses": (fail_under_statuses, "were seen")}
+    for what, (least, word) in wanted.items():
+        found = percentage(answer, what)
+        if least is not None and found < least:
+            failed = True
+            click.echo(f"apio-simulator: {found:.0f} % of the {what} {word}, not {least:g} %", err=True)
+    sys.exit(1 if failed else 0)
+
+
+def _saved_coverage(file: Path) -> dict[str, Any]:
+    from simulator.coverage_report import NoCoverage, read_coverage
+
+    try:
+        return dict(read_coverage(file.read_bytes()))
+    except OSError as error:
+        fail(f"{file}: cannot be read: {error.strerror or error}")
+    except NoCoverage as nothing:
+        fail(f"{file}: {nothing}")
 
 
 @contextmanager

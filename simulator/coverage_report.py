@@ -1,9 +1,12 @@
-"""Coverage as a report: text for the terminal, JUnit for a CI server, HTML for a browser."""
+"""Coverage as a report: text for the terminal, JUnit for a CI server, HTML for a browser; and several as one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,11 +15,58 @@ import orjson
 Coverage = Mapping[str, Any]
 """What `GET /_simulator/coverage` answers."""
 
+COUNTS = ("rules", "assumed", "ignored")
+"""The counts of an operation besides its statuses."""
 
-def percentage(coverage: Coverage) -> float:
-    """How many of the operations were called at least once, in per cent."""
+SEGMENTS_SHOWN = 3
+
+_PAGE = Path(__file__).with_suffix(".html")
+
+
+class NoCoverage(Exception):
+    """What should be a coverage is none."""
+
+
+def read_coverage(text: bytes) -> Coverage:
+    """The coverage that `--format json` has written. Raises `NoCoverage`."""
+    try:
+        coverage: Coverage = orjson.loads(text)
+        merged([coverage])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NoCoverage("holds no coverage; write one with: apio-simulator coverage --format json") from error
+    return coverage
+
+
+def merged(coverages: Sequence[Coverage]) -> Coverage:
+    """The sums of several coverages, operation by operation and status by status."""
+    operations: dict[str, dict[str, Any]] = {}
+    undocumented: Counter[tuple[str, str, int | None]] = Counter()
+    for coverage in coverages:
+        for each in coverage["operations"]:
+            _add(operations.setdefault(each["operationId"], {}), each)
+        for call in coverage["undocumented"]:
+            undocumented[call["method"], call["path"], call.get("status")] += call["hits"]
+    statuses = [data for each in operations.values() for data in each["statuses"].values() if data["documented"]]
+    return {
+        "sandbox": ", ".join(dict.fromkeys(coverage["sandbox"] for coverage in coverages)),
+        "operations": list(operations.values()),
+        "undocumented": [
+            {"method": method, "path": path, "status": status, "hits": hits}
+            for (method, path, status), hits in undocumented.items()
+        ],
+        "totals": {
+            "operations": len(operations),
+            "operationsHit": sum(each["hits"] > 0 for each in operations.values()),
+            "statuses": len(statuses),
+            "statusesHit": sum(data["hits"] > 0 for data in statuses),
+        },
+    }
+
+
+def percentage(coverage: Coverage, of: str) -> float:
+    """How many of the `operations` were called, or of the documented `statuses` seen, in per cent."""
     totals = coverage["totals"]
-    return 100.0 * float(totals["operationsHit"]) / float(totals["operations"])
+    return 100.0 * float(totals[f"{of}Hit"]) / float(totals[of] or 1)
 
 
 def as_text(coverage: Coverage) -> str:
@@ -25,118 +75,190 @@ def as_text(coverage: Coverage) -> str:
     lines = []
     for operation in coverage["operations"]:
         seen = [_seen(status, data) for status, data in operation["statuses"].items() if data["hits"]]
-        missing = [status for status, data in operation["statuses"].items() if not data["hits"]]
+        missing = _missing(operation)
         parts = [f"{operation['operationId']:{width}}", f"{operation['hits']:5}", " ".join(seen) or "never called"]
         if seen and missing:
             parts.append(f"missing {' '.join(missing)}")
         lines.append("  ".join(parts))
-    lines += [
-        f"not documented: {call['method']} {call['path']} {call['status']} ({call['hits']})"
-        for call in coverage["undocumented"]
-    ]
+    lines += [f"called, not documented: {call} ({hits})" for call, hits in _undocumented(coverage)]
+    lines += [f"sent, ignored: {operation} {name} ({hits})" for operation, name, hits in _ignored(coverage)]
+    lines += [f"rests on assumed {rule}: {_by_operation(who)}" for rule, who in _assumed(coverage).items()]
     totals = coverage["totals"]
     lines.append(
-        f"{totals['operationsHit']} of {totals['operations']} operations ({percentage(coverage):.0f} %), "
-        f"{totals['statusesHit']} of {totals['statuses']} documented statuses"
+        f"{totals['operationsHit']} of {totals['operations']} operations ({percentage(coverage, 'operations'):.0f} %), "
+        f"{totals['statusesHit']} of {totals['statuses']} documented statuses "
+        f"({percentage(coverage, 'statuses'):.0f} %)"
     )
     return "\n".join(lines)
 
 
 def as_json(coverage: Coverage) -> str:
-    """The answer itself, for people."""
+    """The answer itself, for people and for merging."""
     return orjson.dumps(coverage, option=orjson.OPT_INDENT_2).decode()
 
 
 def as_junit(coverage: Coverage) -> str:
-    """A test suite with a case for each operation, which fails if the operation was never called."""
+    """A suite: a case for each operation fails if it was never called; those of statuses are skipped if not seen."""
     totals = coverage["totals"]
     suite = ElementTree.Element(
         "testsuite",
         name=f"coverage of {coverage['sandbox']}",
-        tests=str(totals["operations"]),
+        tests=str(totals["operations"] + totals["statuses"]),
         failures=str(totals["operations"] - totals["operationsHit"]),
+        skipped=str(totals["statuses"] - totals["statusesHit"]),
     )
     for operation in coverage["operations"]:
-        case = ElementTree.SubElement(suite, "testcase", classname="operations", name=operation["operationId"])
+        name = operation["operationId"]
+        case = ElementTree.SubElement(suite, "testcase", classname="operations", name=name)
         if not operation["hits"]:
             message = f"{operation['method']} {operation['path']} was never called"
             ElementTree.SubElement(case, "failure", message=message)
+        for status in _documented(operation):
+            case = ElementTree.SubElement(suite, "testcase", classname=f"statuses.{name}", name=status)
+            if status in _missing(operation):
+                ElementTree.SubElement(case, "skipped", message=f"{name} never answered {status}")
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
 def as_html(coverage: Coverage) -> str:
-    """One page that needs nothing else: operations by statuses, the ones never called first."""
+    """One page that needs nothing else: operations by statuses, those with most missing first, and the lists."""
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
-    head = "".join(f"<th>{status}</th>" for status in statuses)
-    operations = sorted(coverage["operations"], key=lambda operation: operation["hits"] > 0)
-    rows = "\n".join(_row(operation, statuses) for operation in operations)
-    calls = "".join(
-        f"<li><code>{escape(call['method'])} {escape(call['path'])}</code> {call['status']} ({call['hits']})</li>"
-        for call in coverage["undocumented"]
-    )
-    totals = coverage["totals"]
-    return _PAGE.format(
-        sandbox=escape(coverage["sandbox"]),
-        operations=f"{totals['operationsHit']} of {totals['operations']}",
-        statuses=f"{totals['statusesHit']} of {totals['statuses']}",
-        head=head,
-        rows=rows,
-        undocumented=f"<h2>Called, but not documented</h2><ul>{calls}</ul>" if calls else "",
-    )
+    operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
+    parts = {
+        "title": f"Coverage of {_name(coverage)}",
+        "cards": "".join(_cards(coverage)),
+        "heads": "".join(f'<th class="status">{status}</th>' for status in statuses),
+        "rows": "\n".join(_row(operation, statuses) for operation in operations),
+        "lists": "\n".join(_lists(coverage)),
+    }
+    return re.sub("@([a-z]+)@", lambda name: parts[name[1]], _PAGE.read_text(encoding="utf-8"))
 
 
 FORMATS = {"text": as_text, "json": as_json, "junit": as_junit, "html": as_html}
+
+
+def _add(total: dict[str, Any], operation: Mapping[str, Any]) -> None:
+    """Add what was counted of an operation to its sums."""
+    for name in ("operationId", "method", "path"):
+        total.setdefault(name, operation[name])
+    total["hits"] = total.get("hits", 0) + operation["hits"]
+    statuses = total.setdefault("statuses", {})
+    for status, data in operation["statuses"].items():
+        known = statuses.setdefault(status, {"documented": False, "hits": 0})
+        known["documented"] |= data["documented"]
+        known["hits"] += data["hits"]
+    total["statuses"] = dict(sorted(statuses.items()))
+    for counts in COUNTS:
+        total[counts] = dict(Counter(total.get(counts, {})) + Counter(operation[counts]))
+
+
+def _documented(operation: Mapping[str, Any]) -> list[str]:
+    return [status for status, data in operation["statuses"].items() if data["documented"]]
+
+
+def _missing(operation: Mapping[str, Any]) -> list[str]:
+    return [status for status in _documented(operation) if not operation["statuses"][status]["hits"]]
+
+
+def _undocumented(coverage: Coverage) -> list[tuple[str, int]]:
+    return [
+        (f"{call['method']} {call['path']} {call.get('status') or 'closed'}", call["hits"])
+        for call in coverage["undocumented"]
+    ]
+
+
+def _ignored(coverage: Coverage) -> list[tuple[str, str, int]]:
+    return [
+        (operation["operationId"], name, hits)
+        for operation in coverage["operations"]
+        for name, hits in operation["ignored"].items()
+    ]
+
+
+def _assumed(coverage: Coverage) -> dict[str, dict[str, int]]:
+    """How often the answers of operations rested on each assumed rule."""
+    rules: dict[str, dict[str, int]] = {}
+    for operation in coverage["operations"]:
+        for rule, hits in operation["assumed"].items():
+            rules.setdefault(rule, {})[operation["operationId"]] = hits
+    return dict(sorted(rules.items(), key=lambda item: -sum(item[1].values())))
+
+
+def _by_operation(hits: Mapping[str, int]) -> str:
+    return ", ".join(f"{operation} ({number})" for operation, number in hits.items())
 
 
 def _seen(status: str, data: Mapping[str, Any]) -> str:
     return f"{status} ({data['hits']}{'' if data['documented'] else ', not documented'})"
 
 
-def _row(operation: Mapping[str, Any], statuses: list[str]) -> str:
+def _name(coverage: Coverage) -> str:
+    return "all sandboxes" if coverage["sandbox"] == "*" else f"the sandbox {escape(coverage['sandbox'])}"
+
+
+def _cards(coverage: Coverage) -> Iterable[str]:
+    for what, name in {"operations": "operations called", "statuses": "documented statuses seen"}.items():
+        share = percentage(coverage, what)
+        number = f"{coverage['totals'][what + 'Hit']}&#8239;/&#8239;{coverage['totals'][what]}"
+        bar = f'<div class="bar"><i style="width:{share:.1f}%"></i></div>'
+        yield f'<div class="card"><b>{number}</b><small>{name}, {share:.0f} %</small>{bar}</div>'
+    calls = sum(operation["hits"] for operation in coverage["operations"])
+    yield f'<div class="card"><b>{calls}</b><small>calls of operations</small></div>'
+    rules = len(_assumed(coverage))
+    yield f'<div class="card"><b>{rules}</b><small>rules, assumed in part or whole, that answers rest on</small></div>'
+
+
+def _row(operation: Mapping[str, Any], statuses: Sequence[str]) -> str:
     cells = "".join(_cell(operation["statuses"].get(status)) for status in statuses)
-    rules = ", ".join(f"{escape(rule)} ({hits})" for rule, hits in operation["rules"].items())
-    name = (
-        f"<b>{escape(operation['operationId'])}</b><br><code>{operation['method']} {escape(operation['path'])}</code>"
-    )
+    path = escape(operation["path"])
+    call = f'<code title="{path}">{operation["method"]} {_short(path)}</code>'
+    name = f"{escape(operation['operationId'])}{call}"
     called = "hit" if operation["hits"] else "miss"
-    return f'<tr><th class="{called}">{name}</th>{cells}<td class="rules">{rules}</td></tr>'
+    calls = f'<td class="number"><span class="cell {called}">{operation["hits"]}</span></td>'
+    return f"<tr><th>{name}</th>{calls}{cells}{_tags(operation['rules'])}{_tags(operation['assumed'])}</tr>"
+
+
+def _short(path: str) -> str:
+    """The end of a path, which tells operations apart."""
+    segments = path.strip("/").split("/")
+    return path if len(segments) <= SEGMENTS_SHOWN else f"…/{'/'.join(segments[-SEGMENTS_SHOWN:])}/"
 
 
 def _cell(data: Mapping[str, Any] | None) -> str:
     if data is None:
-        return "<td></td>"
+        return '<td class="status"></td>'
     kind = "odd" if not data["documented"] else "hit" if data["hits"] else "miss"
-    return f'<td class="{kind}">{data["hits"]}</td>'
+    return f'<td class="status"><span class="cell {kind}">{data["hits"]}</span></td>'
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>apio-simulator: coverage of {sandbox}</title>
-<style>
-body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .3em .7em; border: 1px solid #ddd; text-align: center; }}
-tbody th {{ text-align: left; font-weight: normal; border-left: 4px solid; }}
-code {{ font-size: 12px; color: #666; }}
-.hit {{ background: #e3f4e5; border-left-color: #3a9d4b; }}
-.miss {{ background: #fdeaea; border-left-color: #d33; color: #a00; }}
-.odd {{ background: #fff3d6; }}
-.rules {{ text-align: left; }}
-</style>
-</head>
-<body>
-<h1>Coverage of the sandbox {sandbox}</h1>
-<p><b>{operations}</b> operations were called, <b>{statuses}</b> documented statuses seen.
-Green: exercised. Red: documented, never seen. Yellow: seen, not documented.</p>
-<table>
-<thead><tr><th>Operation</th>{head}<th>Refusals by rule</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-{undocumented}
-</body>
-</html>
-"""
+def _tags(counts: Mapping[str, int]) -> str:
+    tags = "".join(f"<span>{escape(name)} &times;{hits}</span>" for name, hits in counts.items())
+    return f'<td class="tags">{tags}</td>'
+
+
+def _lists(coverage: Coverage) -> Iterable[str]:
+    yield _table(
+        "Called, but not documented",
+        ("Call", "Times"),
+        [(f"<code>{escape(call)}</code>", str(hits)) for call, hits in _undocumented(coverage)],
+    )
+    yield _table(
+        "Sent, but ignored",
+        ("Operation", "Attribute or query parameter", "Times"),
+        [(escape(each), f"<code>{escape(name)}</code>", str(hits)) for each, name, hits in _ignored(coverage)],
+    )
+    yield _table(
+        "Rests on our word alone",
+        ("Rule", "Operations"),
+        [(f"<b>{escape(rule)}</b>", escape(_by_operation(who))) for rule, who in _assumed(coverage).items()],
+    )
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return f'<h2>{title}</h2><div class="scroll none">Nothing.</div>'
+    head = "".join(f"<th>{each}</th>" for each in heads)
+    body = "\n".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f'<h2>{title}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

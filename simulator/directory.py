@@ -169,6 +169,5 @@ def authorize(account: Account, minimum: Level, path: Mapping[str, str], directo
             continue
         kind = parameter.removesuffix("_id")
         rule = "A-2" if parameter == "user_id" else "A-1"
-        raise OutOfScope(
-            Fault(rule, f"the account {account.name!r} reaches only its own {kind}, {own!r}, not {asked!r}")
-        )
+        reason = f"the account {account.name!r} reaches only its own {kind}, {own!r}, not {asked!r}"
+        raise OutOfScope(Fault(rule, reason, assumed=True))

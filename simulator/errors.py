@@ -15,7 +15,8 @@ class Fault:
     """One reason to refuse a request: the rule, a sentence for a person, and the JSON Pointer of the place in the body.
 
     The pointer is `None` where the fault is not at a place of the body. Where a name was `asked` for that does not
-    exist, `known` are the names that do.
+    exist, `known` are the names that do. `assumed` says whether the refusal rests on our word alone, where that is
+    otherwise than with the other refusals by the rule (S-9).
     """
 
     rule: str
@@ -23,6 +24,7 @@ class Fault:
     pointer: str | None = None
     asked: str | None = field(default=None, compare=False)
     known: Collection[str] = field(default=(), compare=False, repr=False)
+    assumed: bool | None = field(default=None, compare=False)
 
     def below(self, pointer: str) -> Fault:
         """The same fault, seen from a document that holds the body at `pointer`."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 AUTH_MODES = ("optional", "required")
+FIDELITIES = ("plain", "strict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a server can be told.
 
-    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `cors_origins` restrict CORS, none means any; `delay_ms`
-    slows every call of the simulated API. The limits of snapshots, faults and the journal are those of each sandbox.
-    `max_state` bounds the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are names
-    under which the control interface may be driven, besides the loopback's; `*` is any (S-2).
+    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins`
+    restrict CORS, none means any; `delay_ms` slows every call of the simulated API. The limits of snapshots, faults and
+    the journal are those of each sandbox. `max_state` bounds the bodies of the control interface, `max_depth` their
+    nesting (S-3). `allowed_hosts` are names under which the control interface may be driven, besides the loopback's;
+    `*` is any (S-2).
     """
 
     auth: str = "optional"
+    fidelity: str = "plain"
     cors_origins: tuple[str, ...] = ()
     max_body: int = 1024 * 1024
     delay_ms: int = 0
@@ -33,8 +36,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.auth not in AUTH_MODES:
-            raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {self.auth!r}")
+        for name, allowed in {"auth": AUTH_MODES, "fidelity": FIDELITIES}.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
         # The record is frozen for everybody else.
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -181,48 +182,123 @@ class TestCommands:
 class TestCoverage:
     @pytest.fixture
     def half(self, api: Api) -> Api:
-        """A sandbox in which three operations were called, one with an undocumented status."""
+        """A sandbox in which four operations were called, one with an undocumented status, one with too much."""
         api("GET", CAPACITIES)
         api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": -1})
         api.arranged("POST", "faults", {"operationId": "getAlerting", "status": 503})
         api("GET", f"{EXECUTIVE}alerting/")
         api("GET", "<nowhere>/")
+        api("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriteria", "filter": True}]})
         return api
 
     def test_as_text_it_says_what_was_called_and_what_is_missing(self, half: Api, server: str) -> None:
         lines = run("coverage", *about(half, server)).stdout.splitlines()
-        assert len(lines) == 22
+        assert len(lines) == 25
         assert lines[0].split() == ["login", "0", "never", "called"]
         assert "updateCallCapacity                  1  400 (1)  missing 200 401" in lines[5]
         assert "503 (1, not documented)" in lines[14]
-        assert lines[20] == "not documented: GET /api/v1/<nowhere>/ 404 (1)"
-        assert lines[21].startswith("3 of 20 operations (15 %), 2 of ")
+        assert lines[20] == "called, not documented: GET /api/v1/<nowhere>/ 404 (1)"
+        assert lines[21] == "sent, ignored: updateFiltering /criteria/*/filter (1)"
+        assert lines[22] == (
+            "rests on assumed A-6: listCallCapacities (1), updateCallCapacity (1), updateFiltering (1)"
+        )
+        assert lines[23] == "rests on assumed G-13: listCallCapacities (1), updateFiltering (1)"
+        assert lines[24].startswith("4 of 20 operations (20 %), 3 of 129 documented statuses (2 %)")
 
     def test_as_json_it_is_what_the_server_says(self, half: Api, server: str) -> None:
-        import json
-
         assert json.loads(run("coverage", "--format", "json", *about(half, server)).stdout) == half.arranged(
             "GET", "coverage"
         )
 
     def test_as_junit_an_operation_never_called_is_a_failure(self, half: Api, server: str) -> None:
         suite = ElementTree.fromstring(run("coverage", "--format", "junit", *about(half, server)).stdout)
-        assert (suite.get("tests"), suite.get("failures"), len(suite)) == ("20", "17", 20)
-        assert {case.get("name") for case in suite if case.find("failure") is None} == {
+        assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("149", "16", "126")
+        assert len(suite) == 149
+        operations = [case for case in suite if case.get("classname") == "operations"]
+        assert [case.get("name") for case in operations if case.find("failure") is None] == [
             "listCallCapacities",
             "updateCallCapacity",
+            "updateFiltering",
             "getAlerting",
-        }
+        ]
+        seen = [case for case in suite if case not in operations and case.find("skipped") is None]
+        assert [(case.get("classname"), case.get("name")) for case in seen] == [
+            ("statuses.listCallCapacities", "200"),
+            ("statuses.updateCallCapacity", "400"),
+            ("statuses.updateFiltering", "200"),
+        ]
 
     def test_as_html_it_is_one_page_that_loads_nothing(self, half: Api, server: str) -> None:
         page = run("coverage", "--format", "html", *about(half, server)).stdout
         assert page.startswith("<!doctype html>")
         assert "//" not in page
         assert "GET /api/v1/&lt;nowhere&gt;/" in page
-        assert page.index("<b>login</b>") < page.index("<b>listCallCapacities</b>")
+        assert page.index(">login<") < page.index(">listCallCapacities<")
+        assert "<code>/criteria/*/filter</code>" in page
+        assert "G-13" in page
+        assert page == half.control("GET", "coverage", headers={"Accept": "text/html"}).text + "\n"
 
-    @pytest.mark.parametrize(("least", "status"), [("15", 0), ("15.1", 1), ("100", 1), ("0", 0)])
+    @pytest.mark.parametrize(("least", "status"), [("20", 0), ("20.1", 1), ("100", 1), ("0", 0)])
     def test_too_little_of_it_is_status_1(self, half: Api, server: str, least: str, status: int) -> None:
         result = run("coverage", "--fail-under", least, *about(half, server))
         assert result.returncode == status
-        assert ("15 % of the operations were called, not" in result.stderr) is (status == 1)
+        assert ("20 % of the operations were called, not" in result.stderr) is (status == 1)
+
+    @pytest.mark.parametrize(("least", "status"), [("2.3", 0), ("2.4", 1)])
+    def test_too_few_of_the_statuses_are_status_1_too(self, half: Api, server: str, least: str, status: int) -> None:
+        result = run("coverage", "--fail-under", "1", "--fail-under-statuses", least, *about(half, server))
+        assert result.returncode == status
+        assert ("2 % of the statuses were seen, not 2.4 %" in result.stderr) is (status == 1)
+
+    def test_several_runs_are_added_up(self, half: Api, server: str, tmp_path: Path) -> None:
+        files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+        for file in files:
+            Path(file).write_text(run("coverage", "--format", "json", *about(half, server)).stdout, encoding="utf-8")
+            half("GET", CAPACITIES)
+            half("GET", "<nowhere>/")
+        one = json.loads(run("coverage", "--merge", files[0], "--format", "json").stdout)
+        both = json.loads(run("coverage", "--merge", *files, "--format", "json").stdout)
+        (first,) = [each for each in one["operations"] if each["operationId"] == "listCallCapacities"]
+        (sums,) = [each for each in both["operations"] if each["operationId"] == "listCallCapacities"]
+        assert one == json.loads(Path(files[0]).read_text(encoding="utf-8"))
+        assert (first["hits"], sums["hits"], sums["statuses"]["200"]["hits"]) == (1, 3, 3)
+        assert sums["assumed"] == {"A-6": 3, "G-13": 3}
+        assert [call["hits"] for call in both["undocumented"]] == [3]
+        assert both["totals"] == one["totals"]
+        assert run("coverage", "--merge", *files, "--fail-under", "21").returncode == 1
+
+    def test_the_coverage_of_all_sandboxes_outlives_them(self, half: Api, server: str) -> None:
+        def calls() -> int:
+            answer = json.loads(run("coverage", "--url", server, "--sandbox", "*", "--format", "json").stdout)
+            assert answer["sandbox"] == "*"
+            return sum(each["hits"] for each in answer["operations"] if each["operationId"] == "getCriterion")
+
+        before = calls()
+        half("GET", f"{EXECUTIVE}criteria/foocriteria/")
+        assert calls() == before + 1
+        half.reset()
+        assert calls() == before + 1
+        assert half.arranged("GET", "coverage?sandbox=*")["sandbox"] == "*"
+        assert half.control("GET", "coverage?sandbox=x").status_code == 400
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (None, "cannot be read: No such file"),
+            ("", "holds no coverage; write one with"),
+            ("[]", "holds no coverage"),
+            ('{"operations": [{"operationId": "x"}], "undocumented": []}', "holds no coverage"),
+        ],
+    )
+    def test_a_file_that_is_no_coverage_is_named(self, tmp_path: Path, content: str | None, words: str) -> None:
+        file = tmp_path / "c.json"
+        if content is not None:
+            file.write_text(content, encoding="utf-8")
+        result = run("coverage", "--merge", str(file))
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"{file}: ")
+        assert words in result.stderr
+
+    @pytest.mark.parametrize("arguments", [["--merge"], ["a.json"]])
+    def test_files_and_merge_go_together(self, arguments: list[str]) -> None:
+        assert "--merge goes with the files to add up" in run("coverage", *arguments).stderr

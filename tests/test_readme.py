@@ -113,12 +113,6 @@ def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> No
     assert re.findall(r"(\d+) numbered rules", README) == [str(len(simulation.ledger))]
 
 
-def test_the_basis_table_lists_the_rules_of_the_ledger(simulation: Simulation) -> None:
-    for basis, _, listed in rows("Rules"):
-        expected = [rule.id for rule in simulation.ledger.values() if basis in rule.basis]
-        assert re.findall(r"[A-Z]+-\d+", listed) == expected, basis
-
-
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
     makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):

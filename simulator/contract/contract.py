@@ -16,7 +16,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from simulator.contract.fields import AnyObject, CompiledSchema
-from simulator.contract.operation import JSON, YAML, Operation, QueryParameter
+from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
 from simulator.contract.schemas import SchemaCompiler, snake_case
 from simulator.document import Document, read_document, token
 from simulator.errors import InvalidAttribute
@@ -40,7 +40,7 @@ class Dialect:
 API = Dialect(trailing_slash=True, media_types=(JSON,), closed_query=False)
 CONTROL = Dialect(
     trailing_slash=False,
-    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", "text/html"),
+    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", HTML),
     closed_query=True,
 )
 

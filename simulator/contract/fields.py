@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 import marshmallow
@@ -42,6 +43,20 @@ class CompiledSchema(marshmallow.Schema):
             return cast("dict[str, Any]", self.load(data)), []
         except ValidationError as error:
             return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
+
+    def ignored(self, data: Any) -> Iterator[tuple[str, str]]:
+        """The attributes of a document that has been read and that change nothing, each with the rule that says so.
+
+        An attribute is given by its JSON Pointer, with `*` for any item of an array.
+        """
+        for name in self._may_hold_ignored:
+            field = self.fields[name]
+            if field.data_key in data:
+                yield from _ignored(field, data[field.data_key], token(str(field.data_key)))
+
+    @cached_property
+    def _may_hold_ignored(self) -> list[str]:
+        return [name for name, field in self.fields.items() if _holds_ignored(field)]
 
 
 class AnyObject(CompiledSchema):
@@ -194,11 +209,12 @@ class OneOf(fields.Field[Any]):
 
 
 class Ignored(fields.Field[Any]):
-    """An attribute that a request may carry and that changes nothing (`x-ignored`, G-4)."""
+    """An attribute that a request may carry and that changes nothing, by a rule (`x-ignored`)."""
 
-    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+    def __init__(self, inner: fields.Field[Any], rule: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.inner = inner
+        self.rule = rule
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Check the value as far as its schema asks, then drop it."""
@@ -217,6 +233,27 @@ def shown(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:56] + "…" + text[-1]
+
+
+def _holds_ignored(field: fields.Field[Any]) -> bool:
+    if isinstance(field, StrictList):
+        return _holds_ignored(field.inner)
+    if isinstance(field, StrictNested):
+        return any(map(_holds_ignored, field.schema.fields.values()))
+    return isinstance(field, Ignored)
+
+
+def _ignored(field: fields.Field[Any], value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(field, Ignored):
+        yield pointer, field.rule
+    elif value is None:
+        return
+    elif isinstance(field, StrictList):
+        for item in value:
+            yield from _ignored(field.inner, item, pointer + "/*")
+    elif isinstance(field, StrictNested):
+        for below, rule in cast(CompiledSchema, field.schema).ignored(value):
+            yield pointer + below, rule
 
 
 def rule_for(rules: Rules, keyword: str) -> str:

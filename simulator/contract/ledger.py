@@ -11,16 +11,21 @@ from simulator.errors import BrokenDocument, Problem
 
 LEDGER = Path(__file__).with_name("ledger.yaml")
 BASES = ("documented", "vendor", "platform", "assumed")
+KEYS = ["id", "statement", "basis", "source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: its id, what it says, what kinds of knowledge it rests on, and where that knowledge stands."""
+    """One rule: its id, what it says, what kinds of knowledge it rests on, and where that knowledge stands.
+
+    `refusals` are those of the kinds on which it rests that something is refused by the rule.
+    """
 
     id: str
     statement: str
     basis: tuple[str, ...]
     source: str
+    refusals: tuple[str, ...]
 
 
 def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
@@ -32,15 +37,20 @@ def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
         problems.append(document.problem("", "must be a list of rules"))
     rules: dict[str, Rule] = {}
     for i, entry in enumerate(entries):
-        if not isinstance(entry, dict) or list(entry) != ["id", "statement", "basis", "source"]:
-            problems.append(document.problem(f"/{i}", "must have id, statement, basis and source, in this order"))
+        if not isinstance(entry, dict) or list(entry) not in (KEYS, [*KEYS, "refusals"]):
+            expected = "must have id, statement, basis, source and perhaps refusals, in this order"
+            problems.append(document.problem(f"/{i}", expected))
             continue
         if entry["id"] in rules:
             problems.append(document.problem(f"/{i}/id", f"the rule {entry['id']} stands here twice"))
         if not isinstance(entry["basis"], list) or not entry["basis"] or set(entry["basis"]) - set(BASES):
             problems.append(document.problem(f"/{i}/basis", f"must be a list of {', '.join(BASES)}"))
             continue
-        rules[entry["id"]] = Rule(**{**entry, "basis": tuple(entry["basis"])})
+        refusals = entry.get("refusals", entry["basis"])
+        if not isinstance(refusals, list) or not refusals or set(refusals) - set(entry["basis"]):
+            problems.append(document.problem(f"/{i}/refusals", "must be a list of what stands in basis"))
+            continue
+        rules[entry["id"]] = Rule(**{**entry, "basis": tuple(entry["basis"]), "refusals": tuple(refusals)})
     if problems:
         raise BrokenDocument(problems)
     return rules

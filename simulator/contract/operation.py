@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from simulator.errors import (
 
 JSON = "application/json"
 YAML = "application/yaml"
+HTML = "text/html"
 _QUOTED_JSON = f'"{JSON}"'
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -37,6 +38,24 @@ class QueryParameter:
     attribute: str
     field: fields.Field[Any]
     rule: str
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is worth knowing of how a call was answered (S-9).
+
+    `assumed` are rules in whose assumed part the answer would have been another one without them, in the order they
+    were met; `ignored` are the attributes and query parameters that were sent and changed nothing, with the rule that
+    says so, if one does.
+    """
+
+    assumed: dict[str, None] = field(default_factory=dict)
+    ignored: dict[str, str | None] = field(default_factory=dict)
+
+    def assume(self, rule: str, *, when: bool = True) -> None:
+        """Note that the answer rests on the assumed part of a rule, if it does."""
+        if when:
+            self.assumed[rule] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +119,17 @@ class Operation:
                 raise InvalidAttribute(Fault(parameter.rule, f"the query parameter {name} {reason}")) from None
         return result
 
-    def read_body(self, raw: bytes, content_type: str | None, content_encoding: str | None = None) -> dict[str, Any]:
+    def ignored_query(self, names: Iterable[str]) -> Iterator[str]:
+        """Those of the query parameters that are not documented and change nothing."""
+        return (f"?{name}" for name in names if name not in self.query)
+
+    def read_body(
+        self, raw: bytes, content_type: str | None, content_encoding: str | None = None, notes: Notes | None = None
+    ) -> dict[str, Any]:
         """The attributes of the body by their Python names, without those that are documented as ignored.
 
-        Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
+        Those go to the notes. Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with
+        all faults (G-4, …).
         """
         if self.body is None or (not self.body_required and not raw):
             return {}
@@ -124,7 +150,10 @@ class Operation:
             # A text is not shown: what is sent by mistake may hold a password.
             found = "a string" if isinstance(data, str) else shown(data)
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {found}"))
-        return self.body.read(data)
+        attributes = self.body.read(data)
+        if notes is not None:
+            notes.ignored.update(self.body.ignored(data))
+        return attributes
 
     def render(self, view: Any) -> bytes:
         """The body of the successful answer: the view's attributes in the documented order, checked.
@@ -223,7 +252,7 @@ class Call:
 
     `path` holds the path's parameters. `query` and `body` are read, and refused if need be, when a handler first asks
     for them: existence is checked before the body (A-7). `media` is what the client takes of what the operation
-    offers.
+    offers. `notes` are for whoever records the call.
     """
 
     operation: Operation
@@ -233,6 +262,7 @@ class Call:
     content_type: str | None = None
     content_encoding: str | None = None
     media: str = JSON
+    notes: Notes = field(default_factory=Notes)
 
     @cached_property
     def query(self) -> dict[str, Any]:
@@ -242,4 +272,8 @@ class Call:
     @cached_property
     def body(self) -> dict[str, Any]:
         """The body's attributes by their Python names (see `Operation.read_body`)."""
-        return self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding)
+        return self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding, self.notes)
+
+    def assume(self, rule: str, *, when: bool = True) -> None:
+        """Note that the answer rests on the assumed part of a rule, if it does (S-9)."""
+        self.notes.assume(rule, when=when)

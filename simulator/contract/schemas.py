@@ -122,10 +122,13 @@ class SchemaCompiler:
         rules = self._rules(document, pointer, schema, rules)
         node = _Node(document=document, pointer=pointer, schema=schema, rules=rules, seen=seen)
         field = self._reference(node, options) if "$ref" in schema else self._build(node, options)
-        if field is None or not schema.get("x-ignored", False):
+        if field is None or "x-ignored" not in schema:
             return field
+        rule = schema["x-ignored"]
+        if rule not in self.ledger:
+            self._refuse(document, pointer + "/x-ignored", f"names {rule!r}, which is not in the ledger")
         field.required = False
-        return Ignored(field, data_key=options.get("data_key"))
+        return Ignored(field, rule, data_key=options.get("data_key"))
 
     def _below(self, node: _Node, path: str, **options: Any) -> fields.Field[Any] | None:
         return self._compile(node.document, node.pointer + path, node.rules, node.seen, **options)

@@ -1,44 +1,57 @@
-"""The operation that shows what a sandbox's clients have exercised."""
+"""The operation that shows what clients have exercised."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.contract.operation import Operation
+import orjson
+
+from simulator.contract.operation import HTML, Content, Operation
 from simulator.control.call import ControlCall, ControlHandler
+from simulator.coverage_report import as_html
+from simulator.state.coverage import Coverage
+
+ALL = "*"
+"""Stands for all sandboxes."""
 
 
 def get_coverage(it: ControlCall) -> object:
-    """GET coverage (S-8)."""
-    coverage = it.sandbox.coverage
-    statuses, rules = coverage.statuses.copy(), coverage.rules.copy()
-    operations = [_operation_view(each, statuses, rules) for each in it.control.contract.operations.values()]
-    documented = [status for each in operations for status in each["statuses"].values() if status["documented"]]
+    """GET coverage: of the sandbox, or of all that ever were; as a page for browsers (S-8)."""
+    everything = it.query.get("sandbox") == ALL
+    coverage = it.control.sandboxes.total if everything else it.sandbox.coverage
+    view = _view(ALL if everything else it.sandbox_name, coverage.copy(), it.control.contract.operations)
+    if it.call.media != HTML:
+        return view
+    return Content(HTML, as_html(orjson.loads(it.call.operation.render(view))).encode())
+
+
+def _view(name: str, coverage: Coverage, documented: Mapping[str, Operation]) -> dict[str, Any]:
+    operations = [_operation_view(each, coverage) for each in documented.values()]
+    statuses = [status for each in operations for status in each["statuses"].values() if status["documented"]]
     return {
-        "sandbox": it.sandbox_name,
+        "sandbox": name,
         "operations": operations,
         "undocumented": [
             {"method": method, "path": path, "status": status, "hits": hits}
-            for (method, path, status), hits in coverage.undocumented.copy().items()
+            for (method, path, status), hits in coverage.undocumented.items()
         ],
         "totals": {
             "operations": len(operations),
             "operations_hit": sum(each["hits"] > 0 for each in operations),
-            "statuses": len(documented),
-            "statuses_hit": sum(status["hits"] > 0 for status in documented),
+            "statuses": len(statuses),
+            "statuses_hit": sum(status["hits"] > 0 for status in statuses),
         },
     }
 
 
-def _operation_view(
-    operation: Operation, statuses: Mapping[tuple[str, int | None], int], refusals: Mapping[tuple[str, str], int]
-) -> dict[str, Any]:
-    operation_id = operation.operation_id
-    hits = {status: n for (each, status), n in statuses.items() if each == operation_id}
-    rules = {rule: n for (each, rule), n in refusals.items() if each == operation_id}
+def _operation_view(operation: Operation, coverage: Coverage) -> dict[str, Any]:
+    def of_this(counts: Mapping[tuple[str, Any], int]) -> dict[Any, int]:
+        return {what: hits for (each, what), hits in counts.items() if each == operation.operation_id}
+
+    hits = of_this(coverage.statuses)
     return {
-        "operation_id": operation_id,
+        "operation_id": operation.operation_id,
         "method": operation.method,
         "path": operation.path,
         "hits": sum(hits.values()),
@@ -46,7 +59,9 @@ def _operation_view(
             str(status): {"documented": status in operation.answers, "hits": hits.get(status, 0)}
             for status in sorted({*operation.answers, *filter(None, hits)})
         },
-        "rules": rules,
+        "rules": of_this(coverage.rules),
+        "assumed": of_this(coverage.assumed),
+        "ignored": of_this(coverage.ignored),
     }
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator import __version__
-from simulator.contract.operation import JSON, YAML, Content
+from simulator.contract.operation import HTML, JSON, YAML, Content
 from simulator.control import contract_run, coverage, faults, requests, state
 from simulator.control.call import ControlCall, ControlHandler
 
 CONTRACT = Path(__file__).with_name("control.yaml")
-HTML = "text/html"
 
 
 def get_health(_: ControlCall) -> object:

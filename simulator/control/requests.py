@@ -119,6 +119,8 @@ def _view(it: ControlCall, exchange: Exchange) -> object:
         "response": exchange.response and _message_view(exchange.response),
         "rule": exchange.rule,
         "basis": rule and list(rule.basis),
+        "assumed": list(exchange.assumed) or None,
+        "ignored": list(exchange.ignored) or None,
         "explanation": exchange.explanation or None,
         "fault": exchange.fault,
         "abort": exchange.abort,

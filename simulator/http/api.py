@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Call
 from simulator.directory import LEVELS, authorize
-from simulator.http.auth import authenticate
+from simulator.http.auth import ANONYMOUS, authenticate
 from simulator.http.routes import Routes, answered
 from simulator.http.visit import current_sandbox, visit_of
 from simulator.services.service import Handler
@@ -35,6 +35,7 @@ class Api:
         if operation.secured:
             directory = sandbox.moment.world.directory
             account = authenticate(environ, sandbox, directory, required=self.credentials_required)
+            call.assume("A-6", when=account is ANONYMOUS)
             visit_of(environ).account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], call.path, directory)
@@ -55,9 +56,13 @@ def _read(call: Call, handler: Handler, moment: Moment, environ: WSGIEnvironment
     operation = call.operation
     plain = operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")
     key = (operation.operation_id, *call.path.values(), environ.get("QUERY_STRING") if operation.query else None)
-    body = moment.answers.get(key) if plain else None
-    if body is None:
-        body = operation.render(handler(call, Fork(moment.world)))
-        if plain:
-            moment.remember(key, body)
+    remembered = moment.answers.get(key) if plain else None
+    if remembered is not None:
+        body, assumed = remembered
+        call.notes.assumed.update(dict.fromkeys(assumed))
+        return body
+    before = len(call.notes.assumed)
+    body = operation.render(handler(call, Fork(moment.world)))
+    if plain:
+        moment.remember(key, (body, tuple(call.notes.assumed)[before:]))
     return body

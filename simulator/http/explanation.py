@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import Operation
+from simulator.contract.operation import Notes, Operation
 from simulator.errors import Fault, Refusal, UnknownPath
 from simulator.http.errors import CATALOGUE
 from simulator.state.faults import InjectedFault
@@ -39,6 +39,17 @@ class Explanations:
             lines.append(self._nearest_operations(path))
         lines += [self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_FAULTS])]
         return " ".join(lines)
+
+    def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
+        """The rules without whose assumed part the answer would have been another one, in the ledger's order (S-9)."""
+        rules = {*notes.assumed, *(rule for rule in notes.ignored.values() if rule and self._only_assumed(rule))}
+        for fault in refusal.faults if refusal is not None else ():
+            if "assumed" in self.ledger[fault.rule].refusals if fault.assumed is None else fault.assumed:
+                rules.add(fault.rule)
+        return tuple(sorted(rules, key=list(self.ledger).index)) if rules else ()
+
+    def _only_assumed(self, rule: str) -> bool:
+        return self.ledger[rule].basis == ("assumed",)
 
     def injected(self, fault: InjectedFault) -> str:
         """What an injected fault did."""

@@ -35,7 +35,8 @@ logger = logging.getLogger("simulator.requests")
 PREFIX = "/_sandboxes/"
 REQUEST_ID = "X-Simulator-Request-Id"
 FAULT_ID = "X-Simulator-Fault"
-EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, Allow, Retry-After, WWW-Authenticate"
+ASSUMED = "X-Simulator-Assumed"
+EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 
 
@@ -156,7 +157,10 @@ class Gateway:
             _log(environ, visit, None)
             raise ConnectionAborted
         status, headers, body = _run(app, environ)
+        visit.assumed = self.recorder.explanations.assumed(visit.notes, visit.refusal)
         headers += [(REQUEST_ID, visit.id), *self._cors_headers(environ, visit)]
+        if visit.assumed and self.settings.fidelity == "strict":
+            headers.append((ASSUMED, ", ".join(visit.assumed)))
         if visit.fault is not None:
             headers.append((FAULT_ID, visit.fault.id))
         self.recorder.record(environ, visit, int(status[:3]), (headers, body))

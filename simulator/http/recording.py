@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from simulator.errors import Refusal
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LONGEST_PATH = 300
 """How much of the path of an undocumented call the coverage keeps."""
+LONGEST_NAME = 100
+MOST_IGNORED = 20
+"""How much of the names of what was ignored is kept, and how many of them."""
 LONGEST_HEADER = 4_000
 """How much of a header's name and value the journal keeps."""
 
@@ -46,9 +50,10 @@ class Recorder:
         path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"]
         operation_id = visit.operation.operation_id if visit.operation else None
         rule = "S-6" if visit.fault is not None and visit.fault.refuses else visit.rule
+        ignored = tuple(without_secrets(name[:LONGEST_NAME]) for name in islice(visit.notes.ignored, MOST_IGNORED))
         counted = None
         if not visit.preflight:
-            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule)
+            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)
         exchange = None
         if self.settings.journal_limit:
             seconds = time.perf_counter() - visit.started
@@ -66,6 +71,8 @@ class Recorder:
                 status=status,
                 response=None if answer is None else _answer_message(visit, status, *answer),
                 rule=rule,
+                assumed=visit.assumed,
+                ignored=ignored,
                 explanation=self._explanation(visit, path),
                 fault=visit.fault.id if visit.fault is not None else None,
                 abort=visit.fault.abort if visit.fault is not None else None,

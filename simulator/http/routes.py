@@ -72,7 +72,10 @@ class Routes:
                 content_type=environ.get("CONTENT_TYPE"),
                 content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
                 media=_media(operation, environ.get("HTTP_ACCEPT")),
+                notes=visit.notes,
             )
+            if environ.get("QUERY_STRING"):
+                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(request.args)))
             return self.answer(call, environ)
         except Refusal as refusal:
             return _refuse(visit.operation, environ, refusal)
@@ -120,7 +123,7 @@ def _media(operation: Operation, accept: str | None) -> str:
     media = _preferred(accept, offered) if accept else offered[0]
     if accept and media is None:
         reason = f"the answer is {' or '.join(offered)}, which Accept: {accept[:100]} rules out"
-        raise NotAcceptable(Fault("G-10", reason))
+        raise NotAcceptable(Fault("G-10", reason, assumed=False))
     return media or offered[0]
 
 

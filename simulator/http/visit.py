@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.contract.operation import Operation
+from simulator.contract.operation import Notes, Operation
 from simulator.errors import Refusal
 from simulator.state.faults import InjectedFault
 from simulator.state.sandbox import DEFAULT, Sandbox
@@ -41,6 +41,8 @@ class Visit:
     account: str | None = None
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
+    notes: Notes = field(default_factory=Notes)
+    assumed: tuple[str, ...] = ()
     preflight: bool = False
     is_control: bool = False
 

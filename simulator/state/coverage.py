@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-UNDOCUMENTED_KEPT = 1_000
-"""How many different undocumented calls are told apart."""
+KINDS_KEPT = 1_000
+"""How many different undocumented calls, and how many names of what is ignored, are told apart."""
+
+K = TypeVar("K")
 
 
 class Counted(NamedTuple):
@@ -17,23 +20,50 @@ class Counted(NamedTuple):
     path: str
     status: int | None
     rule: str | None
+    assumed: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 class Coverage:
-    """Counts of calls: by operation and status, of refusals by operation and rule, and of undocumented calls."""
+    """Counts of calls by operation and status, of undocumented calls, and of what else is known of them, by operation.
+
+    The latter are refusals by rule, answers that rest on the assumed part of a rule, and what was sent and ignored.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.statuses: Counter[tuple[str, int | None]] = Counter()
         self.rules: Counter[tuple[str, str]] = Counter()
+        self.assumed: Counter[tuple[str, str]] = Counter()
+        self.ignored: Counter[tuple[str, str]] = Counter()
         self.undocumented: Counter[tuple[str, str, int | None]] = Counter()
 
     def count(self, call: Counted) -> None:
-        """Count one call. One thread at a time."""
-        if call.operation_id is None:
-            kind = (call.method, call.path, call.status)
-            if kind in self.undocumented or len(self.undocumented) < UNDOCUMENTED_KEPT:
-                self.undocumented[kind] += 1
-            return
-        self.statuses[call.operation_id, call.status] += 1
-        if call.rule is not None:
-            self.rules[call.operation_id, call.rule] += 1
+        """Count one call."""
+        with self._lock:
+            if call.operation_id is None:
+                _count_kind(self.undocumented, (call.method, call.path, call.status))
+                return
+            self.statuses[call.operation_id, call.status] += 1
+            if call.rule is not None:
+                self.rules[call.operation_id, call.rule] += 1
+            for rule in call.assumed:
+                self.assumed[call.operation_id, rule] += 1
+            for name in call.ignored:
+                _count_kind(self.ignored, (call.operation_id, name))
+
+    def copy(self) -> Coverage:
+        """The counts of one moment."""
+        copy = Coverage()
+        with self._lock:
+            copy.statuses = self.statuses.copy()
+            copy.rules = self.rules.copy()
+            copy.assumed = self.assumed.copy()
+            copy.ignored = self.ignored.copy()
+            copy.undocumented = self.undocumented.copy()
+        return copy
+
+
+def _count_kind(counter: Counter[K], kind: K) -> None:
+    if kind in counter or len(counter) < KINDS_KEPT:
+        counter[kind] += 1

@@ -28,7 +28,8 @@ class Exchange:
 
     `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
     operation where path or method are no operation's, no answer where the connection was closed without one, no rule
-    where nothing was refused, and an empty explanation where there is nothing to explain.
+    where nothing was refused, and an empty explanation where there is nothing to explain. `assumed` are the rules on
+    whose assumed part the answer rests, `ignored` is what was sent and changed nothing (S-9).
     """
 
     id: str
@@ -44,6 +45,8 @@ class Exchange:
     status: int | None
     response: Message | None
     rule: str | None
+    assumed: tuple[str, ...]
+    ignored: tuple[str, ...]
     explanation: str
     fault: str | None
     abort: str | None

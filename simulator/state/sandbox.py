@@ -29,6 +29,10 @@ REMEMBERED_ANSWERS = 1_000
 SESSIONS = 1_000
 
 
+RememberedAnswer = tuple[bytes, tuple[str, ...]]
+"""The body of an answer, and the rules on whose assumed part it rests."""
+
+
 class Moment:
     """A world and the answers already given from it: since a world never changes, neither does an answer to a GET."""
 
@@ -36,9 +40,9 @@ class Moment:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.answers: dict[object, bytes] = {}
+        self.answers: dict[object, RememberedAnswer] = {}
 
-    def remember(self, call: object, answer: bytes) -> None:
+    def remember(self, call: object, answer: RememberedAnswer) -> None:
         """Keep an answer for as long as the world lasts, unless very many are kept already."""
         if len(self.answers) < REMEMBERED_ANSWERS:
             self.answers[call] = answer
@@ -58,11 +62,13 @@ class Snapshot:
 class Sandbox:
     """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
 
-    Readers take `moment`, without a lock, and see one whole world. Writers go through `transaction`, one after another.
+    `total` counts the calls of many sandboxes. Readers take `moment`, without a lock, and see one whole world. Writers
+    go through `transaction`, one after another.
     """
 
-    def __init__(self, name: str, seed: World, settings: Settings = DEFAULTS) -> None:
+    def __init__(self, name: str, seed: World, settings: Settings = DEFAULTS, total: Coverage | None = None) -> None:
         self.name = name
+        self.total = total
         self.seed = seed
         self.settings = settings
         self.created_at = time.time()
@@ -112,6 +118,8 @@ class Sandbox:
                 self.journal.record(exchange)
             if counted is not None:
                 self.coverage.count(counted)
+                if self.total is not None:
+                    self.total.count(counted)
 
     def clear_journal(self) -> None:
         """Forget the exchanges of the journal."""
@@ -165,13 +173,14 @@ class Sandboxes:
     """The sandboxes by name. One comes into being, from the baseline, when it is first used.
 
     The default sandbox always lives. Of the others, so many live as the settings say; beyond that the least recently
-    used one is dropped, and the log says so.
+    used one is dropped, and the log says so. `total` is the coverage of all that ever were, reset or not (S-8).
     """
 
     def __init__(self, baseline: World, settings: Settings = DEFAULTS) -> None:
         self.baseline = baseline
         self.settings = settings
-        self._default = Sandbox(DEFAULT, baseline, settings)
+        self.total = Coverage()
+        self._default = self._new(DEFAULT, None)
         self._named: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
         self._clock = itertools.count(1)
@@ -192,8 +201,8 @@ class Sandboxes:
     def create(self, name: str, seed: World | None) -> Sandbox:
         """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17)."""
         if name != DEFAULT:
-            return self._put(name, Sandbox(name, seed or self.baseline, self.settings))
-        self._default = Sandbox(DEFAULT, seed or self.baseline, self.settings)
+            return self._put(name, self._new(name, seed))
+        self._default = self._new(name, seed)
         return self._default
 
     def drop(self, name: str) -> bool:
@@ -201,11 +210,14 @@ class Sandboxes:
         with self._lock:
             return self._named.pop(name, None) is not None
 
+    def _new(self, name: str, seed: World | None) -> Sandbox:
+        return Sandbox(name, seed or self.baseline, self.settings, self.total)
+
     def _put(self, name: str, new: Sandbox | None) -> Sandbox:
         with self._lock:
             if new is not None:
                 self._named.pop(name, None)
-            sandbox = self._named.setdefault(name, new or Sandbox(name, self.baseline, self.settings))
+            sandbox = self._named.setdefault(name, new or self._new(name, None))
             sandbox.last_use = next(self._clock)
             while len(self._named) > self.settings.sandbox_limit:
                 dropped = min(self._named.values(), key=lambda each: each.last_use).name

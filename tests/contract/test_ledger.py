@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.fidelity import PAGE, assumption, with_rules
 from simulator.app import Simulation
 from simulator.contract.ledger import load_ledger
 from simulator.errors import BrokenDocument
@@ -43,11 +44,26 @@ def test_every_service_rule_is_named_by_an_operation_of_the_contract(simulation:
     assert {rule for rule in load_ledger() if rule[:2] in ("CC", "EX")} - named == set()
 
 
+def test_the_page_on_fidelity_lists_the_rules_as_the_ledger_has_them() -> None:
+    page, rules = PAGE.read_text(encoding="utf-8"), load_ledger().values()
+    assert page == with_rules(page, rules), "write it with: python -m contract.fidelity"
+    for rule in rules:
+        assert page.count(f"\n| {rule.id} | ") == 1
+
+
+def test_a_rule_of_which_a_part_is_assumed_says_which() -> None:
+    assert [rule.id for rule in load_ledger().values() if ("assumed" in rule.basis) != bool(assumption(rule))] == []
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", "must be a list of rules"),
-        ("- {id: G-1, statement: s}", "must have id, statement, basis and source"),
+        ("- {id: G-1, statement: s}", "must have id, statement, basis, source and perhaps refusals"),
+        (
+            "- {id: G-1, statement: s, basis: [vendor], source: s, refusals: [assumed]}",
+            "must be a list of what stands in basis",
+        ),
         ("- {id: G-1, statement: s, basis: [guessed], source: s}", "must be a list of documented, vendor"),
         ("- &r {id: G-1, statement: s, basis: [vendor], source: s}\n- *r", "the rule G-1 stands here twice"),
     ],

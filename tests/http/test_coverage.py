@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.state.coverage import UNDOCUMENTED_KEPT, Counted, Coverage
+from simulator.state.coverage import KINDS_KEPT, Counted, Coverage
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
 
 pytestmark = pytest.mark.rule("S-8")
@@ -108,8 +108,8 @@ def test_a_reset_begins_anew(api: Api) -> None:
 @pytest.mark.rule("S-3")
 def test_undocumented_calls_are_told_apart_up_to_a_number() -> None:
     coverage = Coverage()
-    for number in range(UNDOCUMENTED_KEPT + 10):
+    for number in range(KINDS_KEPT + 10):
         coverage.count(Counted(None, "GET", f"/{number}", 404, "G-1"))
     coverage.count(Counted(None, "GET", "/0", 404, "G-1"))
-    assert len(coverage.undocumented) == UNDOCUMENTED_KEPT
+    assert len(coverage.undocumented) == KINDS_KEPT
     assert coverage.undocumented["GET", "/0", 404] == 2

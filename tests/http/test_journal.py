@@ -39,6 +39,8 @@ class TestEntries:
             "query": "x=1",
             "status": 200,
             "account": "anonymous",
+            "assumed": ["A-6"],
+            "ignored": ["?x"],
         }
         assert (request["body"], request["bodyBytes"]) == ({"maxCalls": 9}, len('{"maxCalls":9}'))
         assert request["headers"]["X-Mine"] == "1"

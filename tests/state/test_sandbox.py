@@ -89,7 +89,7 @@ def test_a_write_leaves_the_world_before_it_alone_and_shares_all_the_rest_with_i
 
 def test_an_answer_is_remembered_with_the_world_it_came_from() -> None:
     sandbox = Sandbox("s", EMPTY)
-    sandbox.moment.remember("call", b"answer")
+    sandbox.moment.remember("call", (b"answer", ()))
     with sandbox.transaction() as fork:
         fork.world = replace(fork.world)
     assert sandbox.moment.answers == {}
@@ -98,7 +98,7 @@ def test_an_answer_is_remembered_with_the_world_it_came_from() -> None:
 def test_remembered_answers_are_bounded() -> None:
     moment = Sandbox("s", EMPTY).moment
     for number in range(REMEMBERED_ANSWERS + 5):
-        moment.remember(number, b"")
+        moment.remember(number, (b"", ()))
     assert len(moment.answers) == REMEMBERED_ANSWERS
 
 

@@ -23,18 +23,21 @@ def create_call_capacity(call: Call, fork: Fork) -> object:
     group = _group(call, fork)
     held, capacity = rules.create(_held(fork, group), call.body, _find_user(fork, group))
     fork.store(_place(group), held)
-    return _instance(group, capacity)
+    call.assume("CC-5", when=None in call.body.values())
+    return _instance(call, group, capacity)
 
 
 def list_call_capacities(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/ (CC-9)."""
-    return {"call_capacities": _held(fork, _group(call, fork)).in_order()}
+    capacities = _held(fork, _group(call, fork)).in_order()
+    call.assume("G-13", when=len(capacities) > 1)
+    return {"call_capacities": capacities}
 
 
 def get_call_capacity(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
     group = _group(call, fork)
-    return _instance(group, _capacity(call, _held(fork, group)))
+    return _instance(call, group, _capacity(call, _held(fork, group)))
 
 
 def update_call_capacity(call: Call, fork: Fork) -> object:
@@ -43,21 +46,25 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
     held = _held(fork, group)
     held, capacity = rules.update(held, _capacity(call, held), call.body, _find_user(fork, group))
     fork.store(_place(group), held)
-    return _instance(group, capacity)
+    return _instance(call, group, capacity)
 
 
 def delete_call_capacity(call: Call, fork: Fork) -> object:
     """DELETE …/call_capacities/{call_capacity_name}/ (CC-11)."""
     group = _group(call, fork)
     held = _held(fork, group)
-    fork.store(_place(group), rules.delete(held, _capacity(call, held)))
+    capacity = _capacity(call, held)
+    fork.store(_place(group), rules.delete(held, capacity))
+    call.assume("CC-11", when=capacity.is_default or bool(capacity.user_ids))
     return None
 
 
 def list_available_users(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/available_users/ (CC-12)."""
     group = _group(call, fork)
-    return {"users": rules.available(_held(fork, group), group.users.values())}
+    users = rules.available(_held(fork, group), group.users.values())
+    call.assume("G-13", when=len(users) > 1)
+    return {"users": users}
 
 
 def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: Attempt) -> None:
@@ -123,8 +130,9 @@ def _find_user(fork: Fork, group: Group) -> rules.FindUser:
     return partial(fork.directory.find_user, group.users)
 
 
-def _instance(group: Group, capacity: CallCapacity) -> View:
+def _instance(call: Call, group: Group, capacity: CallCapacity) -> View:
     """What a GET of the instance shows: the capacity with its members (CC-9)."""
+    call.assume("CC-9", when=not capacity.user_ids)
     return View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])
 
 

@@ -63,7 +63,8 @@ def available(held: CallCapacities, users: Iterable[User]) -> list[User]:
 
 def _name_faults(held: CallCapacities, capacity: CallCapacity | None, name: str) -> Iterable[Fault]:
     if name == RESERVED_NAME:
-        yield Fault("CC-3", f"the name {name!r} is refused: its address is that of the available users", "/name")
+        reason = f"the name {name!r} is refused: its address is that of the available users"
+        yield Fault("CC-3", reason, "/name", assumed=True)
     elif name in held.by_name and (capacity is None or capacity.name != name):
         rule = "CC-3" if capacity is None else "CC-10"
         yield Fault(rule, f"the group has a call capacity {name!r} already", "/name")

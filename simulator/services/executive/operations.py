@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -10,13 +11,16 @@ from simulator.contract.operation import Call, View
 from simulator.directory import Group, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
-from simulator.services.executive.model import Executive
+from simulator.services.executive.model import Executive, FromDnCriteria
 from simulator.services.executive.rules import Changes
 from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
 from simulator.state.world import Fork, Place
 
 NAME = "executive"
 SERVICE = "Executive"
+
+FRESH = Executive()
+ASSISTANTS = ("allow_opt_in_out", "assistant_ids")
 
 Update = Callable[[Executive, Changes], Executive]
 
@@ -27,51 +31,69 @@ def list_available_assistants(call: Call, fork: Fork) -> object:
     body, query = call.body, call.query
     same_group_only = {"same_group_only": True, **query, **body}["same_group_only"]
     tenant = fork.directory.tenant(user.tenant_id)
-    return {"users": rules.available_assistants(tenant, user, same_group_only=same_group_only)}
+    users = rules.available_assistants(tenant, user, same_group_only=same_group_only)
+    assigned = _state(fork, user).assistant_ids
+    call.assume("G-13", when=len(users) > 1)
+    call.assume("EX-2", when=any(each.user_id in assigned for each in users))
+    call.assume("EX-3", when=bool(body and query) and body != query)
+    return {"users": users}
 
 
 def get_assistants(call: Call, fork: Fork) -> object:
     """GET …/assistants/ (EX-4)."""
     user = _executive(call, fork)
-    return _assistants(fork, user, _state(fork, user))
+    state = _state(fork, user)
+    _assume_fresh(call, state, *ASSISTANTS)
+    return _assistants(fork, user, state)
 
 
 def update_assistants(call: Call, fork: Fork) -> object:
     """PUT …/assistants/ (EX-4)."""
     user = _executive(call, fork)
-    state = rules.update_assistants(_state(fork, user), call.body, user, fork.directory)
+    before = _state(fork, user)
+    state = rules.update_assistants(before, call.body, user, fork.directory)
     fork.store(_place(user), state)
+    if not {"allow_opt_in_out", "assistant_user_ids"} <= call.body.keys():
+        _assume_fresh(call, before, *ASSISTANTS)
     return _assistants(fork, user, state)
 
 
 def get_filtering(call: Call, fork: Fork) -> object:
     """GET …/filtering/ (EX-5)."""
-    return _filtering(_state(fork, _executive(call, fork)))
+    state = _state(fork, _executive(call, fork))
+    _assume_fresh(call, state, "filtering")
+    return _filtering(call, state)
 
 
 def update_filtering(call: Call, fork: Fork) -> object:
     """PUT …/filtering/ (EX-6)."""
-    return _filtering(_update(call, fork, rules.update_filtering))
+    return _filtering(call, _update(call, fork, rules.update_filtering, "filtering"))
 
 
 def get_screening(call: Call, fork: Fork) -> object:
     """GET …/screening/ (EX-7)."""
-    return _state(fork, _executive(call, fork)).screening
+    state = _state(fork, _executive(call, fork))
+    _assume_fresh(call, state, "screening")
+    return state.screening
 
 
 def update_screening(call: Call, fork: Fork) -> object:
     """PUT …/screening/ (EX-7)."""
-    return _update(call, fork, rules.update_screening).screening
+    screening = _update(call, fork, rules.update_screening, "screening").screening
+    call.assume("EX-7", when="enable" in call.body)
+    return screening
 
 
 def get_alerting(call: Call, fork: Fork) -> object:
     """GET …/alerting/ (EX-8)."""
-    return _state(fork, _executive(call, fork)).alerting
+    state = _state(fork, _executive(call, fork))
+    _assume_fresh(call, state, "alerting")
+    return _alerting(call, state)
 
 
 def update_alerting(call: Call, fork: Fork) -> object:
     """PUT …/alerting/ (EX-8, EX-9)."""
-    return _update(call, fork, rules.update_alerting).alerting
+    return _alerting(call, _update(call, fork, rules.update_alerting, "alerting"))
 
 
 def create_criterion(call: Call, fork: Fork) -> object:
@@ -79,6 +101,10 @@ def create_criterion(call: Call, fork: Fork) -> object:
     user = _executive(call, fork)
     state, criterion = rules.create_criterion(_state(fork, user), call.body)
     fork.store(_place(user), state)
+    callers = call.body.get("from_dn_criteria", {})
+    call.assume("EX-10", when=not {"active", "filter"} <= call.body.keys())
+    call.assume("EX-12", when=len(callers) < len(fields(FromDnCriteria)))
+    _assume_schedule(call)
     return criterion
 
 
@@ -94,6 +120,7 @@ def update_criterion(call: Call, fork: Fork) -> object:
     criterion = rules.criterion_named(state, call.path["instance_name"])
     state, criterion = rules.update_criterion(state, criterion, call.body)
     fork.store(_place(user), state)
+    _assume_schedule(call)
     return criterion
 
 
@@ -187,12 +214,25 @@ def _state(fork: Fork, user: User) -> Executive:
     return fork.state(_place(user), Executive())
 
 
-def _update(call: Call, fork: Fork, update: Update) -> Executive:
+def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
     """Store what the rule makes of the user's state and the request's body, and return it."""
     user = _executive(call, fork)
-    state = update(_state(fork, user), call.body)
+    before = _state(fork, user)
+    state = update(before, call.body)
     fork.store(_place(user), state)
+    if not {each.name for each in fields(getattr(before, part))} <= call.body.keys():
+        _assume_fresh(call, before, part)
     return state
+
+
+def _assume_fresh(call: Call, state: Executive, *attributes: str) -> None:
+    """Note that these attributes are those of a freshly assigned service (EX-16), if nobody has set them."""
+    call.assume("EX-16", when=all(getattr(state, each) is getattr(FRESH, each) for each in attributes))
+
+
+def _assume_schedule(call: Call) -> None:
+    """Note that a schedule was taken unseen (EX-11), if one was."""
+    call.assume("EX-11", when=any(call.body.get(each) is not None for each in rules.SCHEDULE_TYPES))
 
 
 def _assistants(fork: Fork, user: User, state: Executive) -> object:
@@ -200,7 +240,13 @@ def _assistants(fork: Fork, user: User, state: Executive) -> object:
     return View(state, assistant_users=[as_member(users[user_id]) for user_id in state.assistant_ids])
 
 
-def _filtering(state: Executive) -> object:
+def _alerting(call: Call, state: Executive) -> object:
+    call.assume("EX-9", when=rules.has_unused_or_missing_values(state.alerting))
+    return state.alerting
+
+
+def _filtering(call: Call, state: Executive) -> object:
+    call.assume("G-13", when=len(state.criteria) > 1)
     return View(state.filtering, criteria=state.criteria)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.directory import Directory, Tenant, User
 from simulator.errors import Fault, RuleViolation, UnknownResource
-from simulator.services.executive.model import Criterion, Executive, Filtering, FromDnCriteria, Schedule
+from simulator.services.executive.model import Alerting, Criterion, Executive, Filtering, FromDnCriteria, Schedule
 
 ASSISTANT_SERVICE = "Executive-Assistant"
 SCHEDULE_TYPES = {"time_schedule": "Time", "holiday_schedule": "Holiday"}
@@ -103,6 +103,17 @@ def update_screening(state: Executive, changes: Changes) -> Executive:
 def update_alerting(state: Executive, changes: Changes) -> Executive:
     """Change the alerting; no attribute depends on another (EX-8, EX-9)."""
     return replace(state, alerting=replace(state.alerting, **changes))
+
+
+def has_unused_or_missing_values(alerting: Alerting) -> bool:
+    """Whether a mode asks for a value that is unset, or a value is set that no mode asks for (EX-9)."""
+    names = (alerting.cli_custom_name, alerting.cli_custom_name_unicode)
+    pairs = (
+        (alerting.cli_name_mode == "Custom", any(each is not None for each in names)),
+        (alerting.cli_phone_number_mode == "Custom", alerting.cli_custom_phone_number is not None),
+        (alerting.rollover_action == "Forward", alerting.rollover_forward_to is not None),
+    )
+    return any(asked != there for asked, there in pairs)
 
 
 def criterion_named(state: Executive, name: str) -> Criterion:

@@ -1,0 +1,208 @@
+"""Which answers rest on the assumed part of a rule, and what was sent for nothing (S-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.server import Server
+from simulator.settings import Settings
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api
+
+pytestmark = pytest.mark.rule("S-9")
+
+RECEPTION, DISPOSABLE = f"{CAPACITIES}Reception/", f"{CAPACITIES}disposable/"
+NEWCOMER = EXECUTIVE.replace("foouser", "user_1")
+CRITERION = {
+    "name": "mine",
+    "active": True,
+    "filter": False,
+    "fromDnCriteria": {
+        "selection": "Specified Only",
+        "includeAnonymousCallers": False,
+        "includeUnavailableCallers": False,
+        "phoneNumbers": ["+3225551101"],
+    },
+}
+SCHEDULE = {"level": "User", "name": "Hours"}
+NAME = {"cliNameMode": "Custom", "cliCustomName": "Desk"}
+BODY_AND_QUERY = {"sameGroupOnly": True}
+TOKEN = {"Authorization": "Bearer system-admin"}
+
+
+@pytest.fixture(scope="module")
+def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
+    server = Server(create_app(simulation, world, Settings(fidelity="strict")))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def strict(strict_server: str) -> Iterator[Api]:
+    """A sandbox whose answers say on which assumed rules they rest."""
+    with httpx.Client(base_url=strict_server, timeout=10) as client:
+        api = Api(client, "strict")
+        api.reset()
+        yield api
+
+
+def assumed(response: httpx.Response) -> list[str]:
+    header = response.headers.get("X-Simulator-Assumed")
+    return [] if header is None else header.split(", ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "rules"),
+    [
+        # what is documented, or fixed by the platform
+        ("GET", RECEPTION, None, []),
+        ("PUT", RECEPTION, {"maxIncomingCalls": None}, []),
+        ("POST", CAPACITIES, {"name": "n", "isDefault": True, "maxCalls": 1, "userIds": ["user_1"]}, []),
+        ("GET", f"{CAPACITIES}none/", None, []),
+        ("PUT", RECEPTION, {"maxCalls": -1}, []),
+        ("POST", CAPACITIES, {"name": "x" * 81, "isDefault": True, "maxCalls": 1}, []),
+        ("POST", CAPACITIES, {"name": "Reception", "isDefault": True, "maxCalls": 1}, []),
+        ("GET", f"{EXECUTIVE}filtering/", None, ["G-13"]),
+        ("GET", f"{EXECUTIVE}alerting/", None, []),
+        ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriteria", "filter": True}]}, ["G-13"]),
+        ("POST", f"{EXECUTIVE}criteria/", CRITERION, []),
+        ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"active": True}, []),
+        ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"timeSchedule": None}, []),
+        ("DELETE", f"{EXECUTIVE}criteria/foocriteria/", None, []),
+        ("GET", f"{EXECUTIVE}assistants/", None, []),
+        # what is not
+        ("GET", CAPACITIES, None, ["G-13"]),
+        ("GET", f"{CAPACITIES}available_users/", None, ["G-13"]),
+        ("GET", DISPOSABLE, None, ["CC-9"]),
+        ("PUT", RECEPTION, {"userIds": []}, ["CC-9"]),
+        ("PUT", RECEPTION, {"users": []}, ["G-4"]),
+        ("PUT", RECEPTION, {"users": []} | {"nobody": 1}, ["G-4"]),
+        ("PUT", RECEPTION, {"maxCalls": "5"}, ["G-5"]),
+        ("PUT", RECEPTION, {"maxCalls": None}, ["CC-5"]),
+        ("PUT", RECEPTION, {"name": "a/b"}, ["G-12"]),
+        ("PUT", RECEPTION, {"maxCalls": -1, "name": "a/b"}, ["G-12"]),
+        ("POST", CAPACITIES, {"name": "available_users", "isDefault": True, "maxCalls": 1}, ["CC-3"]),
+        (
+            "POST",
+            CAPACITIES,
+            {"name": "n", "isDefault": False, "maxCalls": 1, "maxIncomingCalls": None, "userIds": ["user_1"]},
+            ["CC-5"],
+        ),
+        ("DELETE", DISPOSABLE, None, []),
+        ("DELETE", RECEPTION, None, ["CC-11"]),
+        ("GET", "tenants/foo/groups/bargroup/services/call_capacities/", None, ["CC-1"]),
+        ("GET", f"{EXECUTIVE}available_assistants/", None, ["G-13", "EX-2"]),
+        ("GET", f"{NEWCOMER}available_assistants/", None, ["G-13"]),
+        ("GET", f"{NEWCOMER}assistants/", None, ["EX-16"]),
+        ("GET", f"{NEWCOMER}filtering/", None, ["EX-16"]),
+        ("GET", f"{NEWCOMER}screening/", None, ["EX-16"]),
+        ("GET", f"{NEWCOMER}alerting/", None, ["EX-16"]),
+        ("PUT", f"{NEWCOMER}alerting/", {"mode": "Sequential"}, ["EX-16"]),
+        ("PUT", f"{NEWCOMER}filtering/", {"enabled": True}, ["EX-16"]),
+        ("PUT", f"{NEWCOMER}filtering/", {"enabled": True, "mode": "Advanced", "type": "All Calls"}, []),
+        ("PUT", f"{NEWCOMER}assistants/", {"allowOptInOut": True}, ["EX-16"]),
+        ("PUT", f"{NEWCOMER}assistants/", {"allowOptInOut": True, "assistantUserIds": []}, []),
+        ("PUT", f"{EXECUTIVE}screening/", {"enable": True, "alertType": "Ring Splash"}, ["EX-7"]),
+        ("PUT", f"{EXECUTIVE}alerting/", {"cliCustomPhoneNumber": None}, ["EX-9"]),
+        ("PUT", f"{EXECUTIVE}alerting/", {"cliNameMode": "Executive"}, ["EX-9"]),
+        ("POST", f"{EXECUTIVE}criteria/", {"name": "mine"}, ["EX-10", "EX-12"]),
+        ("POST", f"{EXECUTIVE}criteria/", {**CRITERION, "holidaySchedule": SCHEDULE}, ["EX-11"]),
+        ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"timeSchedule": SCHEDULE}, ["EX-11"]),
+        ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "none"}]}, ["EX-6"]),
+        ("PUT", f"{EXECUTIVE}assistants/", {"assistantUserIds": ["foouser"]}, ["EX-4"]),
+        ("GET", "nowhere/", None, ["G-1"]),
+        ("PATCH", RECEPTION, None, ["G-10"]),
+    ],
+)
+def test_an_answer_names_the_rules_without_whose_assumed_part_it_would_be_another_one(
+    strict: Api, method: str, path: str, body: Any, rules: list[str]
+) -> None:
+    response = strict(method, path, body, headers=TOKEN)
+    assert assumed(response) == rules, response.text
+    # Read a second time, an answer may be one that is remembered.
+    if method == "GET":
+        assert assumed(strict(method, path, headers=TOKEN)) == rules
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        ({}, ["A-6"]),
+        ({"headers": {"Authorization": "Bearer nobody"}}, []),
+        ({"headers": {"Authorization": "Bearer foouser"}}, []),
+        ({"headers": {"Authorization": "Bearer foogroup-admin"}}, []),
+        ({"headers": {"Authorization": "Bearer brussels-admin"}}, ["A-1"]),
+        ({"headers": {**TOKEN, "Accept": "text/plain"}}, []),
+    ],
+)
+def test_credentials_and_headers_rest_on_assumptions_too(strict: Api, options: Any, rules: list[str]) -> None:
+    assert assumed(strict("GET", RECEPTION, **options)) == rules
+
+
+def test_the_scope_of_an_end_user_is_assumed_and_the_level_is_documented(strict: Api) -> None:
+    own = {"Authorization": "Bearer foouser"}
+    assert assumed(strict("GET", f"{NEWCOMER}alerting/", headers=own)) == ["A-2"]
+    assert assumed(strict("GET", CAPACITIES, headers=own)) == []
+
+
+def test_a_body_and_a_query_that_disagree_are_decided_by_our_word(strict: Api) -> None:
+    path = f"{NEWCOMER}available_assistants/"
+    for query, rules in {"": [], "?sameGroupOnly=true": [], "?sameGroupOnly=false": ["EX-3"]}.items():
+        found = assumed(strict("GET", path + query, {"sameGroupOnly": True}, headers=TOKEN))
+        assert [rule for rule in found if rule == "EX-3"] == rules
+
+
+def test_what_counts_as_the_first_login_is_assumed(strict: Api) -> None:
+    credentials = {"username": "foouser", "password": "secret"}
+    assert assumed(strict("POST", "login/", credentials)) == ["A-3"]
+    assert assumed(strict("POST", "login/", {**credentials, "password": "wrong"})) == []
+
+
+def test_an_answer_that_a_fault_gave_rests_on_no_rule(strict: Api) -> None:
+    strict.arranged("POST", "faults", {"operationId": "listCallCapacities", "status": 500, "times": 1})
+    assert assumed(strict("GET", CAPACITIES)) == []
+
+
+def test_pages_of_other_origins_can_read_the_header(strict: Api) -> None:
+    response = strict("GET", DISPOSABLE, headers={"Origin": "http://localhost:3000"})
+    assert "X-Simulator-Assumed" in response.headers["Access-Control-Expose-Headers"]
+
+
+def test_without_strict_fidelity_only_the_journal_and_the_coverage_say_so(api: Api) -> None:
+    assert assumed(api("GET", DISPOSABLE)) == []
+    (entry,) = api.arranged("GET", "requests")["requests"]
+    assert entry["assumed"] == ["A-6", "CC-9"]
+    assert [each["assumed"] for each in api.arranged("GET", "coverage")["operations"] if each["hits"]] == [
+        {"A-6": 1, "CC-9": 1}
+    ]
+
+
+def test_the_control_interface_says_nothing_of_the_kind(strict: Api) -> None:
+    assert assumed(strict.control("GET", "requests/none")) == []
+
+
+def test_what_was_sent_for_nothing_is_in_the_journal_and_in_the_coverage(api: Api) -> None:
+    criteria = [{"name": "foocriteria", "filter": True}, {"name": "disposable", "filter": True, "timeSchedule": None}]
+    api.ok("PUT", f"{EXECUTIVE}filtering/?force=1", {"criteria": criteria})
+    api.ok("PUT", RECEPTION, {"users": [], "maxCalls": 3})
+    api.refused("PUT", RECEPTION, {"users": [], "maxCalls": -3})
+    first, second, third = api.arranged("GET", "requests")["requests"]
+    assert first["ignored"] == ["?force", "/criteria/*/filter", "/criteria/*/timeSchedule"]
+    assert second["ignored"] == ["/users"]
+    assert "ignored" not in third
+    ignored = {each["operationId"]: each["ignored"] for each in api.arranged("GET", "coverage")["operations"]}
+    assert {name: counts for name, counts in ignored.items() if counts} == {
+        "updateFiltering": {"?force": 1, "/criteria/*/filter": 1, "/criteria/*/timeSchedule": 1},
+        "updateCallCapacity": {"/users": 1},
+    }
+
+
+def test_a_documented_query_parameter_is_not_ignored(api: Api) -> None:
+    api.ok("GET", f"{EXECUTIVE}available_assistants/?sameGroupOnly=false")
+    assert "ignored" not in api.arranged("GET", "requests")["requests"][0]
