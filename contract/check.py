@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,10 +85,10 @@ def simulator(*options: str) -> Iterator[str]:
     ):
         try:
             assert server.stdout is not None
-            ready = server.stdout.readline()
-            if not ready:
+            ready = re.search(r"http://[^\s,]+", server.stdout.readline())
+            if ready is None:
                 log.seek(0)
                 raise Failed(log.read())
-            yield ready.split()[-1]
+            yield ready.group()
         finally:
             server.terminate()
