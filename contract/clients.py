@@ -1,0 +1,75 @@
+"""Clients that generators make of the contract: each is generated, compiled and walked through a simulator.
+
+The walks in clients/ are what the user of such a client writes, with its own types and nothing else. They log in, and
+change, rename and remove what both services have; each asserts what a generator may well get wrong: an explicit `null`,
+an attribute that is absent, a name with a blank. The simulator demands credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from contract.check import CONTRACT, KIT, Check, Failed, Skipped, needs, node_program, run, simulator
+
+WALKS = KIT / "clients"
+PROGRAMS = Path(sys.executable).parent
+
+
+@contextmanager
+def workplace(client: str) -> Iterator[Path]:
+    """A folder that lasts as long as the check and holds the client's walk."""
+    with TemporaryDirectory() as folder:
+        shutil.copytree(WALKS / client, folder, dirs_exist_ok=True)
+        yield Path(folder)
+
+
+def walk(client: str, command: Sequence[object], folder: Path) -> str:
+    """Run a walk, which prints a line for each of its calls."""
+    with simulator("--auth", "required") as address:
+        calls = run([*command, f"{address}/_sandboxes/{client}"], cwd=folder).splitlines()
+    if not calls:
+        raise Failed("the walk made no call")
+    return f"{len(calls)} calls"
+
+
+def openapi_generator(generator: str, folder: Path, *options: str) -> None:
+    """Generate a client with OpenAPI Generator."""
+    needs("java")
+    program = PROGRAMS / "openapi-generator-cli"
+    run([program, "generate", "--input-spec", CONTRACT, "--generator-name", generator, "--output", folder, *options])
+
+
+def typescript(client: str, folder: Path, *strictness: str) -> str:
+    """Compile and walk a client of TypeScript."""
+    compiler = node_program("tsc")
+    (folder / "node_modules").symlink_to(KIT / "node_modules")
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    options = ["--module", "nodenext", "--target", "es2022", "--types", "node", "--outDir", "out", "--strict"]
+    run([compiler, *options, *strictness, "walk.ts"], cwd=folder)
+    return walk(client, ["node", "out/walk.js"], folder)
+
+
+def openapi_fetch() -> str:
+    """The types of openapi-typescript and the calls of openapi-fetch."""
+    with workplace("openapi-fetch") as folder:
+        # By default, an attribute that has a default is required, in a request too.
+        options = ["--default-non-nullable", "false"]
+        run([node_program("openapi-typescript"), CONTRACT, "--output", folder / "api.d.ts", *options])
+        return typescript("openapi-fetch", folder, "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
+
+
+def axios() -> str:
+    """OpenAPI Generator's client of axios, as modules of ECMAScript."""
+    with workplace("axios") as folder:
+        openapi_generator("typescript-axios", folder / "client", "--additional-properties", "importFileExtension=.js")
+        # The generated code is not made for --exactOptionalPropertyTypes.
+        return typescript("axios", folder, "--noUncheckedIndexedAccess")
+
+
+CHECKS: dict[str, Check] = {"openapi-fetch": openapi_fetch, "axios": axios}
