@@ -7,7 +7,6 @@ an attribute that is absent, a name with a blank. The simulator demands credenti
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract.check import CONTRACT, KIT, Check, Failed, Skipped, needs, node_program, run, simulator
+from contract.check import CONTRACT, KIT, Check, Failed, needs, node_program, run, simulator
 
 WALKS = KIT / "clients"
 PROGRAMS = Path(sys.executable).parent
+MYPY = [sys.executable, "-m", "mypy", "--config-file=", "--strict"]
 
 
 @contextmanager
@@ -72,4 +72,28 @@ def axios() -> str:
         return typescript("axios", folder, "--noUncheckedIndexedAccess")
 
 
-CHECKS: dict[str, Check] = {"openapi-fetch": openapi_fetch, "axios": axios}
+def python() -> str:
+    """OpenAPI Generator's client of urllib3 and pydantic."""
+    with workplace("python") as folder:
+        openapi_generator("python", folder, "--additional-properties", "packageName=client")
+        # The generated code has no complete types; what its functions take and answer has.
+        run([*MYPY, "--follow-imports=silent", "walk.py"], cwd=folder)
+        return walk("python", [sys.executable, "walk.py"], folder)
+
+
+def openapi_python_client() -> str:
+    """The client of httpx and attrs, which is as strict as the walk."""
+    with workplace("openapi-python-client") as folder:
+        command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"]
+        options = ["--path", CONTRACT, "--config", folder / "config.yml", "--meta", "none"]
+        run([*command, *options, "--output-path", folder / "client"])
+        run([*MYPY, "walk.py", "client"], cwd=folder)
+        return walk("openapi-python-client", [sys.executable, "walk.py"], folder)
+
+
+CHECKS: dict[str, Check] = {
+    "openapi-fetch": openapi_fetch,
+    "axios": axios,
+    "python": python,
+    "openapi-python-client": openapi_python_client,
+}
