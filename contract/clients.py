@@ -7,6 +7,7 @@ an attribute that is absent, a name with a blank. The simulator demands credenti
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract.check import CONTRACT, KIT, Check, Failed, needs, node_program, run, simulator
+from contract.check import CONTRACT, KIT, Check, Failed, Skipped, needs, node_program, run, simulator
 
 WALKS = KIT / "clients"
 PROGRAMS = Path(sys.executable).parent
+CLASS_PATH = "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath"
 MYPY = [sys.executable, "-m", "mypy", "--config-file=", "--strict"]
 
 
@@ -81,6 +83,27 @@ def python() -> str:
         return walk("python", [sys.executable, "walk.py"], folder)
 
 
+def java() -> str:
+    """OpenAPI Generator's client of the HTTP client in Java itself, and Jackson."""
+    needs("javac", "mvn")
+    with workplace("java") as folder:
+        client, classes, jars = folder / "client", folder / "classes", folder / "jars"
+        # Otherwise every update would send an empty list for a list that is not set, and so empty it.
+        options = ["--library", "native", "--additional-properties", "containerDefaultToNull=true"]
+        openapi_generator("java", client, *options)
+        try:
+            run(
+                ["mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", CLASS_PATH, f"-Dmdep.outputFile={jars}"],
+                cwd=client,
+            )
+        except Failed as failure:
+            raise Skipped(f"needs what the client depends on; Maven says: {str(failure).strip()[:300]}") from None
+        compiler = ["javac", "-encoding", "UTF-8", "-cp", f"{jars.read_text().strip()}{os.pathsep}{classes}"]
+        run([*compiler, "-d", classes, *(client / "src/main/java").rglob("*.java")])
+        run([*compiler, "-d", classes, "-Xlint:all", "-Werror", folder / "Walk.java"])
+        return walk("java", ["java", "-enableassertions", *compiler[3:], "Walk"], folder)
+
+
 def openapi_python_client() -> str:
     """The client of httpx and attrs, which is as strict as the walk."""
     with workplace("openapi-python-client") as folder:
@@ -95,5 +118,6 @@ CHECKS: dict[str, Check] = {
     "openapi-fetch": openapi_fetch,
     "axios": axios,
     "python": python,
+    "java": java,
     "openapi-python-client": openapi_python_client,
 }
