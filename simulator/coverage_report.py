@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import orjson
+
+from simulator.page import page
 
 Coverage = Mapping[str, Any]
 """What `GET /_simulator/coverage` answers."""
@@ -20,7 +20,20 @@ COUNTS = ("rules", "assumed", "ignored")
 
 SEGMENTS_SHOWN = 3
 
-_PAGE = Path(__file__).with_suffix(".html")
+_MATRIX = """\
+<p>What clients have exercised of the simulated API; what is missing comes first.</p>
+<div class="cards">{cards}</div>
+<p class="legend"><span class="cell hit">3</span><span>seen so often</span>
+<span class="cell miss">0</span><span>documented, never seen</span>
+<span class="cell odd">1</span><span>seen, not documented</span></p>
+<div class="scroll"><table>
+<thead><tr><th>Operation</th><th class="number">Calls</th>{heads}
+<th>Refused by rule</th><th>Rests on assumed rules</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table></div>
+{lists}"""
 
 
 class NoCoverage(Exception):
@@ -124,14 +137,10 @@ def as_html(coverage: Coverage) -> str:
     """One page that needs nothing else: operations by statuses, those with most missing first, and the lists."""
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
     operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
-    parts = {
-        "title": f"Coverage of {_name(coverage)}",
-        "cards": "".join(_cards(coverage)),
-        "heads": "".join(f'<th class="status">{status}</th>' for status in statuses),
-        "rows": "\n".join(_row(operation, statuses) for operation in operations),
-        "lists": "\n".join(_lists(coverage)),
-    }
-    return re.sub("@([a-z]+)@", lambda name: parts[name[1]], _PAGE.read_text(encoding="utf-8"))
+    heads = "".join(f'<th class="status">{status}</th>' for status in statuses)
+    rows = "\n".join(_row(operation, statuses) for operation in operations)
+    content = _MATRIX.format(cards="".join(_cards(coverage)), heads=heads, rows=rows, lists="\n".join(_lists(coverage)))
+    return page(f"Coverage of {_name(coverage)}", content)
 
 
 FORMATS = {"text": as_text, "json": as_json, "junit": as_junit, "html": as_html}
