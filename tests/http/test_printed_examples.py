@@ -136,7 +136,19 @@ def test_the_documented_errors_are_what_the_simulator_answers(api: Api, componen
     document = api.client.get("/_simulator/openapi.json").json()
     examples = document["components"]["responses"][component]["content"]["application/json"]["examples"]
     method, path, options = PROVOKED[component]
-    assert api(method, path, **options).json() == examples["documented"]["value"]
+    assert api(method, path, **options).json() == examples["refused"]["value"]
+
+
+def test_examples_of_one_name_in_an_operation_are_one_exchange(api: Api) -> None:
+    document = api.client.get("/_simulator/openapi.json").json()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            answers = [resolve(document, response) for response in operation["responses"].values()]
+            printed = [
+                answer["content"]["application/json"].get("examples", {}) for answer in answers if "content" in answer
+            ]
+            for name in ("documented", "notAssigned"):
+                assert sum(name in examples for examples in printed) <= 1, operation["operationId"]
 
 
 def resolve(document: Any, value: Any) -> Any:
