@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,7 +16,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.exceptions import OpenAPIError
 
-from contract.check import CONTRACT, Check, Failed, simulator
+from contract.check import CONTRACT, Check, Failed, node_program, run, simulator
 
 JSON = "application/json"
 
@@ -99,4 +101,24 @@ def openapi_core() -> str:
     return f"{len(operations)} operations, {exchanges} exchanges"
 
 
-CHECKS: dict[str, Check] = {"openapi-core": openapi_core}
+def prism() -> str:
+    """The tests of the API, with Prism as a proxy that validates what they are answered."""
+    node_program("prism")
+    coverage = "tests/http/test_coverage.py::"
+    left_out = [
+        # Injected answers break the contract, and connections: that is what they are for.
+        "tests/http/test_faults.py",
+        coverage + "test_an_injected_status_that_nobody_documents_is_marked",
+        coverage + "test_a_connection_that_was_closed_counts_as_a_call_without_status",
+    ]
+    options = [option for test in left_out for option in ("--deselect", test)]
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "contract.prism", *options]
+    output = run([*pytest, "tests/services", "tests/http"])
+    tests = re.search(r"(\d+) passed", output)
+    seen = re.search(r"Prism validated ([^:]*):", output)
+    if not tests or not seen:
+        raise Failed(output)
+    return f"{tests[1]} tests, {seen[1]}"
+
+
+CHECKS: dict[str, Check] = {"openapi-core": openapi_core, "prism": prism}
