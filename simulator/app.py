@@ -6,8 +6,12 @@ The only module that knows which services there are.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import orjson
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -15,8 +19,10 @@ from werkzeug.wrappers import Response
 from simulator.contract.contract import CONTROL, Contract, load_contract
 from simulator.contract.ledger import load_ledger
 from simulator.control.call import Control
+from simulator.control.catalogue import catalogue
 from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT, HANDLERS
+from simulator.control.recipe import Refused
 from simulator.directory import LEVELS
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
 from simulator.fixtures.fixtures import Fixtures
@@ -77,6 +83,30 @@ class Simulation:
         """The world of the default fixture."""
         return self.fixtures.read(shipped("fixtures/default.yaml"))
 
+    @cached_property
+    def refusals(self) -> Sequence[Refused]:
+        """What the simulator refuses on the default fixture, found out by asking simulators of its own (G-8)."""
+        from simulator.http.refusals import find_refusals
+
+        world = self.default_world()
+        apps: dict[str, Flask] = {}
+
+        def app(settings: Mapping[str, Any]) -> Flask:
+            key = repr(settings)
+            if key not in apps:
+                apps[key] = create_app(self, world, Settings(journal_limit=0, fidelity="strict", **settings))
+            return apps[key]
+
+        return find_refusals(self.contract, self.control_contract, world.directory, app)
+
+    def errors(self, operation_id: str | None = None) -> Any:
+        """The error catalogue as `GET /_simulator/errors` answers it, of one operation if one is asked for.
+
+        Raises `InvalidAttribute` if there is no such operation.
+        """
+        view = catalogue(self.refusals, self.ledger, operation_id)
+        return orjson.loads(self.control_contract.operations["listErrors"].render(view))
+
 
 def create_app(
     simulation: Simulation | None = None, world: World | None = None, settings: Settings = DEFAULTS
@@ -98,6 +128,7 @@ def create_app(
         ledger=simulation.ledger,
         documents=simulation.documents(settings),
         settings=settings,
+        refusals=lambda: simulation.refusals,
     )
     ControlInterface(simulation.control_contract, control).register(app)
     app.register_error_handler(HTTPException, _answer_http_error)

@@ -274,6 +274,23 @@ def _saved_coverage(file: Path) -> dict[str, Any]:
         fail(f"{file}: {nothing}")
 
 
+@main.command()
+@click.argument("operation", required=False)
+@click.option("--format", "shape", default="text", show_default=True, type=click.Choice(("text", "json", "html")))
+def errors(operation: str | None, shape: str) -> None:
+    """Show every refusal there is, or those of one operation: how to provoke it, and the answer."""
+    from simulator.app import Simulation
+    from simulator.error_report import FORMATS
+    from simulator.errors import BrokenDocument, Refusal
+
+    try:
+        click.echo(FORMATS[shape](Simulation().errors(operation)))
+    except BrokenDocument as broken:
+        fail(broken)
+    except Refusal as refusal:
+        raise click.UsageError(str(refusal)) from None
+
+
 @contextmanager
 def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Client]:
     """A client of the server; what goes wrong with it ends the command with a message, Ctrl-C ends it without one."""

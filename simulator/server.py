@@ -20,8 +20,7 @@ from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
 
 from simulator.contract.operation import JSON
-from simulator.errors import BodyTooLarge, Fault, HeaderTooLarge, MalformedRequest
-from simulator.http.errors import CATALOGUE, report
+from simulator.http.errors import malformed_request
 from simulator.http.visit import ConnectionAborted, Delayed
 
 if TYPE_CHECKING:
@@ -121,9 +120,8 @@ class _JsonErrorTask(ErrorTask):
     def execute(self) -> None:
         request: Any = self.request
         error = request.error
-        kinds = {413: BodyTooLarge, 431: HeaderTooLarge}
-        kind = CATALOGUE[kinds.get(error.code, MalformedRequest)]
-        body = orjson.dumps(report(kind, (Fault("G-16", error.body),)))
+        kind, said = malformed_request(error.code, error.body)
+        body = orjson.dumps(said)
         logger.info("%d %s: %s", kind.status, kind.message, error.body)
         self.status = f"{kind.status} {HTTPStatus(kind.status).phrase}"
         self.response_headers = [("Content-Type", JSON)]

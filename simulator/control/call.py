@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import YAML, Call
 from simulator.control.documents import Documents
+from simulator.control.recipe import Refused
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.errors import Fault, MalformedBody, RuleViolation
 from simulator.fixtures.fixtures import Fixtures
@@ -23,7 +24,10 @@ MOST_PROBLEMS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What the control interface acts on: the sandboxes of a server, and what they are made of."""
+    """What the control interface acts on: the sandboxes of a server, and what they are made of.
+
+    `refusals` finds what the error catalogue lists, which takes about a second.
+    """
 
     sandboxes: Sandboxes
     fixtures: Fixtures
@@ -31,6 +35,7 @@ class Control:
     ledger: Mapping[str, Rule]
     documents: Documents
     settings: Settings
+    refusals: Callable[[], Sequence[Refused]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulator import __version__
 from simulator.contract.operation import HTML, JSON, YAML, Content
-from simulator.control import contract_run, coverage, faults, requests, state
+from simulator.control import catalogue, contract_run, coverage, faults, requests, state
 from simulator.control.call import ControlCall, ControlHandler
 
 CONTRACT = Path(__file__).with_name("control.yaml")
@@ -47,6 +47,7 @@ HANDLERS: Mapping[str, ControlHandler] = {
     **requests.HANDLERS,
     **faults.HANDLERS,
     **coverage.HANDLERS,
+    **catalogue.HANDLERS,
     **contract_run.HANDLERS,
     "listRules": list_rules,
     "getContract": _contract_json("api"),

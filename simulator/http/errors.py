@@ -59,6 +59,12 @@ def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 
 
+def malformed_request(code: int, reason: str) -> tuple[Kind, dict[str, Any]]:
+    """The answer to what the server takes for no HTTP request, by the status it has for that and its reason (G-16)."""
+    kind = CATALOGUE[{413: errors.BodyTooLarge, 431: errors.HeaderTooLarge}.get(code, errors.MalformedRequest)]
+    return kind, report(kind, (Fault("G-16", reason),))
+
+
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
     """The headers that HTTP asks for beside the status: what may be called instead, how to authenticate."""
     if isinstance(refusal, MethodNotAllowed):

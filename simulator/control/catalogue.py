@@ -1,0 +1,81 @@
+"""The error catalogue: every refusal, the smallest request known that provokes it, and the answer (G-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from simulator.contract.ledger import Rule
+from simulator.contract.operation import HTML, Content
+from simulator.control.call import ControlCall, ControlHandler
+from simulator.control.documents import SERVER
+from simulator.control.recipe import LARGE, Recipe, Refused, command
+from simulator.error_report import as_html
+from simulator.errors import Fault, InvalidAttribute
+
+
+def list_errors(it: ControlCall) -> object:
+    """GET errors: the catalogue, of one operation if one is asked for; as a page for browsers (G-8)."""
+    # Recipes are about the default sandbox, whichever one is asked.
+    address = SERVER if it.address is None else it.address.partition("/_sandboxes/")[0]
+    view = catalogue(it.control.refusals(), it.control.ledger, it.query.get("operation_id"), address)
+    if it.call.media != HTML:
+        return view
+    return Content(HTML, as_html(orjson.loads(it.call.operation.render(view))).encode())
+
+
+def catalogue(
+    refusals: Sequence[Refused], ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER
+) -> dict[str, Any]:
+    """The refusals as they are shown, or those of one operation; `address` is the server's, for the commands.
+
+    Raises `InvalidAttribute` if there is no such operation (S-1).
+    """
+    if operation_id is not None:
+        known = sorted({each.recipe.operation_id for each in refusals if each.recipe.operation_id is not None})
+        if operation_id not in known:
+            reason = f"there is no operation {operation_id[:100]!r}"
+            raise InvalidAttribute(Fault("S-1", reason, asked=operation_id, known=known))
+        refusals = [each for each in refusals if each.recipe.operation_id == operation_id]
+    return {"errors": [_entry(each, ledger, address) for each in refusals]}
+
+
+def _entry(refused: Refused, ledger: Mapping[str, Rule], address: str) -> dict[str, Any]:
+    recipe, rule = refused.recipe, refused.error["details"]["rule"]
+    return {
+        "operation_id": recipe.operation_id,
+        "status": refused.status,
+        "code": refused.error["code"],
+        "message": refused.error["message"],
+        "rule": rule,
+        "basis": list(ledger[rule].basis),
+        "assumed": refused.assumed,
+        "options": [_option(name, value) for name, value in recipe.settings.items()] or None,
+        "request": _request_view(recipe),
+        "command": command(recipe, address),
+        "response": {"headers": dict(refused.headers) or None, "body": refused.body},
+    }
+
+
+def _request_view(recipe: Recipe) -> dict[str, Any]:
+    body, large = recipe.body, len(recipe.body) > LARGE
+    return {
+        "method": recipe.method or None,
+        "path": recipe.path or None,
+        "headers": dict(recipe.headers) or None,
+        "body": recipe.text or None,
+        "body_hex": body.hex() if recipe.text is None and not large else None,
+        "zero_bytes": len(body) if large else None,
+        "raw": recipe.raw,
+        "header_bytes": recipe.header_bytes or None,
+    }
+
+
+def _option(name: str, value: Any) -> str:
+    option = f"--{name.replace('_', '-')}"
+    return option.replace("--", "--no-") if value is False else f"{option} {value}"
+
+
+HANDLERS: dict[str, ControlHandler] = {"listErrors": list_errors}

@@ -1,0 +1,260 @@
+"""Finds the requests that the simulator refuses, for the error catalogue (G-8).
+
+What depends on the fixture's state stands in refusals.yaml. Everything else is found by changing the contract's
+documented examples in every place and keeping, of the requests refused for one same reason, the smallest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote_to_bytes
+
+import orjson
+from waitress.adjustments import Adjustments
+from waitress.parser import HTTPRequestParser
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from simulator.contract.contract import METHODS, Contract
+from simulator.contract.operation import Operation
+from simulator.control.recipe import Recipe, Refused
+from simulator.directory import Directory
+from simulator.document import read_document
+from simulator.errors import InvalidAttribute, MalformedBody
+from simulator.http.errors import malformed_request
+from simulator.http.gateway import ASSUMED
+from simulator.settings import DEFAULTS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+BY_HAND = Path(__file__).with_name("refusals.yaml")
+HOST = "127.0.0.1:4080"
+SHOWN_HEADERS = ("Allow", "WWW-Authenticate")
+
+BODIES = (b"", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
+"""Bodies that no operation takes."""
+
+VALUES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1_000_000, "", "x", "a/b", "x" * 200, [], {})
+"""Values of which every attribute dislikes some."""
+MANY = [str(number) for number in range(13)]
+
+Apps = Callable[[Mapping[str, Any]], "WSGIApplication"]
+"""A simulator on the default fixture, by the settings that differ from the defaults."""
+
+
+def find_refusals(api: Contract, control: Contract, directory: Directory, apps: Apps) -> list[Refused]:
+    """The refusals of the simulated API, and one for each code and rule of the control interface."""
+    recipes = [
+        *_by_hand(api, control),
+        *(recipe for each in api.operations.values() for recipe in _found(api, each, directory)),
+    ]
+    smallest: dict[tuple[object, ...], Refused] = {}
+    for recipe in recipes:
+        refused = _answer(recipe, apps)
+        if refused is None:
+            continue
+        key = _kind(refused)
+        if key not in smallest or recipe.size < smallest[key].recipe.size:
+            smallest[key] = refused
+    order = [*api.operations, *control.operations]
+    return sorted(
+        smallest.values(),
+        key=lambda each: (
+            order.index(each.recipe.operation_id) if each.recipe.operation_id else -1,
+            each.error["code"],
+        ),
+    )
+
+
+def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
+    for stated in read_document(BY_HAND).data:
+        entry = dict(stated)
+        operation_id = entry.pop("operation", None)
+        body = orjson.dumps(entry.pop("body")) if "body" in entry else entry.pop("text", "").encode()
+        query = entry.pop("query", "")
+        if operation_id is not None:
+            contract = api if operation_id in api.operations else control
+            operation = contract.operations[operation_id]
+            ids = _ids(contract, operation, "documented")
+            path = _address(
+                operation, ids | {name: value for name, value in entry.pop("path", {}).items() if ids[name]}
+            )
+            entry |= {"method": operation.method, "path": f"{path}?{query}" if query else path}
+        elif "method" not in entry:
+            entry |= {"method": "", "path": ""}
+        yield Recipe(operation_id=operation_id, body=body, **entry)
+
+
+def _found(api: Contract, operation: Operation, directory: Directory) -> Iterator[Recipe]:
+    """Requests to an operation of which most are refused."""
+    ids = _ids(api, operation, "documented")
+    path = _address(operation, ids)
+
+    def recipe(**changes: Any) -> Recipe:
+        return Recipe(**{"operation_id": operation.operation_id, "method": operation.method, "path": path, **changes})
+
+    for other in (path.rstrip("/"), f"{path}/"):
+        yield Recipe(operation_id=None, method=operation.method, path=other)
+    missing = [method.upper() for method in METHODS if method.upper() not in api.paths[operation.path]]
+    yield Recipe(operation_id=None, method=missing[0], path=path)
+    yield recipe(headers={"Accept": "text/plain"})
+    yield recipe(settings={"auth": "required"})
+    for name, value in (("Authorization", "Bearer x"), ("Authorization", "Basic x"), ("Cookie", "sessionid=x")):
+        yield recipe(headers={name: value})
+    addresses = [path, _address(operation, _ids(api, operation, "notAssigned"))]
+    addresses += [_address(operation, {**ids, name: "none"}) for name in ids]
+    for address in addresses:
+        yield recipe(path=address)
+        for account in directory.accounts.values():
+            yield recipe(path=address, headers={"Authorization": f"Bearer {account.token}"})
+    for name in operation.query:
+        yield recipe(path=f"{path}?{name}=x")
+        yield recipe(path=f"{path}?{name}=true&{name}=true")
+    if operation.body is not None:
+        for body in BODIES:
+            yield recipe(body=body)
+        yield recipe(body=b"{}", headers={"Content-Type": "text/plain"})
+        yield recipe(body=b"{}", headers={"Content-Encoding": "gzip"})
+        yield recipe(body=bytes(DEFAULTS.max_body + 1))
+        for body in _wrong_bodies(api, operation):
+            yield recipe(body=body)
+
+
+def _wrong_bodies(api: Contract, operation: Operation) -> Iterator[bytes]:
+    """The smallest bodies that break the schema in each of the ways there are."""
+    documented = api.document.find(
+        f"{_pointer(operation)}/requestBody/content/application~1json/examples/documented/value"
+    )
+    found: dict[object, Any] = {}
+    for changed in _changed(documented):
+        why = _why(operation, changed)
+        if why is not None:
+            found.setdefault(why, changed)
+    for why, body in found.items():
+        yield orjson.dumps(_shrunk(body, partial(_is_wrong, operation, why)))
+
+
+def _is_wrong(operation: Operation, why: object, body: Any) -> bool:
+    return _why(operation, body) == why
+
+
+def _why(operation: Operation, body: Any) -> object:
+    """What is wrong with a body, if it is one thing: the rule, the place, and the reason without its values."""
+    try:
+        operation.read_body(orjson.dumps(body), None)
+    except InvalidAttribute as refusal:
+        fault, *others = refusal.faults
+        return None if others else (fault.rule, _place(fault.pointer or ""), _reason(fault.reason))
+    except MalformedBody:
+        return None
+    return None
+
+
+def _changed(value: Any) -> Iterator[Any]:
+    """A JSON value with something else in one of its places."""
+    yield from VALUES
+    if isinstance(value, dict):
+        yield {**value, "unknown": 1}
+        for key, inner in value.items():
+            yield {name: each for name, each in value.items() if name != key}
+            for changed in _changed(inner):
+                yield {**value, key: changed}
+    if isinstance(value, list):
+        yield MANY
+        for item in value[:1]:
+            yield [item, item]
+            for changed in _changed(item):
+                yield [changed]
+
+
+def _shrunk(value: Any, will_do: Callable[[Any], bool]) -> Any:
+    """A value without all attributes, its own and those below, that it will do without."""
+    if not isinstance(value, dict):
+        return value
+    for key in list(value):
+        smaller = {name: each for name, each in value.items() if name != key}
+        if will_do(smaller):
+            value = smaller
+    for key in value:
+        value = {**value, key: _shrunk(value[key], partial(_will_do_inside, will_do, value, key))}
+    return value
+
+
+def _will_do_inside(will_do: Callable[[Any], bool], value: Mapping[str, Any], key: str, inner: Any) -> bool:
+    return will_do({**value, key: inner})
+
+
+def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
+    """What comes of a recipe, if it is refused; what a request that is not has done is undone."""
+    if not recipe.method:
+        error = _parser_error(recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}")
+        kind, body = malformed_request(error.code, error.body)
+        return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
+    app = apps(recipe.settings)
+    environ = EnvironBuilder(
+        path=recipe.path,
+        method=recipe.method,
+        headers=list({"Host": HOST, **recipe.headers}.items()),
+        data=recipe.body or None,
+    ).get_environ()
+    # As a server hands it over; the builder would make text of it.
+    environ["PATH_INFO"] = unquote_to_bytes(recipe.path.partition("?")[0]).decode("latin-1")
+    chunks, status, headers = run_wsgi_app(app, environ)
+    if not status.startswith(("4", "5")):
+        run_wsgi_app(app, EnvironBuilder(path="/_simulator/reset", method="POST").get_environ())
+        return None
+    shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
+    body = orjson.loads(b"".join(chunks))
+    rule = body["errors"][0]["details"]["rule"]
+    # The control interface, of which everything is assumed, says nothing of it.
+    assumed = rule in headers.get(ASSUMED, "").split(", ") or rule.startswith("S-")
+    return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
+
+
+def _parser_error(raw: str) -> Any:
+    """What the server's reader of requests says of a text that it does not take for one."""
+    parser: Any = HTTPRequestParser(Adjustments())
+    parser.received(raw.encode())
+    return parser.error
+
+
+def _kind(refused: Refused) -> tuple[object, ...]:
+    """What makes two refusals one: besides the operation and the rule, the place and the reason without its values."""
+    details, recipe = refused.error["details"], refused.recipe
+    where = recipe.operation_id or (refused.headers.get("Allow"),)
+    reason = _reason(details["reason"])
+    return where, refused.error["code"], details["rule"], _place(details.get("pointer", "")), reason
+
+
+def _place(pointer: str) -> str:
+    return re.sub(r"/\d+(?=/|$)", "/*", pointer)
+
+
+def _reason(reason: str) -> str:
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+|/\S*", "…", reason.partition(", not ")[0].partition(": ")[0])
+
+
+def _pointer(operation: Operation) -> str:
+    return f"/paths/{operation.path.replace('/', '~1')}/{operation.method.lower()}"
+
+
+def _ids(contract: Contract, operation: Operation, example: str) -> dict[str, str]:
+    """The examples of the parameters of an operation's path, by their name."""
+    found = {}
+    document, pointer = contract.document, _pointer(operation)
+    for place in (pointer.rpartition("/")[0], pointer):
+        parameters: Iterable[Any] = document.find(f"{place}/parameters") or ()
+        for parameter in parameters:
+            stated = document.find(parameter["$ref"].removeprefix("#")) if "$ref" in parameter else parameter
+            if stated["in"] == "path":
+                examples = stated["examples"]
+                found[stated["name"]] = examples.get(example, next(iter(examples.values())))["value"]
+    return found
+
+
+def _address(operation: Operation, ids: Mapping[str, str]) -> str:
+    return operation.path.format(**{name: quote(value, safe="@") for name, value in ids.items()})

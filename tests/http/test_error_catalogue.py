@@ -1,0 +1,240 @@
+"""The error catalogue: complete, exact, and to be replayed (G-8)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.app import Simulation, create_app
+from simulator.control.recipe import Recipe, command
+from simulator.http.errors import CATALOGUE
+from simulator.server import Server
+from simulator.settings import Settings
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api
+
+pytestmark = pytest.mark.rule("G-8")
+
+ROOT = Path(__file__).parents[2]
+Entry = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def entries(server: str) -> list[Entry]:
+    found: list[Entry] = httpx.get(f"{server}/_simulator/errors", timeout=60).json()["errors"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[list[str]], str]]:
+    """The address of a server with the options that a recipe needs, fresh but for other recipes."""
+    settings: dict[str, dict[str, Any]] = {
+        "": {},
+        "--auth required": {"auth": "required"},
+        "--control-token secret": {"control_token": "secret"},
+        "--no-control": {"control": False},
+        "--snapshot-limit 0": {"snapshot_limit": 0},
+    }
+    servers: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        def address(options: list[str]) -> str:
+            name = " ".join(options)
+            if name not in servers:
+                servers[name] = Server(create_app(simulation, world, Settings(**settings[name])))
+                servers[name].start()
+                stack.callback(servers[name].stop)
+            return servers[name].url
+
+        yield address
+
+
+def replay(client: httpx.Client, address: str, entry: Entry) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body of the answer to a recipe."""
+    request = entry["request"]
+    host, _, port = address.removeprefix("http://").partition(":")
+    if "method" not in request:
+        raw = request.get("raw") or f"GET / HTTP/1.1\r\nX: {'x' * request['headerBytes']}"
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(raw.encode())
+            head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+        return int(head.split()[1]), {}, httpx.Response(200, content=body).json()
+    if "bodyHex" in request:
+        body = bytes.fromhex(request["bodyHex"])
+    else:
+        body = request.get("body", "").encode() or bytes(request.get("zeroBytes", 0))
+    headers = request.get("headers", {})
+    # The path as it is, without what the client would make of it.
+    url = httpx.URL(address).copy_with(raw_path=request["path"].encode())
+    answer = client.request(request["method"], url, headers=headers, content=body or None)
+    return answer.status_code, dict(answer.headers), answer.json()
+
+
+def test_every_recipe_is_answered_as_the_catalogue_says(
+    client: httpx.Client, entries: list[Entry], with_options: Callable[[list[str]], str]
+) -> None:
+    for entry in entries:
+        status, headers, body = replay(client, with_options(entry.get("options", [])), entry)
+        assert (status, body) == (entry["status"], entry["response"]["body"]), entry["request"]
+        for name, value in entry["response"].get("headers", {}).items():
+            assert headers[name.lower()] == value
+        error = body["errors"][0]
+        assert (entry["code"], entry["message"], entry["rule"]) == (
+            error["code"],
+            error["message"],
+            error["details"]["rule"],
+        )
+
+
+def test_every_kind_of_refusal_has_an_entry(entries: list[Entry]) -> None:
+    assert {entry["code"] for entry in entries} == {kind.code for kind in CATALOGUE.values()}
+
+
+def refusing_rules() -> set[str]:
+    """The rules that the code of the simulated API refuses by."""
+    found: set[str] = set()
+    for file in (ROOT / "simulator").rglob("*.py"):
+        if "fixtures" in file.parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Fault":
+                found.update(re.findall(r"'([A-Z]+-\d+)'", ast.unparse(node.args[0])))
+    return found
+
+
+def test_every_rule_that_the_code_refuses_by_has_an_entry(entries: list[Entry]) -> None:
+    # By CC-6 a fixture is refused, and G-8 is the rule of what must not happen.
+    assert refusing_rules() - {entry["rule"] for entry in entries} == {"CC-6", "G-8"}
+
+
+def test_the_rules_that_the_contracts_schemas_name_have_an_entry(simulation: Simulation, entries: list[Entry]) -> None:
+    def named(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            stated = node.get("x-rule", {})
+            yield from [stated] if isinstance(stated, str) else stated.values()
+            for each in node.values():
+                yield from named(each)
+
+    schemas = simulation.contract.document.find("/components/schemas")
+    refusing = {entry["rule"] for entry in entries}
+    # G-6 is the default of a schema whose attributes all have rules of their own.
+    assert set(named(schemas)) - refusing == {"G-6"}
+
+
+def test_every_error_status_that_the_contract_documents_has_an_entry(
+    simulation: Simulation, entries: list[Entry]
+) -> None:
+    shown = {(entry.get("operationId"), entry["status"]) for entry in entries}
+    missing = {
+        (operation.operation_id, status)
+        for operation in simulation.contract.operations.values()
+        for status in operation.answers
+        if status >= 400 and (operation.operation_id, status) not in shown
+    }
+    # The one status that is documented and that the simulator has no case of; the contract says so.
+    assert missing == {("deleteCriterion", 400)}
+
+
+def test_what_made_up_requests_are_refused_for_is_in_the_catalogue(api: Api, entries: list[Entry]) -> None:
+    known = {(entry.get("operationId"), entry["code"], entry["rule"]) for entry in entries}
+    for method, path, body in [
+        ("PUT", f"{CAPACITIES}Reception/", {"maxCalls": -7, "users": 3}),
+        ("POST", CAPACITIES, {"name": "x/y", "isDefault": 1}),
+        ("PUT", f"{EXECUTIVE}alerting/", {"rolloverWaitTime": 10**9, "mode": "Loud", "cliCustomName": ""}),
+        ("PUT", f"{EXECUTIVE}criteria/none/", {"name": "disposable"}),
+        ("POST", f"{EXECUTIVE}criteria/", {"name": "a", "fromDnCriteria": {"phoneNumbers": ["1"] * 13}}),
+    ]:
+        response = api(method, path, body)
+        (entry,) = api.arranged("GET", "requests?limit=1")["requests"]
+        for error in response.json()["errors"]:
+            assert (entry["operationId"], error["code"], error["details"]["rule"]) in known
+
+
+def test_entries_say_whether_the_refusal_is_our_word(entries: list[Entry]) -> None:
+    reasons = {
+        entry["response"]["body"]["errors"][0]["details"]["reason"].partition(" is refused")[0]: entry
+        for entry in entries
+        if entry.get("operationId") == "createCallCapacity"
+    }
+    assert reasons["the name 'available_users'"]["assumed"] is True
+    assert reasons["the group has a call capacity 'Reception' already"]["assumed"] is False
+    assert {entry["assumed"] for entry in entries if entry["code"] == 40601} == {False}
+
+
+def test_there_is_one_smallest_request_for_each_reason(entries: list[Entry]) -> None:
+    bodies = [
+        entry["request"].get("body")
+        for entry in entries
+        if entry.get("operationId") == "updateCallCapacity" and entry["rule"] == "CC-4"
+    ]
+    assert bodies == [
+        '{"maxCalls":-1}',
+        '{"maxCalls":1000000}',
+        '{"maxIncomingCalls":-1}',
+        '{"maxIncomingCalls":1000000}',
+        '{"maxOutgoingCalls":-1}',
+        '{"maxOutgoingCalls":1000000}',
+    ]
+
+
+def test_the_list_is_of_one_operation_where_one_is_asked_for(client: httpx.Client, entries: list[Entry]) -> None:
+    own = client.get("/_simulator/errors?operationId=updateScreening").json()["errors"]
+    assert own == [entry for entry in entries if entry.get("operationId") == "updateScreening"]
+    response = client.get("/_simulator/errors?operationId=updateScreenin")
+    assert response.status_code == 400
+    assert "did you mean 'updateScreening'?" in response.text
+
+
+def test_a_browser_gets_a_page_with_every_entry(client: httpx.Client, entries: list[Entry]) -> None:
+    response = client.get("/_simulator/errors", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.text.count("<details>") == len(entries)
+    assert '<h2 id="updateScreening">' in response.text
+
+
+def test_the_commands_work_in_a_shell(client: httpx.Client, entries: list[Entry], server: str) -> None:
+    tried = 0
+    for entry in entries:
+        if entry.get("operationId") != "updateScreening" or "options" in entry:
+            continue
+        assert server in entry["command"]
+        done = subprocess.run(["bash", "-c", entry["command"]], capture_output=True, text=True, timeout=10)
+        assert httpx.Response(200, text=done.stdout).json() == entry["response"]["body"], entry["command"]
+        tried += 1
+    assert tried > 20
+
+
+def test_commands_for_what_is_no_request_are_quoted() -> None:
+    raw = Recipe(operation_id=None, method="", path="", raw="nonsense\r\n\r\n")
+    assert command(raw, "http://127.0.0.1:4080") == "printf 'nonsense\\r\\n\\r\\n' | nc 127.0.0.1 4080"
+    large = Recipe(operation_id=None, method="", path="", header_bytes=9)
+    assert "head -c 9 /dev/zero" in command(large, "http://127.0.0.1:4080/")
+    hostile = Recipe(operation_id=None, method="PUT", path="/it's", body=b"'; rm -rf '")
+    assert shlex.split(command(hostile, "http://h"))[-2:] == ["'; rm -rf '", "http://h/it's"]
+
+
+def test_the_command_line_prints_it_without_a_server() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "simulator", "errors", *arguments], capture_output=True, text=True, timeout=60
+        )
+
+    lines = run("updateScreening").stdout.splitlines()
+    assert lines[0] == "updateScreening"
+    assert "  40003 Refused by a rule, EX-7 (assumed)" in lines
+    assert "    serve --auth required" in lines
+    assert '"errors":' in run("login", "--format", "json").stdout.replace(" ", "")
+    unknown = run("nope")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no operation 'nope'" in unknown.stderr
