@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 import time
 
-from contract import clients, documents, exchanges, specmatic
+from contract import clients, documents, exchanges, runs, specmatic
 from contract.check import Check, Failed, Skipped
 
-CHECKS: dict[str, Check] = {**documents.CHECKS, **exchanges.CHECKS, **specmatic.CHECKS, **clients.CHECKS}
+CHECKS: dict[str, Check] = {**documents.CHECKS, **exchanges.CHECKS, **specmatic.CHECKS, **clients.CHECKS, **runs.CHECKS}
 
 
 def main(names: list[str]) -> int:

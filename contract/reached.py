@@ -43,27 +43,55 @@ def exchanges(lines: Iterable[str]) -> Iterator[Exchange]:
             yield Exchange(operation, mode == "positive", interaction["response"]["status_code"])
 
 
+class Reached(NamedTuple):
+    """The statuses of every operation, those that never succeeded, and how many valid calls there were, and did."""
+
+    statuses: dict[str, Counter[int]]
+    missed: list[str]
+    valid: int
+    succeeded: int
+
+    @property
+    def share(self) -> float:
+        """The part of the valid calls that succeeded."""
+        return self.succeeded / self.valid if self.valid else 0.0
+
+    def lines(self) -> list[str]:
+        """What there is to say, the sums in the last line."""
+        return [
+            *(
+                f"{operation}: {', '.join(f'{status} ({n})' for status, n in sorted(statuses.items()))}"
+                for operation, statuses in self.statuses.items()
+            ),
+            *([f"never 2xx: {', '.join(self.missed)}"] if self.missed else []),
+            f"{len(self.statuses)} operations; {self.share:.0%} of {self.valid} valid calls were answered with 2xx",
+        ]
+
+
+def reached(lines: Iterable[str]) -> Reached:
+    """What the run of a report reached."""
+    found = list(exchanges(lines))
+    # Calls with methods that no operation has are made to see the 405.
+    documented = sorted({each.operation for each in found if each.status != METHOD_NOT_ALLOWED})
+    statuses = {operation: Counter[int]() for operation in documented}
+    for each in found:
+        if each.operation in statuses:
+            statuses[each.operation][each.status] += 1
+    valid = [each.status for each in found if each.valid]
+    return Reached(
+        statuses,
+        missed=[operation for operation, seen in statuses.items() if not any(200 <= each < 300 for each in seen)],
+        valid=len(valid),
+        succeeded=sum(200 <= status < 300 for status in valid),
+    )
+
+
 def main() -> None:
     """Print what was reached, and exit."""
     with Path(sys.argv[1]).open(encoding="utf-8") as report:
-        found = list(exchanges(report))
-    # Calls with methods that no operation has are made to see the 405.
-    documented = sorted({each.operation for each in found if each.status != METHOD_NOT_ALLOWED})
-    by_operation = {operation: Counter[int]() for operation in documented}
-    for each in found:
-        if each.operation in by_operation:
-            by_operation[each.operation][each.status] += 1
-    for operation, statuses in by_operation.items():
-        print(f"{operation}: {', '.join(f'{status} ({n})' for status, n in sorted(statuses.items()))}")
-    missed = [
-        operation for operation, statuses in by_operation.items() if not any(200 <= each < 300 for each in statuses)
-    ]
-    valid = [each.status for each in found if each.valid]
-    share = sum(200 <= status < 300 for status in valid) / len(valid) if valid else 0.0
-    print(f"{len(by_operation)} operations; {share:.0%} of {len(valid)} valid calls were answered with 2xx")
-    if missed:
-        print(f"never 2xx: {', '.join(missed)}")
-    sys.exit(1 if missed or not by_operation else 0)
+        found = reached(report)
+    print("\n".join(found.lines()))
+    sys.exit(1 if found.missed or not found.statuses else 0)
 
 
 if __name__ == "__main__":
