@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,3 +93,31 @@ def simulator(*options: str) -> Iterator[str]:
             yield ready.group()
         finally:
             server.terminate()
+
+
+def carry_out(checks: Mapping[str, Check], names: Sequence[str]) -> int:
+    """Run the checks with these names, or all of them, and return the exit status: 1 if one failed.
+
+    A line per check says whether it is ok, failed or skipped, and what was counted; what the tool says follows if it
+    failed.
+    """
+    unknown = [name for name in names if name not in checks]
+    if unknown:
+        print(f"no such check: {', '.join(unknown)}; there are {', '.join(checks)}", file=sys.stderr)
+        return 2
+    outcomes = {"ok": 0, "failed": 0, "skipped": 0}
+    for name in names or checks:
+        begin = time.monotonic()
+        output = ""
+        try:
+            outcome, told = "ok", checks[name]()
+        except Skipped as skipped:
+            outcome, told = "skipped", str(skipped)
+        except Failed as failed:
+            outcome, told, output = "failed", "", str(failed)
+        outcomes[outcome] += 1
+        print(f"{name:<28} {outcome:<8} {told} ({time.monotonic() - begin:.0f} s)", flush=True)
+        if output:
+            print(output)
+    print(", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()))
+    return 1 if outcomes["failed"] else 0
