@@ -4,11 +4,12 @@
     python contract/reached.py run.ndjson
 
 Prints the statuses of every operation, and the share of valid calls that succeeded. The exit status is 1 if an
-operation was never answered with 2xx.
+operation was never answered with 2xx, and 2 if there is no whole report.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -88,8 +89,16 @@ def reached(lines: Iterable[str]) -> Reached:
 
 def main() -> None:
     """Print what was reached, and exit."""
-    with Path(sys.argv[1]).open(encoding="utf-8") as report:
-        found = reached(report)
+    arguments = argparse.ArgumentParser(description="Say what a run of Schemathesis reached, by its NDJSON report.")
+    arguments.add_argument("report", type=Path)
+    path: Path = arguments.parse_args().report
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if not lines or "EngineFinished" not in json.loads(lines[-1]):
+            arguments.error(f"{path} is no whole report: its last line does not say that the run finished")
+        found = reached(lines)
+    except (OSError, ValueError) as error:
+        arguments.error(f"{path} cannot be read as a report: {error}")
     print("\n".join(found.lines()))
     sys.exit(1 if found.missed or not found.statuses else 0)
 

@@ -16,6 +16,7 @@ import click
 
 from simulator import __version__
 from simulator.settings import AUTH_MODES, DEFAULTS, FIDELITIES, Settings
+from simulator.text import printable
 
 if TYPE_CHECKING:
     from simulator.client import Client
@@ -312,7 +313,8 @@ def _request_line(entry: dict[str, Any]) -> str:
     moment = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
     line = f"{moment} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
-    return f"{line}\n             {entry['explanation']}" if "explanation" in entry else line
+    lines = [line, *([f"             {entry['explanation']}"] if "explanation" in entry else [])]
+    return "\n".join(map(printable, lines))
 
 
 def _own_names(host: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import orjson
 
 from simulator.page import page
+from simulator.text import printable
 
 Coverage = Mapping[str, Any]
 """What `GET /_simulator/coverage` answers."""
@@ -171,14 +172,14 @@ def _missing(operation: Mapping[str, Any]) -> list[str]:
 
 def _undocumented(coverage: Coverage) -> list[tuple[str, int]]:
     return [
-        (f"{call['method']} {call['path']} {call.get('status') or 'closed'}", call["hits"])
+        (printable(f"{call['method']} {call['path']} {call.get('status') or 'closed'}"), call["hits"])
         for call in coverage["undocumented"]
     ]
 
 
 def _ignored(coverage: Coverage) -> list[tuple[str, str, int]]:
     return [
-        (operation["operationId"], name, hits)
+        (operation["operationId"], printable(name), hits)
         for operation in coverage["operations"]
         for name, hits in operation["ignored"].items()
     ]
@@ -257,7 +258,7 @@ def _lists(coverage: Coverage) -> Iterable[str]:
         [(escape(each), f"<code>{escape(name)}</code>", str(hits)) for each, name, hits in _ignored(coverage)],
     )
     yield _table(
-        "Rests on our word alone",
+        "Rests on assumed rules",
         ("Rule", "Operations"),
         [(f"<b>{escape(rule)}</b>", escape(_by_operation(who))) for rule, who in _assumed(coverage).items()],
     )

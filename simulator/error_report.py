@@ -43,8 +43,9 @@ def as_html(catalogue: Catalogue) -> str:
     sections = [(operation, list(errors)) for operation, errors in _by_operation(catalogue)]
     links = "".join(f'<a href="#{escape(name)}">{escape(name)} ({len(errors)})</a>' for name, errors in sections)
     content = [
-        "<p>Every refusal that the simulator can give, with the smallest request known that provokes it on the default "
-        f"fixture and the exact answer: {len(catalogue['errors'])} of them.</p>",
+        "<p>Every refusal of the simulated API, and one for each code and rule of the control interface, with the "
+        "smallest request known that provokes it and the exact answer: on the default fixture, in the default sandbox "
+        f"of a server with default options, unless options are named. {len(catalogue['errors'])} of them.</p>",
         f"<p>{links}</p>",
     ]
     for name, errors in sections:
@@ -67,7 +68,10 @@ def _rule(error: Mapping[str, Any]) -> str:
 
 def _details(error: Mapping[str, Any]) -> str:
     details = error["response"]["body"]["errors"][0]["details"]
+    request = error["request"]
     place = f"<code>{escape(details['pointer'])}</code> " if "pointer" in details else ""
+    if "operationId" not in error and "path" in request:
+        place = f"<code>{escape(request['method'])} {escape(request['path'])}</code> "
     options = "".join(f"apio-simulator serve {option}\n" for option in error.get("options", ()))
     answer = orjson.dumps(error["response"]["body"], option=orjson.OPT_INDENT_2).decode()
     return (

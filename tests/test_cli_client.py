@@ -302,3 +302,15 @@ class TestCoverage:
     @pytest.mark.parametrize("arguments", [["--merge"], ["a.json"]])
     def test_files_and_merge_go_together(self, arguments: list[str]) -> None:
         assert "--merge goes with the files to add up" in run("coverage", *arguments).stderr
+
+
+def test_what_clients_send_cannot_steer_a_terminal(api: Api, server: str) -> None:
+    api("GET", f"{CAPACITIES}?a%1b%5B31m%0aFAKE=1")
+    api("GET", "x%1b%5B31mRED%0aFAKE/")
+    for command in ("coverage", "requests"):
+        output = run(command, *about(api, server)).stdout
+        assert "\x1b" not in output
+        assert not any(line.startswith("FAKE") for line in output.splitlines())
+        assert r"x\x1b[31mRED\nFAKE/" in output
+    assert r"?a\x1b[31m\nFAKE" in run("coverage", *about(api, server)).stdout
+    assert "\x1b" not in run("coverage", "--format", "html", *about(api, server)).stdout

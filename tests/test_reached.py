@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+FINISHED = '{"EngineFinished": {}}'
 SCRIPT = Path(__file__).parents[1] / "contract" / "reached.py"
 
 
@@ -45,7 +46,20 @@ def test_an_operation_that_never_succeeded_is_named(
 ) -> None:
     report = tmp_path / "run.ndjson"
     other = json.dumps({"ScenarioFinished": {"recorder": {"cases": {}}}})
-    report.write_text("\n".join(['{"Initialize": {}}', other, scenario(*calls)]), encoding="utf-8")
+    report.write_text("\n".join(['{"Initialize": {}}', other, scenario(*calls), FINISHED]), encoding="utf-8")
     done = subprocess.run([sys.executable, str(SCRIPT), str(report)], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (status, last, "")
     assert ("never 2xx: PUT /a/" in done.stdout.splitlines()) is (status == 1 and bool(calls))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read"), ("", "no whole report"), ("no JSON", "cannot be read"), (scenario(), "no whole report")],
+)
+def test_what_is_no_whole_report_is_told(tmp_path: Path, content: str | None, words: str) -> None:
+    report = tmp_path / "run.ndjson"
+    if content is not None:
+        report.write_text(content, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(SCRIPT), str(report)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr

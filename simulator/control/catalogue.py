@@ -36,7 +36,7 @@ def catalogue(
     if operation_id is not None:
         known = sorted({each.recipe.operation_id for each in refusals if each.recipe.operation_id is not None})
         if operation_id not in known:
-            reason = f"there is no operation {operation_id[:100]!r}"
+            reason = f"the catalogue has no operation {operation_id[:100]!r}"
             raise InvalidAttribute(Fault("S-1", reason, asked=operation_id, known=known))
         refusals = [each for each in refusals if each.recipe.operation_id == operation_id]
     return {"errors": [_entry(each, ledger, address) for each in refusals]}

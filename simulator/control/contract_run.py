@@ -10,6 +10,7 @@ import orjson
 
 from simulator.contract.operation import Content
 from simulator.control.call import ControlCall, ControlHandler
+from simulator.control.documents import SERVER
 from simulator.directory import Directory, Group, Level
 from simulator.state.world import Fork, World
 
@@ -29,6 +30,8 @@ def get_schemathesis_settings(it: ControlCall) -> object:
         name = placeholder[1]
         if name == "auth":
             return _auth(world.directory) if it.control.settings.auth == "required" else ""
+        if name == "address":
+            return it.address or SERVER
         found = list(ids.get(name) or NOTHING)
         return _toml(found[0] if name == "newcomer" else found)
 

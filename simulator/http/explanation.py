@@ -95,7 +95,8 @@ def _fault_line(fault: Fault) -> str:
     nearest = nearest_to(fault)
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
-    return f"{without_secrets(place + reason.removesuffix('.'))}.{hint}"
+    # The place says which attribute it is; together they would look like the attribute and its value.
+    return f"{without_secrets(place)}{without_secrets(reason.removesuffix('.'))}.{hint}"
 
 
 def _nearest_name(asked: str, known: Collection[str]) -> str | None:

@@ -26,6 +26,7 @@ from simulator.document import read_document
 from simulator.errors import InvalidAttribute, MalformedBody
 from simulator.http.errors import malformed_request
 from simulator.http.gateway import ASSUMED
+from simulator.http.visit import CONTROL
 from simulator.settings import DEFAULTS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def find_refusals(api: Contract, control: Contract, directory: Directory, apps: 
         if refused is None:
             continue
         key = _kind(refused)
-        if key not in smallest or recipe.size < smallest[key].recipe.size:
+        if key not in smallest or _size(recipe) < _size(smallest[key].recipe):
             smallest[key] = refused
     order = [*api.operations, *control.operations]
     return sorted(
@@ -68,6 +69,11 @@ def find_refusals(api: Contract, control: Contract, directory: Directory, apps: 
             each.error["code"],
         ),
     )
+
+
+def _size(recipe: Recipe) -> tuple[int, int]:
+    """How much there is to write, if the server takes options or not."""
+    return len(recipe.settings), recipe.size
 
 
 def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
@@ -211,7 +217,7 @@ def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
     body = orjson.loads(b"".join(chunks))
     rule = body["errors"][0]["details"]["rule"]
     # The control interface, of which everything is assumed, says nothing of it.
-    assumed = rule in headers.get(ASSUMED, "").split(", ") or rule.startswith("S-")
+    assumed = rule in headers.get(ASSUMED, "").split(", ") or recipe.path.startswith(CONTROL)
     return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
 
 

@@ -25,10 +25,17 @@ def dictionaries(client: FlaskClient) -> dict[str, list[str]]:
 
 
 def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulation: Simulation, world: World) -> None:
-    response = create_app(simulation, world).test_client().get(PATH)
+    client = create_app(simulation, world).test_client()
+    response = client.get(PATH, base_url="http://127.0.0.1:4080")
     assert response.headers["Content-Type"] == "application/toml"
     file = Path(__file__).parents[2] / "schemathesis.toml"
     assert response.get_data(as_text=True) == file.read_text(encoding="utf-8")
+
+
+def test_the_commands_in_it_are_about_this_server_and_sandbox(simulation: Simulation, world: World) -> None:
+    client = create_app(simulation, world).test_client()
+    text = client.get(f"/_sandboxes/mine{PATH}", base_url="http://localhost:4999").get_data(as_text=True)
+    assert "#   schemathesis run http://localhost:4999/_sandboxes/mine/_simulator/openapi.json\n" in text
 
 
 def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World) -> None:

@@ -172,6 +172,18 @@ def test_entries_say_whether_the_refusal_is_our_word(entries: list[Entry]) -> No
     assert {entry["assumed"] for entry in entries if entry["code"] == 40601} == {False}
 
 
+def test_options_are_named_only_where_they_are_needed(entries: list[Entry]) -> None:
+    optional = [entry for entry in entries if entry.get("options") == ["--auth required"]]
+    assert {entry["rule"] for entry in optional} == {"A-6"}
+    assert len(optional) == 19
+
+
+def test_of_the_control_interface_everything_is_assumed(entries: list[Entry]) -> None:
+    own = [entry for entry in entries if entry["request"].get("path", "").startswith("/_simulator/")]
+    assert len(own) > 10
+    assert all(entry["assumed"] for entry in own)
+
+
 def test_there_is_one_smallest_request_for_each_reason(entries: list[Entry]) -> None:
     bodies = [
         entry["request"].get("body")
@@ -237,4 +249,4 @@ def test_the_command_line_prints_it_without_a_server() -> None:
     assert '"errors":' in run("login", "--format", "json").stdout.replace(" ", "")
     unknown = run("nope")
     assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert "there is no operation 'nope'" in unknown.stderr
+    assert "the catalogue has no operation 'nope'" in unknown.stderr

@@ -68,6 +68,7 @@ class TestEntries:
             ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriterium"}]}, "Did you mean 'foocriteria'?"),
             ("PUT", f"{CAPACITIES}Reception/", {"maxcalls": 1}, "At /maxcalls: is not a documented attribute"),
             ("PUT", f"{CAPACITIES}Reception/", {"maxcalls": 1}, "Did you mean 'maxCalls'?"),
+            ("POST", "login/", {"username": "x"}, "At /password: is required."),
             ("GET", f"{EXECUTIVE}alertin/", None, "/executive/alerting/ with GET (getAlerting), PUT (updateAlerting)"),
             ("GET", CAPACITIES.rstrip("/"), None, "The slash at the end is missing: /_sandboxes/"),
             ("GET", f"{EXECUTIVE}criteria/", None, "documented: POST"),
