@@ -6,8 +6,8 @@ The only module that knows which services there are.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Simulation:
         self.handlers = handlers
         self.contract: Contract = load_contract(contract or shipped("openapi.yaml"), self.ledger, LEVELS, handlers)
         self.control_contract = load_contract(CONTRACT, self.ledger, LEVELS, HANDLERS, CONTROL)
+        self._refusals: Sequence[Refused] | None = None
+        self._finding_refusals = threading.Lock()
         self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
 
     def documents(self, settings: Settings) -> Documents:
@@ -83,9 +85,14 @@ class Simulation:
         """The world of the default fixture."""
         return self.fixtures.read(shipped("fixtures/default.yaml"))
 
-    @cached_property
     def refusals(self) -> Sequence[Refused]:
-        """What the simulator refuses on the default fixture, found out by asking simulators of its own (G-8)."""
+        """What the simulator refuses on the default fixture, found out once by asking simulators of its own (G-8)."""
+        with self._finding_refusals:
+            if self._refusals is None:
+                self._refusals = self._find_refusals()
+            return self._refusals
+
+    def _find_refusals(self) -> Sequence[Refused]:
         from simulator.http.refusals import find_refusals
 
         world = self.default_world()
@@ -94,7 +101,9 @@ class Simulation:
         def app(settings: Mapping[str, Any]) -> Flask:
             key = repr(settings)
             if key not in apps:
-                apps[key] = create_app(self, world, Settings(journal_limit=0, fidelity="strict", **settings))
+                apps[key] = create_app(
+                    self, world, Settings(journal_limit=0, fidelity="strict", log_requests=False, **settings)
+                )
             return apps[key]
 
         return find_refusals(self.contract, self.control_contract, world.directory, app)
@@ -104,7 +113,7 @@ class Simulation:
 
         Raises `InvalidAttribute` if there is no such operation.
         """
-        view = catalogue(self.refusals, self.ledger, operation_id)
+        view = catalogue(self.refusals(), self.ledger, operation_id)
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
 
@@ -128,7 +137,7 @@ def create_app(
         ledger=simulation.ledger,
         documents=simulation.documents(settings),
         settings=settings,
-        refusals=lambda: simulation.refusals,
+        refusals=simulation.refusals,
     )
     ControlInterface(simulation.control_contract, control).register(app)
     app.register_error_handler(HTTPException, _answer_http_error)

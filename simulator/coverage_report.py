@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 from xml.etree import ElementTree
-
-import orjson
 
 from simulator.page import page
 from simulator.text import printable
@@ -35,20 +34,6 @@ _MATRIX = """\
 </tbody>
 </table></div>
 {lists}"""
-
-
-class NoCoverage(Exception):
-    """What should be a coverage is none."""
-
-
-def read_coverage(text: bytes) -> Coverage:
-    """The coverage that `--format json` has written. Raises `NoCoverage`."""
-    try:
-        coverage: Coverage = orjson.loads(text)
-        merged([coverage])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NoCoverage("holds no coverage; write one with: apio-simulator coverage --format json") from error
-    return coverage
 
 
 def merged(coverages: Sequence[Coverage]) -> Coverage:
@@ -85,7 +70,7 @@ def percentage(coverage: Coverage, of: str) -> float:
 
 def as_text(coverage: Coverage) -> str:
     """One line an operation: its hits, the documented statuses that were exercised, and those that were not."""
-    width = max(len(operation["operationId"]) for operation in coverage["operations"])
+    width = max((len(operation["operationId"]) for operation in coverage["operations"]), default=0)
     lines = []
     for operation in coverage["operations"]:
         seen = [_seen(status, data) for status, data in operation["statuses"].items() if data["hits"]]
@@ -108,7 +93,7 @@ def as_text(coverage: Coverage) -> str:
 
 def as_json(coverage: Coverage) -> str:
     """The answer itself, for people and for merging."""
-    return orjson.dumps(coverage, option=orjson.OPT_INDENT_2).decode()
+    return json.dumps(coverage, indent=2, ensure_ascii=False)
 
 
 def as_junit(coverage: Coverage) -> str:
@@ -131,6 +116,8 @@ def as_junit(coverage: Coverage) -> str:
             case = ElementTree.SubElement(suite, "testcase", classname=f"statuses.{name}", name=status)
             if status in _missing(operation):
                 ElementTree.SubElement(case, "skipped", message=f"{name} never answered {status}")
+    for element in suite.iter():
+        element.attrib = {name: printable(value) for name, value in element.attrib.items()}
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
@@ -138,7 +125,7 @@ def as_html(coverage: Coverage) -> str:
     """One page that needs nothing else: operations by statuses, those with most missing first, and the lists."""
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
     operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
-    heads = "".join(f'<th class="status">{status}</th>' for status in statuses)
+    heads = "".join(f'<th class="status">{escape(status)}</th>' for status in statuses)
     rows = "\n".join(_row(operation, statuses) for operation in operations)
     content = _MATRIX.format(cards="".join(_cards(coverage)), heads=heads, rows=rows, lists="\n".join(_lists(coverage)))
     return page(f"Coverage of {_name(coverage)}", content)
@@ -221,7 +208,7 @@ def _cards(coverage: Coverage) -> Iterable[str]:
 def _row(operation: Mapping[str, Any], statuses: Sequence[str]) -> str:
     cells = "".join(_cell(operation["statuses"].get(status)) for status in statuses)
     path = escape(operation["path"])
-    call = f'<code title="{path}">{operation["method"]} {_short(path)}</code>'
+    call = f'<code title="{path}">{escape(operation["method"])} {_short(path)}</code>'
     name = f"{escape(operation['operationId'])}{call}"
     called = "hit" if operation["hits"] else "miss"
     calls = f'<td class="number"><span class="cell {called}">{operation["hits"]}</span></td>'

@@ -16,7 +16,7 @@ class Settings:
     restrict CORS, none means any; `delay_ms` slows every call of the simulated API. The limits of snapshots, faults and
     the journal are those of each sandbox. `max_state` bounds the bodies of the control interface, `max_depth` their
     nesting (S-3). `allowed_hosts` are names under which the control interface may be driven, besides the loopback's;
-    `*` is any (S-2).
+    `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
     """
 
     auth: str = "optional"
@@ -34,6 +34,7 @@ class Settings:
     control: bool = True
     control_token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    log_requests: bool = True
 
     def __post_init__(self) -> None:
         for name, allowed in {"auth": AUTH_MODES, "fidelity": FIDELITIES}.items():

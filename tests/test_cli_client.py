@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -32,6 +33,22 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def about(api: Api, server: str) -> tuple[str, ...]:
     """The options that lead to the sandbox of a test."""
     return "--url", server, "--sandbox", api.root.rpartition("/")[2]
+
+
+def made_up(**changes: Any) -> dict[str, Any]:
+    """A coverage that somebody has written by hand."""
+    operation = {
+        "operationId": "x",
+        "method": "GET",
+        "path": "/x/",
+        "hits": 1,
+        "statuses": {"200": {"documented": True, "hits": 1}},
+        "rules": {},
+        "assumed": {},
+        "ignored": {},
+    }
+    totals = {"operations": 1, "operationsHit": 1, "statuses": 1, "statusesHit": 1}
+    return {"sandbox": "s", "operations": [{**operation, **changes}], "undocumented": [], "totals": totals}
 
 
 @pytest.fixture
@@ -238,17 +255,17 @@ class TestCoverage:
         assert "G-13" in page
         assert page == half.control("GET", "coverage", headers={"Accept": "text/html"}).text + "\n"
 
-    @pytest.mark.parametrize(("least", "status"), [("20", 0), ("20.1", 1), ("100", 1), ("0", 0)])
+    @pytest.mark.parametrize(("least", "status"), [("20", 0), ("20.1", 1), ("100", 1), ("0", 0), ("nan", 1)])
     def test_too_little_of_it_is_status_1(self, half: Api, server: str, least: str, status: int) -> None:
         result = run("coverage", "--fail-under", least, *about(half, server))
         assert result.returncode == status
-        assert ("20 % of the operations were called, not" in result.stderr) is (status == 1)
+        assert ("20.0 % of the operations were called, not" in result.stderr) is (status == 1)
 
     @pytest.mark.parametrize(("least", "status"), [("2.3", 0), ("2.4", 1)])
     def test_too_few_of_the_statuses_are_status_1_too(self, half: Api, server: str, least: str, status: int) -> None:
         result = run("coverage", "--fail-under", "1", "--fail-under-statuses", least, *about(half, server))
         assert result.returncode == status
-        assert ("2 % of the statuses were seen, not 2.4 %" in result.stderr) is (status == 1)
+        assert ("2.3 % of the statuses were seen, not 2.4 %" in result.stderr) is (status == 1)
 
     def test_several_runs_are_added_up(self, half: Api, server: str, tmp_path: Path) -> None:
         files = [str(tmp_path / name) for name in ("a.json", "b.json")]
@@ -286,8 +303,12 @@ class TestCoverage:
         [
             (None, "cannot be read: No such file"),
             ("", "holds no coverage; write one with"),
+            ("[" * 5000, "holds no coverage; write one with"),
             ("[]", "holds no coverage"),
+            ("null", "holds no coverage"),
             ('{"operations": [{"operationId": "x"}], "undocumented": []}', "holds no coverage"),
+            (json.dumps(made_up(operationId=7)), "/operations/0/operationId must be a string"),
+            (json.dumps(made_up(hits=-1)), "/operations/0/hits must be 0 or more"),
         ],
     )
     def test_a_file_that_is_no_coverage_is_named(self, tmp_path: Path, content: str | None, words: str) -> None:
@@ -298,6 +319,23 @@ class TestCoverage:
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.startswith(f"{file}: ")
         assert words in result.stderr
+
+    def test_a_file_by_hand_can_put_nothing_into_a_page_or_a_suite(self, tmp_path: Path) -> None:
+        evil, file = "<script>\x1b\x00", tmp_path / "c.json"
+        statuses = {evil: {"documented": True, "hits": 2**63}}
+        names = {"method": evil, "path": evil, "operationId": evil, "rules": {evil: 1}, "ignored": {evil: 1}}
+        file.write_text(json.dumps(made_up(statuses=statuses, assumed={evil: 1}, **names)), encoding="utf-8")
+        page = run("coverage", "--merge", str(file), str(file), "--format", "html").stdout
+        assert "<script>" not in page
+        assert "&lt;script&gt;" in page
+        suite = ElementTree.fromstring(run("coverage", "--merge", str(file), "--format", "junit").stdout)
+        assert suite[0].get("name") == r"<script>\x1b\x00"
+        assert run("coverage", "--merge", str(file), str(file), "--format", "json").returncode == 0
+
+    def test_nothing_is_fully_covered(self, tmp_path: Path) -> None:
+        file = tmp_path / "c.json"
+        file.write_text(json.dumps({**made_up(), "operations": []}), encoding="utf-8")
+        assert run("coverage", "--merge", str(file)).stdout.startswith("0 of 0 operations (0 %)")
 
     @pytest.mark.parametrize("arguments", [["--merge"], ["a.json"]])
     def test_files_and_merge_go_together(self, arguments: list[str]) -> None:

@@ -235,6 +235,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:56] + "…" + text[-1]
 
 
+def inner_schema(field: fields.Field[Any]) -> CompiledSchema | None:
+    """The schema of the object that a field holds, perhaps in an array."""
+    if isinstance(field, StrictNested):
+        return cast(CompiledSchema, field.schema)
+    return inner_schema(field.inner) if isinstance(field, StrictList | Ignored) else None
+
+
 def _holds_ignored(field: fields.Field[Any]) -> bool:
     if isinstance(field, StrictList):
         return _holds_ignored(field.inner)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 LARGE = 1_000
 """A body of more bytes is all zeros, and told by their number."""
@@ -66,7 +66,8 @@ class Refused:
 def command(recipe: Recipe, address: str) -> str:
     """The recipe for a shell, against a server at an address."""
     if not recipe.method:
-        host_and_port = re.sub("^https?://|/$", "", address).replace(":", " ")
+        split = urlsplit(address)
+        host_and_port = f"{split.hostname} {split.port or 80}"
         if recipe.raw is None:
             header = f"head -c {recipe.header_bytes} /dev/zero | tr '\\0' x"
             return f"(printf 'GET / HTTP/1.1\\r\\nX: '; {header}) | nc {host_and_port}"

@@ -144,7 +144,7 @@ class Gateway:
             return start_response(status, headers, *exc_info)
 
         answer = app(environ, start)
-        _log(environ, visit, int(started[-1][:3]) if started else 500)
+        self._log(environ, visit, int(started[-1][:3]) if started else 500)
         return answer
 
     def _answer(
@@ -154,7 +154,7 @@ class Gateway:
         abort = visit.fault.abort if visit.fault is not None else None
         if abort == "close":
             self.recorder.record(environ, visit, None, None)
-            _log(environ, visit, None)
+            self._log(environ, visit, None)
             raise ConnectionAborted
         status, headers, body = _run(app, environ)
         visit.assumed = self.recorder.explanations.assumed(visit.notes, visit.refusal)
@@ -164,7 +164,7 @@ class Gateway:
         if visit.fault is not None:
             headers.append((FAULT_ID, visit.fault.id))
         self.recorder.record(environ, visit, int(status[:3]), (headers, body))
-        _log(environ, visit, int(status[:3]))
+        self._log(environ, visit, int(status[:3]))
         if abort == "truncate":
             # Of an answer without body there is nothing to send a half of.
             if len(body) < 2:
@@ -172,6 +172,10 @@ class Gateway:
             body = body[: len(body) // 2]
         start_response(status, headers)
         return [body]
+
+    def _log(self, environ: WSGIEnvironment, visit: Visit, status: int | None) -> None:
+        if self.settings.log_requests:
+            _log(environ, visit, status)
 
     def _cors_headers(self, environ: WSGIEnvironment, visit: Visit) -> Headers:
         origin = environ.get("HTTP_ORIGIN")

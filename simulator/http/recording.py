@@ -16,6 +16,7 @@ from simulator.state.journal import BODY_KEPT, Exchange, Message
 from simulator.state.redaction import (
     without_secret_attributes,
     without_secret_headers,
+    without_secret_name,
     without_secret_parameters,
     without_secrets,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LONGEST_PATH = 300
 """How much of the path of an undocumented call the coverage keeps."""
+LONGEST_METHOD = 40
 LONGEST_NAME = 100
 MOST_IGNORED = 20
 """How much of the names of what was ignored is kept, and how many of them."""
@@ -47,10 +49,11 @@ class Recorder:
         """Put the call into the journal and the coverage of its sandbox."""
         if visit.sandbox is None:
             return
-        path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"]
+        path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"][:LONGEST_METHOD]
         operation_id = visit.operation.operation_id if visit.operation else None
         rule = "S-6" if visit.fault is not None and visit.fault.refuses else visit.rule
-        ignored = tuple(without_secrets(name[:LONGEST_NAME]) for name in islice(visit.notes.ignored, MOST_IGNORED))
+        names = islice(visit.notes.ignored, MOST_IGNORED)
+        ignored = tuple(dict.fromkeys(without_secret_name(name)[:LONGEST_NAME] for name in names))
         counted = None
         if not visit.preflight:
             counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)

@@ -19,6 +19,7 @@ from waitress.parser import HTTPRequestParser
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.contract.contract import METHODS, Contract
+from simulator.contract.fields import CompiledSchema, inner_schema
 from simulator.contract.operation import Operation
 from simulator.control.recipe import Recipe, Refused
 from simulator.directory import Directory
@@ -36,7 +37,7 @@ BY_HAND = Path(__file__).with_name("refusals.yaml")
 HOST = "127.0.0.1:4080"
 SHOWN_HEADERS = ("Allow", "WWW-Authenticate")
 
-BODIES = (b"", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
+BODIES = (b"", b" ", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
 """Bodies that no operation takes."""
 
 VALUES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1_000_000, "", "x", "a/b", "x" * 200, [], {})
@@ -136,7 +137,7 @@ def _wrong_bodies(api: Contract, operation: Operation) -> Iterator[bytes]:
         f"{_pointer(operation)}/requestBody/content/application~1json/examples/documented/value"
     )
     found: dict[object, Any] = {}
-    for changed in _changed(documented):
+    for changed in _changed(documented, operation.body):
         why = _why(operation, changed)
         if why is not None:
             found.setdefault(why, changed)
@@ -149,31 +150,35 @@ def _is_wrong(operation: Operation, why: object, body: Any) -> bool:
 
 
 def _why(operation: Operation, body: Any) -> object:
-    """What is wrong with a body, if it is one thing: the rule, the place, and the reason without its values."""
+    """What is wrong with a body, if it is in one place: the rules, the place, and the reasons without their values."""
     try:
         operation.read_body(orjson.dumps(body), None)
     except InvalidAttribute as refusal:
-        fault, *others = refusal.faults
-        return None if others else (fault.rule, _place(fault.pointer or ""), _reason(fault.reason))
+        places = {_place(fault.pointer or "") for fault in refusal.faults}
+        return (
+            (*places, *((fault.rule, _reason(fault.reason)) for fault in refusal.faults)) if len(places) == 1 else None
+        )
     except MalformedBody:
         return None
     return None
 
 
-def _changed(value: Any) -> Iterator[Any]:
-    """A JSON value with something else in one of its places."""
+def _changed(value: Any, schema: CompiledSchema | None) -> Iterator[Any]:
+    """A JSON value with something else in one of its places, those included that could be there and are not."""
     yield from VALUES
     if isinstance(value, dict):
         yield {**value, "unknown": 1}
-        for key, inner in value.items():
+        attributes = {str(each.data_key): each for each in schema.fields.values()} if schema is not None else {}
+        for key in {**value, **attributes}:
             yield {name: each for name, each in value.items() if name != key}
-            for changed in _changed(inner):
+            below = inner_schema(attributes[key]) if key in attributes else None
+            for changed in _changed(value.get(key, {} if below is not None else None), below):
                 yield {**value, key: changed}
     if isinstance(value, list):
         yield MANY
         for item in value[:1]:
             yield [item, item]
-            for changed in _changed(item):
+            for changed in _changed(item, schema):
                 yield [changed]
 
 
@@ -224,16 +229,18 @@ def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
 def _parser_error(raw: str) -> Any:
     """What the server's reader of requests says of a text that it does not take for one."""
     parser: Any = HTTPRequestParser(Adjustments())
-    parser.received(raw.encode())
+    rest = raw.encode()
+    while rest and not parser.completed:
+        rest = rest[parser.received(rest) :]
     return parser.error
 
 
 def _kind(refused: Refused) -> tuple[object, ...]:
     """What makes two refusals one: besides the operation and the rule, the place and the reason without its values."""
-    details, recipe = refused.error["details"], refused.recipe
+    recipe, errors = refused.recipe, [each["details"] for each in refused.body["errors"]]
     where = recipe.operation_id or (refused.headers.get("Allow"),)
-    reason = _reason(details["reason"])
-    return where, refused.error["code"], details["rule"], _place(details.get("pointer", "")), reason
+    whys = [(each["rule"], _place(each.get("pointer", "")), _reason(each["reason"])) for each in errors]
+    return where, refused.error["code"], *whys
 
 
 def _place(pointer: str) -> str:

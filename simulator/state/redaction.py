@@ -40,6 +40,11 @@ def without_secrets(text: str) -> str:
     return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
 
 
+def without_secret_name(name: str) -> str:
+    """The name of a query parameter, after a question mark, or of an attribute; a parameter may hold its own value."""
+    return f"?{REDACTED}" if name.startswith("?") and _SECRET.search(name) else without_secrets(name)
+
+
 def without_secret_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The headers, with the values of those that authenticate redacted, and secrets within the others."""
     return tuple((name, _header_without_secrets(name, value)) for name, value in headers)

@@ -200,6 +200,28 @@ def test_there_is_one_smallest_request_for_each_reason(entries: list[Entry]) -> 
     ]
 
 
+def test_what_the_examples_leave_out_is_found_too(entries: list[Entry]) -> None:
+    shown = {
+        (entry.get("operationId"), entry["rule"], error["details"].get("pointer"))
+        for entry in entries
+        for error in entry["response"]["body"]["errors"]
+    }
+    assert {
+        ("createCallCapacity", "CC-4", "/maxIncomingCalls"),
+        ("updateCallCapacity", "G-12", "/name"),
+        ("updateCallCapacity", "CC-3", "/name"),
+        ("updateScreening", "G-5", "/enable"),
+        ("updateFiltering", "EX-12", "/criteria/0/fromDnCriteria/selection"),
+        ("updateFiltering", "G-4", "/criteria/0/unknown"),
+    } <= shown
+
+
+def test_finding_them_leaves_no_trace_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        Simulation().refusals()
+    assert caplog.records == []
+
+
 def test_the_list_is_of_one_operation_where_one_is_asked_for(client: httpx.Client, entries: list[Entry]) -> None:
     own = client.get("/_simulator/errors?operationId=updateScreening").json()["errors"]
     assert own == [entry for entry in entries if entry.get("operationId") == "updateScreening"]
@@ -232,6 +254,8 @@ def test_commands_for_what_is_no_request_are_quoted() -> None:
     assert command(raw, "http://127.0.0.1:4080") == "printf 'nonsense\\r\\n\\r\\n' | nc 127.0.0.1 4080"
     large = Recipe(operation_id=None, method="", path="", header_bytes=9)
     assert "head -c 9 /dev/zero" in command(large, "http://127.0.0.1:4080/")
+    assert command(raw, "http://[::1]:4999").endswith(" | nc ::1 4999")
+    assert command(raw, "http://simulator").endswith(" | nc simulator 80")
     hostile = Recipe(operation_id=None, method="PUT", path="/it's", body=b"'; rm -rf '")
     assert shlex.split(command(hostile, "http://h"))[-2:] == ["'; rm -rf '", "http://h/it's"]
 

@@ -61,8 +61,8 @@ def assumed(response: httpx.Response) -> list[str]:
     ("method", "path", "body", "rules"),
     [
         # what is documented, or fixed by the platform
-        ("GET", RECEPTION, None, []),
-        ("PUT", RECEPTION, {"maxIncomingCalls": None}, []),
+        ("GET", RECEPTION, None, ["G-13"]),
+        ("PUT", RECEPTION, {"maxIncomingCalls": None}, ["G-13"]),
         ("POST", CAPACITIES, {"name": "n", "isDefault": True, "maxCalls": 1, "userIds": ["user_1"]}, []),
         ("GET", f"{CAPACITIES}none/", None, []),
         ("PUT", RECEPTION, {"maxCalls": -1}, []),
@@ -81,7 +81,7 @@ def assumed(response: httpx.Response) -> list[str]:
         ("GET", f"{CAPACITIES}available_users/", None, ["G-13"]),
         ("GET", DISPOSABLE, None, ["CC-9"]),
         ("PUT", RECEPTION, {"userIds": []}, ["CC-9"]),
-        ("PUT", RECEPTION, {"users": []}, ["G-4"]),
+        ("PUT", RECEPTION, {"users": []}, ["G-4", "G-13"]),
         ("PUT", RECEPTION, {"users": []} | {"nobody": 1}, ["G-4"]),
         ("PUT", RECEPTION, {"maxCalls": "5"}, ["G-5"]),
         ("PUT", RECEPTION, {"maxCalls": None}, ["CC-5"]),
@@ -108,7 +108,13 @@ def assumed(response: httpx.Response) -> list[str]:
         ("PUT", f"{NEWCOMER}filtering/", {"enabled": True, "mode": "Advanced", "type": "All Calls"}, []),
         ("PUT", f"{NEWCOMER}assistants/", {"allowOptInOut": True}, ["EX-16"]),
         ("PUT", f"{NEWCOMER}assistants/", {"allowOptInOut": True, "assistantUserIds": []}, []),
-        ("PUT", f"{EXECUTIVE}screening/", {"enable": True, "alertType": "Ring Splash"}, ["EX-7"]),
+        ("PUT", f"{EXECUTIVE}screening/", {"enable": True, "alertType": "Ring Splash"}, ["EX-7", "EX-16"]),
+        ("GET", f"{EXECUTIVE}screening/", None, ["EX-16"]),
+        ("PUT", f"{NEWCOMER}assistants/", {"assistantUserIds": []}, ["EX-16"]),
+        ("PUT", f"{EXECUTIVE}alerting/", {"rolloverAction": "Voice Messaging"}, ["EX-9"]),
+        ("POST", f"{EXECUTIVE}criteria/", {**CRITERION, "fromDnCriteria": {"selection": "Any"}}, ["EX-12"]),
+        ("POST", f"{EXECUTIVE}criteria/", {name: CRITERION[name] for name in CRITERION if name != "filter"}, ["EX-10"]),
+        ("PUT", RECEPTION, {"userIds": ["user_1", "user_2"]}, ["G-13"]),
         ("PUT", f"{EXECUTIVE}alerting/", {"cliCustomPhoneNumber": None}, ["EX-9"]),
         ("PUT", f"{EXECUTIVE}alerting/", {"cliNameMode": "Executive"}, ["EX-9"]),
         ("POST", f"{EXECUTIVE}criteria/", {"name": "mine"}, ["EX-10", "EX-12"]),
@@ -133,16 +139,80 @@ def test_an_answer_names_the_rules_without_whose_assumed_part_it_would_be_anothe
 @pytest.mark.parametrize(
     ("options", "rules"),
     [
-        ({}, ["A-6"]),
+        ({}, ["G-13", "A-6"]),
         ({"headers": {"Authorization": "Bearer nobody"}}, []),
         ({"headers": {"Authorization": "Bearer foouser"}}, []),
-        ({"headers": {"Authorization": "Bearer foogroup-admin"}}, []),
+        ({"headers": {"Authorization": "Bearer foogroup-admin"}}, ["G-13"]),
         ({"headers": {"Authorization": "Bearer brussels-admin"}}, ["A-1"]),
         ({"headers": {**TOKEN, "Accept": "text/plain"}}, []),
     ],
 )
 def test_credentials_and_headers_rest_on_assumptions_too(strict: Api, options: Any, rules: list[str]) -> None:
     assert assumed(strict("GET", RECEPTION, **options)) == rules
+
+
+def test_attributes_are_assumed_until_each_was_set(strict: Api) -> None:
+    def alerting(method: str, body: Any = None) -> list[str]:
+        return assumed(strict(method, f"{NEWCOMER}alerting/", body, headers=TOKEN))
+
+    whole = strict.ok("GET", f"{NEWCOMER}alerting/")
+    assert alerting("PUT", {}) == ["EX-16"]
+    assert alerting("GET") == ["EX-16"]
+    last = whole.popitem()
+    assert alerting("PUT", whole) == ["EX-16"]
+    assert alerting("GET") == ["EX-16"]
+    assert alerting("PUT", dict([last])) == []
+    assert alerting("GET") == []
+
+
+def test_assistants_that_were_taken_away_are_not_those_of_a_fresh_service(strict: Api) -> None:
+    strict.ok("PUT", f"{NEWCOMER}assistants/", {"allowOptInOut": False, "assistantUserIds": []})
+    assert assumed(strict("GET", f"{NEWCOMER}assistants/", headers=TOKEN)) == []
+
+
+def test_the_alias_sets_the_attribute_too(strict: Api) -> None:
+    screening = strict.ok("GET", f"{NEWCOMER}screening/")
+    body = {"enable": screening.pop("enabled"), **screening}
+    assert assumed(strict("PUT", f"{NEWCOMER}screening/", body, headers=TOKEN)) == ["EX-7"]
+    assert assumed(strict("GET", f"{NEWCOMER}screening/", headers=TOKEN)) == []
+
+
+def test_assistants_of_others_do_not_make_a_list_assumed(strict: Api) -> None:
+    strict.ok("PUT", f"{NEWCOMER}assistants/", {"assistantUserIds": ["ApioEntUserTestGrp2"]})
+    found = assumed(strict("GET", f"{NEWCOMER}available_assistants/", headers=TOKEN))
+    assert found == ["G-13"]
+
+
+def test_a_default_without_members_may_go_by_our_word(strict: Api) -> None:
+    strict.ok("PUT", DISPOSABLE, {"isDefault": True})
+    assert assumed(strict("DELETE", DISPOSABLE, headers=TOKEN)) == ["CC-11"]
+
+
+def test_a_remembered_answer_knows_nothing_of_who_asked_first(strict: Api) -> None:
+    assert assumed(strict("GET", DISPOSABLE)) == ["A-6", "CC-9"]
+    assert assumed(strict("GET", DISPOSABLE, headers=TOKEN)) == ["CC-9"]
+
+
+def test_where_body_and_query_lead_to_one_list_nothing_is_assumed(strict: Api) -> None:
+    path = "tenants/wholesale/groups/ghent/users/bart.declercq@wholesale.netaxis.be/services/executive/"
+    response = strict("GET", f"{path}available_assistants/?sameGroupOnly=false", {"sameGroupOnly": True}, headers=TOKEN)
+    assert "EX-3" not in assumed(response)
+
+
+@pytest.mark.parametrize("name", ["passwordhunter2", "token%253Dhunter2", "token/hunter2", "apikey%7Chunter2"])
+def test_a_secret_that_was_sent_as_a_name_is_not_kept(api: Api, name: str) -> None:
+    api.ok("GET", f"{CAPACITIES}?{name}")
+    assert api.arranged("GET", "requests")["requests"][0]["ignored"] == ["?[redacted]"]
+    ignored = [each["ignored"] for each in api.arranged("GET", "coverage")["operations"] if each["hits"]]
+    assert ignored == [{"?[redacted]": 1}]
+
+
+def test_of_very_many_names_the_first_are_kept_and_of_long_ones_the_beginning(api: Api) -> None:
+    api.ok("GET", f"{CAPACITIES}?{'&'.join(f'{number:0200}=1' for number in range(30))}")
+    (entry,) = api.arranged("GET", "requests")["requests"]
+    assert {len(name) for name in entry["ignored"]} == {100}
+    api.ok("GET", f"{CAPACITIES}?{'&'.join(f'a{number}=1' for number in range(30))}")
+    assert len(api.arranged("GET", "requests")["requests"][1]["ignored"]) == 20
 
 
 def test_the_scope_of_an_end_user_is_assumed_and_the_level_is_documented(strict: Api) -> None:

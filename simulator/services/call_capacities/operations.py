@@ -133,6 +133,7 @@ def _find_user(fork: Fork, group: Group) -> rules.FindUser:
 def _instance(call: Call, group: Group, capacity: CallCapacity) -> View:
     """What a GET of the instance shows: the capacity with its members (CC-9)."""
     call.assume("CC-9", when=not capacity.user_ids)
+    call.assume("G-13", when=len(capacity.user_ids) > 1)
     return View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])
 
 

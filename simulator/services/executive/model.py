@@ -76,7 +76,10 @@ class Alerting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executive:
-    """Everything the service keeps for one executive; criteria in the order of creation, assistants as given (G-13)."""
+    """Everything the service keeps for one executive; criteria in the order of creation, assistants as given (G-13).
+
+    `given` are the attributes that were ever set, as `screening.enabled`; the others are those of a fresh service.
+    """
 
     allow_opt_in_out: bool = False
     assistant_ids: tuple[str, ...] = ()
@@ -84,3 +87,4 @@ class Executive:
     screening: Screening = Screening()
     alerting: Alerting = Alerting()
     criteria: tuple[Criterion, ...] = ()
+    given: frozenset[str] = frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from simulator.contract.operation import Call, View
 from simulator.directory import Group, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
-from simulator.services.executive.model import Executive, FromDnCriteria
+from simulator.services.executive.model import Alerting, Executive, Filtering, FromDnCriteria, Screening
 from simulator.services.executive.rules import Changes
 from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
 from simulator.state.world import Fork, Place
@@ -19,8 +19,14 @@ from simulator.state.world import Fork, Place
 NAME = "executive"
 SERVICE = "Executive"
 
-FRESH = Executive()
-ASSISTANTS = ("allow_opt_in_out", "assistant_ids")
+# The attributes of which a fresh service shows a value.
+PARTS = {
+    "assistants": frozenset({"assistants.allow_opt_in_out", "assistants.assistant_user_ids"}),
+    **{
+        part: frozenset(f"{part}.{name}" for name, value in asdict(record).items() if value is not None)
+        for part, record in (("filtering", Filtering()), ("screening", Screening()), ("alerting", Alerting()))
+    },
+}
 
 Update = Callable[[Executive, Changes], Executive]
 
@@ -35,7 +41,9 @@ def list_available_assistants(call: Call, fork: Fork) -> object:
     assigned = _state(fork, user).assistant_ids
     call.assume("G-13", when=len(users) > 1)
     call.assume("EX-2", when=any(each.user_id in assigned for each in users))
-    call.assume("EX-3", when=bool(body and query) and body != query)
+    if body and query and body != query:
+        others = rules.available_assistants(tenant, user, same_group_only=not same_group_only)
+        call.assume("EX-3", when=others != users)
     return {"users": users}
 
 
@@ -43,19 +51,15 @@ def get_assistants(call: Call, fork: Fork) -> object:
     """GET …/assistants/ (EX-4)."""
     user = _executive(call, fork)
     state = _state(fork, user)
-    _assume_fresh(call, state, *ASSISTANTS)
+    _assume_fresh(call, state, "assistants")
     return _assistants(fork, user, state)
 
 
 def update_assistants(call: Call, fork: Fork) -> object:
     """PUT …/assistants/ (EX-4)."""
     user = _executive(call, fork)
-    before = _state(fork, user)
-    state = rules.update_assistants(before, call.body, user, fork.directory)
-    fork.store(_place(user), state)
-    if not {"allow_opt_in_out", "assistant_user_ids"} <= call.body.keys():
-        _assume_fresh(call, before, *ASSISTANTS)
-    return _assistants(fork, user, state)
+    update = partial(rules.update_assistants, executive=user, directory=fork.directory)
+    return _assistants(fork, user, _update(call, fork, update, "assistants"))
 
 
 def get_filtering(call: Call, fork: Fork) -> object:
@@ -146,7 +150,7 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     }
     for part, update in updates.items():
         if part in parts:
-            state = attempt(f"/{part}", partial(update, state, parts[part]), state)
+            state = attempt(f"/{part}", partial(_updated, state, update, part, parts[part]), state)
     fork.store(_place(user), state)
 
 
@@ -217,17 +221,21 @@ def _state(fork: Fork, user: User) -> Executive:
 def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
     """Store what the rule makes of the user's state and the request's body, and return it."""
     user = _executive(call, fork)
-    before = _state(fork, user)
-    state = update(before, call.body)
+    state = _updated(_state(fork, user), update, part, call.body)
     fork.store(_place(user), state)
-    if not {each.name for each in fields(getattr(before, part))} <= call.body.keys():
-        _assume_fresh(call, before, part)
+    _assume_fresh(call, state, part)
     return state
 
 
-def _assume_fresh(call: Call, state: Executive, *attributes: str) -> None:
-    """Note that these attributes are those of a freshly assigned service (EX-16), if nobody has set them."""
-    call.assume("EX-16", when=all(getattr(state, each) is getattr(FRESH, each) for each in attributes))
+def _updated(state: Executive, update: Update, part: str, changes: Changes) -> Executive:
+    """What the rule makes of the state, with the attributes given noted."""
+    state = update(state, changes)
+    return replace(state, given=state.given | {f"{part}.{rules.ALIASES.get(each, each)}" for each in changes})
+
+
+def _assume_fresh(call: Call, state: Executive, part: str) -> None:
+    """Note that the answer shows attributes as they are in a freshly assigned service (EX-16), if it does."""
+    call.assume("EX-16", when=not PARTS[part] <= state.given)
 
 
 def _assume_schedule(call: Call) -> None:

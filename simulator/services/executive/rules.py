@@ -13,6 +13,9 @@ from simulator.services.executive.model import Alerting, Criterion, Executive, F
 ASSISTANT_SERVICE = "Executive-Assistant"
 SCHEDULE_TYPES = {"time_schedule": "Time", "holiday_schedule": "Holiday"}
 
+ALIASES = {"enable": "enabled"}
+"""Other names of attributes (EX-7)."""
+
 Changes = Mapping[str, Any]
 """Attributes of a record and the values they are to have."""
 
