@@ -115,6 +115,7 @@ def assumed(response: httpx.Response) -> list[str]:
         ("POST", f"{EXECUTIVE}criteria/", {**CRITERION, "fromDnCriteria": {"selection": "Any"}}, ["EX-12"]),
         ("POST", f"{EXECUTIVE}criteria/", {name: CRITERION[name] for name in CRITERION if name != "filter"}, ["EX-10"]),
         ("PUT", RECEPTION, {"userIds": ["user_1", "user_2"]}, ["G-13"]),
+        ("PUT", RECEPTION, {"userIds": ["user_2"]}, []),
         ("PUT", f"{EXECUTIVE}alerting/", {"cliCustomPhoneNumber": None}, ["EX-9"]),
         ("PUT", f"{EXECUTIVE}alerting/", {"cliNameMode": "Executive"}, ["EX-9"]),
         ("POST", f"{EXECUTIVE}criteria/", {"name": "mine"}, ["EX-10", "EX-12"]),
