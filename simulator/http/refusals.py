@@ -86,10 +86,7 @@ def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
         if operation_id is not None:
             contract = api if operation_id in api.operations else control
             operation = contract.operations[operation_id]
-            ids = _ids(contract, operation, "documented")
-            path = _address(
-                operation, ids | {name: value for name, value in entry.pop("path", {}).items() if ids[name]}
-            )
+            path = _address(operation, {**_ids(contract, operation, "documented"), **entry.pop("path", {})})
             entry |= {"method": operation.method, "path": f"{path}?{query}" if query else path}
         elif "method" not in entry:
             entry |= {"method": "", "path": ""}
