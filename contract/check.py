@@ -20,6 +20,9 @@ CONTRACT = ROOT / "openapi.yaml"
 Check = Callable[[], str]
 """A check returns what it counted, in a few words; it raises `Failed` or `Skipped`."""
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What some tools colour their output with, even where there is no terminal."""
+
 SECONDS = 600
 """How long a tool may take."""
 
@@ -54,9 +57,10 @@ def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] |
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"{command[0]} took more than {SECONDS} s") from None
+    output = COLOURS.sub("", done.stdout)
     if done.returncode:
-        raise Failed(done.stdout)
-    return done.stdout
+        raise Failed(output)
+    return output
 
 
 def node_program(name: str) -> Path:

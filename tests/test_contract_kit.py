@@ -44,8 +44,8 @@ def test_what_is_skipped_is_no_failure() -> None:
 
 def test_what_a_tool_that_objects_prints_is_told() -> None:
     assert run([sys.executable, "-c", "print('fine')"]) == "fine\n"
-    with pytest.raises(Failed, match="wrong"):
-        run([sys.executable, "-c", "import sys; print('wrong'); sys.exit(3)"])
+    with pytest.raises(Failed, match=r"^wrong\n$"):
+        run([sys.executable, "-c", r"import sys; print('\x1b[31mwrong\x1b[0m'); sys.exit(3)"])
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
