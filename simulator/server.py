@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -249,12 +250,13 @@ class _Channel(HTTPChannel):
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
-    stop = threading.Event()
+    # An event that is set while its own `wait` begins, which a signal can do, waits for itself; this queue is reentrant.
+    stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stop.put(number))
     server.start()
     ready()
-    stop.wait()
+    stop.get()
     server.stop()
 
 

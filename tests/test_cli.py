@@ -123,7 +123,10 @@ class TestServe:
             httpx.get(server.url + "/api/v1/none")
             server.stop()
             assert server.process.stderr is not None
-            entries = [json.loads(line) for line in server.process.stderr.read().splitlines()]
+            log = server.process.stderr.read()
+            assert server.process.returncode == 0, log
+        assert "Traceback" not in log, log
+        entries = [json.loads(line) for line in log.splitlines()]
         assert [(entry["path"], entry["status"], entry["rule"]) for entry in entries] == [("/api/v1/none", 404, "G-1")]
 
     def test_a_port_in_use_is_one_clear_line_and_status_2(self) -> None:
