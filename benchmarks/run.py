@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from flask import Flask, Response
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.directory import User
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -98,7 +98,7 @@ def poster(app: Flask, path: str) -> Callable[[], object]:
 
 def memory(simulation: Simulation, world: World, sandboxes: int = 1_000) -> None:
     """What a sandbox takes: one that was only looked at, and one in which ten calls changed something."""
-    app = create_app(simulation, world)
+    app = simulation.app(world)
     client = app.test_client()
     client.get(f"/_sandboxes/warm{PATH}")
     tracemalloc.start()
@@ -132,8 +132,8 @@ def start() -> None:
 def main() -> None:
     """Run all benchmarks."""
     simulation = Simulation()
-    world = simulation.default_world()
-    small, large = create_app(simulation, world), create_app(simulation, enlarged(world, 1_000_000))
+    world = simulation.world()
+    small, large = simulation.app(world), simulation.app(enlarged(world, 1_000_000))
     answer: bytes = small.test_client().get(PATH).data
     bare = caller(bare_flask(answer), "GET")
     compare("GET of an instance", caller(small, "GET"), bare, "a constant answer of bare Flask")
@@ -142,11 +142,11 @@ def main() -> None:
     compare(
         "PUT in a world of a million users", caller(large, "PUT", put), caller(small, "PUT", put), "the same with 34"
     )
-    silent = create_app(simulation, world, Settings(journal_limit=0))
-    journaled = create_app(simulation, world)
+    silent = simulation.app(world, Settings(journal_limit=0))
+    journaled = simulation.app(world)
     compare("GET with the journal", caller(journaled, "GET"), caller(silent, "GET"), "the same without")
     compare("PUT with the journal", caller(journaled, "PUT", put), caller(silent, "PUT", put), "the same without")
-    hundred_thousand = create_app(simulation, enlarged(world, 100_000))
+    hundred_thousand = simulation.app(enlarged(world, 100_000))
     reset = "/_simulator/reset"
     compare("reset of 100,000 users", poster(hundred_thousand, reset), poster(journaled, reset), "that of 34")
     memory(simulation, world)

@@ -18,7 +18,6 @@ import requests
 from contract.check import KIT, Check, Failed, needs, node_program, run
 from simulator.app import create_app
 from simulator.server import Server
-from simulator.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -47,7 +46,7 @@ def fresh_worlds() -> Iterator[str]:
 
     It requires credentials: Specmatic holds a request without any for invalid, also where `{}` allows it.
     """
-    app = create_app(settings=Settings(auth="required"))
+    app = create_app(auth="required")
     numbers = itertools.count()
 
     def fresh(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

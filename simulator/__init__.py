@@ -1,3 +1,34 @@
 """apio-simulator: a stand-in for two services of the APIO telephony provisioning API."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from simulator.app import create_app as create_app
+    from simulator.client import Refused as Refused
+    from simulator.client import Unreachable as Unreachable
+    from simulator.errors import BrokenDocument as BrokenDocument
+    from simulator.library import Sandbox as Sandbox
+    from simulator.library import Simulator as Simulator
+    from simulator.server import AddressUnavailable as AddressUnavailable
+
+# Where the names come from once they are asked for: who needs none of them must not wait for all.
+_HOMES = {
+    "AddressUnavailable": "simulator.server",
+    "BrokenDocument": "simulator.errors",
+    "Refused": "simulator.client",
+    "Sandbox": "simulator.library",
+    "Simulator": "simulator.library",
+    "Unreachable": "simulator.client",
+    "create_app": "simulator.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import orjson
 from flask import Flask, request
@@ -24,6 +25,7 @@ from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT, HANDLERS
 from simulator.control.recipe import Refused
 from simulator.directory import LEVELS
+from simulator.document import Source, document_of
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
 from simulator.fixtures.fixtures import Fixtures
 from simulator.http.api import Api
@@ -36,7 +38,7 @@ from simulator.http.recording import Recorder
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
 from simulator.services.service import Handler, Service
-from simulator.settings import DEFAULTS, Settings
+from simulator.settings import DEFAULTS, Options, Settings
 from simulator.state.sandbox import Sandboxes
 from simulator.state.world import World
 
@@ -85,6 +87,11 @@ class Simulation:
         """The world of the default fixture."""
         return self.fixtures.read(shipped("fixtures/default.yaml"))
 
+    def world(self, fixture: Source | None = None) -> World:
+        """The world of a fixture, or of the default one. Raises `BrokenDocument` with all there is to mend in it."""
+        source = shipped("fixtures/default.yaml") if fixture is None else fixture
+        return self.fixtures.world(document_of(source, "the fixture"))
+
     def refusals(self) -> Sequence[Refused]:
         """What the simulator refuses on the default fixture, found out once by asking simulators of its own (G-8)."""
         with self._finding_refusals:
@@ -95,14 +102,14 @@ class Simulation:
     def _find_refusals(self) -> Sequence[Refused]:
         from simulator.http.refusals import find_refusals
 
-        world = self.default_world()
+        world = self.world()
         apps: dict[str, Flask] = {}
 
         def app(settings: Mapping[str, Any]) -> Flask:
             key = repr(settings)
             if key not in apps:
-                apps[key] = create_app(
-                    self, world, Settings(journal_limit=0, fidelity="strict", log_requests=False, **settings)
+                apps[key] = self.app(
+                    world, Settings(journal_limit=0, fidelity="strict", log_requests=False, **settings)
                 )
             return apps[key]
 
@@ -116,36 +123,48 @@ class Simulation:
         view = catalogue(self.refusals(), self.ledger, operation_id)
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
+    def app(self, world: World | None = None, settings: Settings = DEFAULTS) -> Flask:
+        """A WSGI application: every sandbox of it starts from `world`, or else from the default fixture."""
+        sandboxes = Sandboxes(world or self.world(), settings)
+        app = Flask("simulator", static_folder=None, template_folder=None)
+        app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+        # A path without its last slash finds its rule, so that the refusal can say what is missing; no redirects (G-1).
+        app.url_map.strict_slashes = False
+        app.url_map.merge_slashes = False
+        api = Api(self.contract, self.handlers, credentials_required=settings.auth == "required")
+        api.routes.register(app)
+        control = Control(
+            sandboxes=sandboxes,
+            fixtures=self.fixtures,
+            contract=self.contract,
+            ledger=self.ledger,
+            documents=self.documents(settings),
+            settings=settings,
+            refusals=self.refusals,
+        )
+        ControlInterface(self.control_contract, control).register(app)
+        app.register_error_handler(HTTPException, _answer_http_error)
+        app.register_error_handler(Exception, _answer_failure)
+        recorder = Recorder(Explanations(self.contract, self.ledger), settings)
+        # Flask's own documentation wraps an application in this way; only its types do not foresee it.
+        app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
+        return app
 
-def create_app(
-    simulation: Simulation | None = None, world: World | None = None, settings: Settings = DEFAULTS
-) -> Flask:
-    """The WSGI application: every sandbox of it starts from `world`, or else from the default fixture."""
-    simulation = simulation or Simulation()
-    sandboxes = Sandboxes(world or simulation.default_world(), settings)
-    app = Flask("simulator", static_folder=None, template_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    # A path without its last slash finds its rule, so that the refusal can say what is missing; no redirects (G-1).
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    api = Api(simulation.contract, simulation.handlers, credentials_required=settings.auth == "required")
-    api.routes.register(app)
-    control = Control(
-        sandboxes=sandboxes,
-        fixtures=simulation.fixtures,
-        contract=simulation.contract,
-        ledger=simulation.ledger,
-        documents=simulation.documents(settings),
-        settings=settings,
-        refusals=simulation.refusals,
-    )
-    ControlInterface(simulation.control_contract, control).register(app)
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(Exception, _answer_failure)
-    recorder = Recorder(Explanations(simulation.contract, simulation.ledger), settings)
-    # Flask's own documentation wraps an application in this way; only its types do not foresee it.
-    app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
-    return app
+
+@cache
+def standard_simulation() -> Simulation:
+    """The simulation of the distribution's own contract, read once in a process. Nothing can change it."""
+    return Simulation()
+
+
+def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Flask:
+    """The plain WSGI application, for clients in the same process; its sandboxes start from `fixture`.
+
+    Without a server around it, a delayed call waits in the thread that makes it, and one that a fault breaks off raises
+    `ConnectionAborted`. Raises `BrokenDocument` with all there is to mend in the fixture.
+    """
+    simulation = standard_simulation()
+    return simulation.app(simulation.world(fixture), Settings(**options))
 
 
 def _answer_http_error(error: HTTPException) -> Response:

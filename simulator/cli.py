@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from simulator import __version__
+from simulator.journal_report import call_text
 from simulator.settings import AUTH_MODES, DEFAULTS, FIDELITIES, Settings
-from simulator.text import printable
 
 if TYPE_CHECKING:
     from simulator.client import Client
@@ -133,20 +132,18 @@ def main() -> None:
 @option("--log-format", default="text", type=click.Choice(["text", "json"]), help="How the log is written.")
 def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
-    from simulator.app import Simulation, create_app
+    from simulator.app import Simulation
     from simulator.errors import BrokenDocument
     from simulator.log import configure_logging
-    from simulator.server import LARGEST_BODY, AddressUnavailable, Server, run_until_stopped
+    from simulator.server import AddressUnavailable, Server, run_until_stopped
 
     configure_logging(log_format)
-    names = options.pop("allowed_hosts")
     control = not options.pop("no_control")
-    settings = Settings(allowed_hosts=(*names, *_own_names(host)), control=control, **options)
+    settings = Settings(control=control, **options).at(host)
     try:
         simulation = Simulation()
-        world = simulation.fixtures.read(fixtures) if fixtures else simulation.default_world()
-        app = create_app(simulation, world, settings)
-        server = Server(app, host, port, max(LARGEST_BODY, 2 * settings.max_body, 2 * settings.max_state))
+        world = simulation.world(fixtures)
+        server = Server(simulation.app(world, settings), host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
@@ -220,7 +217,7 @@ def requests(follow: bool, **server: Any) -> None:
         while True:
             entries = client.get("requests", query)["requests"]
             for entry in entries:
-                click.echo(_request_line(entry))
+                click.echo(call_text(entry))
             if not follow:
                 if not entries:
                     click.echo(f"apio-simulator: no calls in the sandbox {server['sandbox']!r}", err=True)
@@ -318,22 +315,6 @@ def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Clien
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def _request_line(entry: dict[str, Any]) -> str:
-    moment = entry["time"][11:23]
-    query = f"?{entry['query']}" if "query" in entry else ""
-    line = f"{moment} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
-    lines = [line, *([f"             {entry['explanation']}"] if "explanation" in entry else [])]
-    return "\n".join(map(printable, lines))
-
-
-def _own_names(host: str) -> tuple[str, ...]:
-    """The address to listen at, as a name under which the server may be driven, unless it stands for all addresses."""
-    try:
-        return () if ipaddress.ip_address(host).is_unspecified else (host,)
-    except ValueError:
-        return (host,) if host else ()
 
 
 def fail(problem: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A client of a running simulator's control interface, as the command line uses it."""
+"""A client of a running simulator's control interface, as the command line and the library use it."""
 
 from __future__ import annotations
 
@@ -34,27 +34,41 @@ class Client:
     token: str | None = None
     timeout: float = 10.0
 
+    @property
+    def base_url(self) -> str:
+        """The address of the sandbox, behind which the paths of both interfaces come."""
+        return f"{self.url.rstrip('/')}/_sandboxes/{quote(self.sandbox, safe='')}"
+
     def call(
-        self, method: str, path: str, query: Mapping[str, object] | None = None, accept: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        accept: str = "application/json",
+        json: object = None,
     ) -> bytes:
-        """The body of the answer. Raises `Unreachable` or `Refused`."""
+        """The body of the answer; `json` is that of the request. Raises `Unreachable` or `Refused`."""
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        root = f"{self.url.rstrip('/')}/_sandboxes/{quote(self.sandbox, safe='')}/_simulator/"
-        address = f"{root}{path}{'?' + urlencode(query) if query else ''}"
+        body = None if json is None else orjson.dumps(json)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        address = f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
         try:
-            request = Request(address, method=method, headers=headers)  # noqa: S310  # any address the user gives
+            request = Request(address, body, headers, method=method)  # noqa: S310  # any address the user gives
             with _opener.open(request, timeout=self.timeout) as answer:
-                body: bytes = answer.read()
-                return body
+                content: bytes = answer.read()
+                return content
         except HTTPError as error:
             raise Refused(f"{method} {address}: {error.code} {_reasons(error.read())}") from None
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
 
-    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        """The JSON that a GET answers."""
-        body = self.call("GET", path, query)
+    def get(
+        self, path: str, query: Mapping[str, object] | None = None, *, method: str = "GET", json: object = None
+    ) -> Any:
+        """The JSON that a GET, or a call with another `method`, answers."""
+        body = self.call(method, path, query, json=json)
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -68,6 +68,18 @@ def percentage(coverage: Coverage, of: str) -> float:
     return 100.0 * float(totals[f"{of}Hit"]) / float(totals[of] or 1)
 
 
+def summary(coverage: Coverage) -> str:
+    """A line of sums, and one of the operations that were never called, if there are any."""
+    totals = coverage["totals"]
+    sums = (
+        f"{totals['operationsHit']} of {totals['operations']} operations ({percentage(coverage, 'operations'):.0f} %), "
+        f"{totals['statusesHit']} of {totals['statuses']} documented statuses "
+        f"({percentage(coverage, 'statuses'):.0f} %)"
+    )
+    missing = [each["operationId"] for each in coverage["operations"] if not each["hits"]]
+    return "\n".join([sums, *([f"never called: {', '.join(missing)}"] if missing else [])])
+
+
 def as_text(coverage: Coverage) -> str:
     """One line an operation: its hits, the documented statuses that were exercised, and those that were not."""
     width = max((len(operation["operationId"]) for operation in coverage["operations"]), default=0)
@@ -82,13 +94,7 @@ def as_text(coverage: Coverage) -> str:
     lines += [f"called, not documented: {call} ({hits})" for call, hits in _undocumented(coverage)]
     lines += [f"sent, ignored: {operation} {name} ({hits})" for operation, name, hits in _ignored(coverage)]
     lines += [f"rests on assumed {rule}: {_by_operation(who)}" for rule, who in _assumed(coverage).items()]
-    totals = coverage["totals"]
-    lines.append(
-        f"{totals['operationsHit']} of {totals['operations']} operations ({percentage(coverage, 'operations'):.0f} %), "
-        f"{totals['statusesHit']} of {totals['statuses']} documented statuses "
-        f"({percentage(coverage, 'statuses'):.0f} %)"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, summary(coverage).partition("\n")[0]])
 
 
 def as_json(coverage: Coverage) -> str:

@@ -5,12 +5,14 @@ Only JSON's types exist here: a date or a sexagesimal number stays the text it i
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 from simulator.errors import BrokenDocument, Problem
@@ -20,6 +22,9 @@ _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})
 
 # What JSON may hold as it is, and YAML would refuse or take for the end of a line.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""Where a document comes from: the path of a YAML or JSON file, or what it holds."""
 
 DEEPEST = 200
 """How deeply a file may be nested."""
@@ -48,7 +53,12 @@ class Document:
         self.problems: list[Problem] = []
 
     def place(self, pointer: str) -> str:
-        """`file:line` of the place itself or, where it does not exist, of the nearest place around it."""
+        """`file:line` of the place itself or, where it does not exist, of the nearest place around it.
+
+        What never was a file has no lines, only its name.
+        """
+        if not self.lines:
+            return self.name
         while pointer not in self.lines and pointer:
             pointer = pointer.rpartition("/")[0]
         return f"{self.name}:{self.lines.get(pointer, 1)}"
@@ -105,6 +115,19 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError:
         raise BrokenDocument([Problem(str(path), "is not UTF-8 text")]) from None
     return parse_document(str(path), text)
+
+
+def document_of(source: Source, name: str) -> Document:
+    """The document that a source is, `name` being what to call one that is no file.
+
+    Raises `BrokenDocument` as `read_document` does, and if a mapping holds what JSON has no word for.
+    """
+    if not isinstance(source, Mapping):
+        return read_document(Path(source))
+    try:
+        return Document(name, orjson.loads(orjson.dumps(source)), {})
+    except TypeError as error:
+        raise BrokenDocument([Problem(name, f"holds what JSON cannot hold: {error}")]) from None
 
 
 def parse_document(name: str, text: str) -> Document:

@@ -23,6 +23,7 @@ from waitress.task import ErrorTask, WSGITask
 from simulator.contract.operation import JSON
 from simulator.http.errors import malformed_request
 from simulator.http.visit import ConnectionAborted, Delayed
+from simulator.settings import DEFAULTS, is_every_address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,8 +35,6 @@ GRACE_SECONDS = 0.8
 
 THREADS = 4
 CONNECTIONS = 1_000
-LARGEST_BODY = 64 * 1024 * 1024
-"""How many bytes of a body are received at all, so that the application can say what it thinks of them."""
 
 
 class AddressUnavailable(Exception):
@@ -50,7 +49,7 @@ class Server:
     """
 
     def __init__(
-        self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0, largest_body: int = LARGEST_BODY
+        self, app: WSGIApplication, host: str = "127.0.0.1", port: int = 0, largest_body: int = DEFAULTS.largest_body
     ) -> None:
         listener = _listening_socket(host, port)
         self.host, self.port = listener.getsockname()[:2]
@@ -76,7 +75,13 @@ class Server:
     @property
     def url(self) -> str:
         """The address as clients write it."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return _url(self.host, self.port)
+
+    @property
+    def local_url(self) -> str:
+        """The address under which this machine reaches it, also where it listens at every address."""
+        loopback = "::1" if ":" in self.host else "127.0.0.1"
+        return _url(loopback if is_every_address(self.host) else self.host, self.port)
 
     @property
     def delayed(self) -> int:
@@ -250,7 +255,7 @@ class _Channel(HTTPChannel):
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
-    # An event that is set while its own `wait` begins, which a signal can do, waits for itself; this queue is reentrant.
+    # An event that is set while its own `wait` begins, which a signal can do, waits for itself; a queue does not.
     stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.put(number))
@@ -258,6 +263,10 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     ready()
     stop.get()
     server.stop()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

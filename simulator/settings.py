@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 AUTH_MODES = ("optional", "required")
 FIDELITIES = ("plain", "strict")
@@ -36,6 +38,16 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     log_requests: bool = True
 
+    @property
+    def largest_body(self) -> int:
+        """How many bytes of a body are received at all, so that the application can say what it thinks of them."""
+        return max(64 * 1024 * 1024, 2 * self.max_body, 2 * self.max_state)
+
+    def at(self, host: str) -> Settings:
+        """These settings for a server at a host, under whose name it may be driven (S-2)."""
+        names = () if is_every_address(host) else (host,)
+        return replace(self, allowed_hosts=(*self.allowed_hosts, *names))
+
     def __post_init__(self) -> None:
         for name, allowed in {"auth": AUTH_MODES, "fidelity": FIDELITIES}.items():
             if getattr(self, name) not in allowed:
@@ -44,4 +56,33 @@ class Settings:
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))
 
 
+def is_every_address(host: str) -> bool:
+    """Whether to listen at this host is to listen at all addresses of the machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return not host
+
+
 DEFAULTS = Settings()
+
+
+class Options(TypedDict, total=False):
+    """The same as keyword arguments; what is not given keeps its default."""
+
+    auth: str
+    fidelity: str
+    cors_origins: tuple[str, ...]
+    max_body: int
+    delay_ms: int
+    sandbox_limit: int
+    journal_limit: int
+    journal_bytes: int
+    snapshot_limit: int
+    fault_limit: int
+    max_state: int
+    max_depth: int
+    control: bool
+    control_token: str | None
+    allowed_hosts: tuple[str, ...]
+    log_requests: bool

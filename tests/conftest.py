@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.server import Server
 from simulator.state.world import World
 
@@ -76,13 +76,13 @@ def simulation() -> Simulation:
 
 @pytest.fixture(scope="session")
 def world(simulation: Simulation) -> World:
-    return simulation.default_world()
+    return simulation.world()
 
 
 @pytest.fixture(scope="session")
 def server(simulation: Simulation, world: World) -> Iterator[str]:
     """The address of a server with the default fixture, shared by all tests."""
-    server = Server(create_app(simulation, world))
+    server = Server(simulation.app(world))
     server.start()
     yield server.url
     server.stop()

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -90,7 +90,7 @@ class TestWait:
         waiting = subprocess.Popen([sys.executable, "-m", "simulator", "wait", "--url", nobody, "--timeout", "20"])
         time.sleep(0.5)
         assert waiting.poll() is None
-        server = Server(create_app(simulation, world), port=int(nobody.rpartition(":")[2]))
+        server = Server(simulation.app(world), port=int(nobody.rpartition(":")[2]))
         server.start()
         assert waiting.wait(20) == 0
         server.stop()
@@ -114,7 +114,7 @@ class TestWait:
 
     @pytest.mark.rule("S-2")
     def test_it_needs_no_token_and_no_control_interface(self, simulation: Simulation, world: World) -> None:
-        server = Server(create_app(simulation, world, Settings(control_token="t", control=False)))
+        server = Server(simulation.app(world, Settings(control_token="t", control=False)))
         server.start()
         assert run("wait", "--url", server.url).returncode == 0
         server.stop()
@@ -169,7 +169,7 @@ class TestCommands:
 
     @pytest.mark.rule("S-2")
     def test_the_token_is_sent(self, simulation: Simulation, world: World) -> None:
-        server = Server(create_app(simulation, world, Settings(control_token="t")))
+        server = Server(simulation.app(world, Settings(control_token="t")))
         server.start()
         refused = run("reset", "--url", server.url)
         given = run("reset", "--url", server.url, APIO_SIMULATOR_CONTROL_TOKEN="t")

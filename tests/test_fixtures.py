@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.app import Simulation, create_app, shipped
+from simulator.app import Simulation, shipped
 from simulator.directory import Level
 from simulator.document import parse_document, read_document
 from simulator.errors import BrokenDocument
@@ -322,7 +322,7 @@ class TestShipped:
         world = simulation.fixtures.read(shipped("fixtures/minimal.yaml"))
         tenant = next(iter(world.directory.tenants.values()))
         group = next(iter(tenant.groups.values()))
-        client = create_app(simulation, world).test_client()
+        client = simulation.app(world).test_client()
         path = f"/api/v1/tenants/{tenant.tenant_id}/groups/{group.group_id}/services/call_capacities/"
         assert client.get(path).get_json() == {"call_capacities": []}
 
@@ -330,7 +330,7 @@ class TestShipped:
 @pytest.mark.rule("EX-16")
 def test_seeded_data_may_set_any_executive_part_and_leaves_the_others_at_their_defaults(simulation: Simulation) -> None:
     text = GOOD.replace("criteria: [{name: one}]", "alerting: {mode: Sequential, rolloverWaitTime: 0}")
-    client = create_app(simulation, read(simulation, text)).test_client()
+    client = simulation.app(read(simulation, text)).test_client()
     path = "/api/v1/" + EXECUTIVE.replace("foogroup", "g").replace("tenants/foo", "tenants/t").replace(
         "foouser", "boss"
     )
@@ -352,7 +352,7 @@ TWO_BOBS = (
 
 @pytest.mark.rule("G-11", "A-2")
 def test_the_exact_id_wins_in_paths_in_bodies_and_for_the_reach_of_an_account(simulation: Simulation) -> None:
-    client = create_app(simulation, read(simulation, TWO_BOBS)).test_client()
+    client = simulation.app(read(simulation, TWO_BOBS)).test_client()
     group, bob = "/api/v1/tenants/t/groups/g", {"Authorization": "Bearer bob"}
     body = {"userIds": ["bob"]}
     members = client.put(f"{group}/services/call_capacities/Desk/", json=body).get_json()["users"]
@@ -369,7 +369,7 @@ def test_an_assistant_of_another_group_serves_in_an_enterprise_and_not_at_a_serv
 ) -> None:
     path = "/api/v1/tenants/t/groups/g/users/boss/services/executive/"
     for kind, status, available in (("Enterprise", 200, 2), ("ServiceProvider", 400, 1)):
-        client = create_app(simulation, read(simulation, GOOD.replace("Enterprise", kind))).test_client()
+        client = simulation.app(read(simulation, GOOD.replace("Enterprise", kind))).test_client()
         answer = client.put(path + "assistants/", json={"assistantUserIds": ["far"]})
         assert answer.status_code == status
         if status == 400:

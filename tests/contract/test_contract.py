@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.app import Simulation, create_app, shipped
+from simulator.app import Simulation, shipped
 from simulator.contract.operation import Call, Operation
 from simulator.errors import BrokenDocument, ContractBreach
 from simulator.state.world import Fork, World
@@ -92,7 +92,7 @@ def test_a_contract_whose_served_form_could_not_be_made_is_refused(tmp_path: Pat
     for before, after in (("http://127.0.0.1:4080", "http://localhost"), ("security: [{}, {", "security: [{ }, {")):
         broken.write_text(CONTRACT.replace(before, after, 1), encoding="utf-8")
         with pytest.raises(BrokenDocument, match="for the served contract to replace"):
-            create_app(Simulation(broken), world)
+            Simulation(broken).app(world)
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_bug_of_ours_is_500_in_the_shape_of_every_error_and_commits_nothing(
 
     monkeypatch.setitem(simulation.handlers, "updateCallCapacity", broken)
     monkeypatch.setitem(simulation.handlers, "deleteCallCapacity", failing)
-    client = create_app(simulation, world).test_client()
+    client = simulation.app(world).test_client()
     path = f"/api/v1/{CAPACITIES}Reception/"
     before = client.get(path).data
     for answer in (client.put(path, json={"maxCalls": 1}), client.delete(path)):

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -25,7 +25,7 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = Server(create_app(simulation, world, settings=Settings(auth="required")))
+    server = Server(simulation.app(world, Settings(auth="required")))
     server.start()
     yield server.url
     server.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.settings import Settings
 from simulator.state.world import World
 
@@ -25,7 +25,7 @@ def dictionaries(client: FlaskClient) -> dict[str, list[str]]:
 
 
 def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulation: Simulation, world: World) -> None:
-    client = create_app(simulation, world).test_client()
+    client = simulation.app(world).test_client()
     response = client.get(PATH, base_url="http://127.0.0.1:4080")
     assert response.headers["Content-Type"] == "application/toml"
     file = Path(__file__).parents[2] / "schemathesis.toml"
@@ -33,13 +33,13 @@ def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulatio
 
 
 def test_the_commands_in_it_are_about_this_server_and_sandbox(simulation: Simulation, world: World) -> None:
-    client = create_app(simulation, world).test_client()
+    client = simulation.app(world).test_client()
     text = client.get(f"/_sandboxes/mine{PATH}", base_url="http://localhost:4999").get_data(as_text=True)
     assert "#   schemathesis run http://localhost:4999/_sandboxes/mine/_simulator/openapi.json\n" in text
 
 
 def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World) -> None:
-    client = create_app(simulation, world).test_client()
+    client = simulation.app(world).test_client()
     found = dictionaries(client)
     assert (found["tenants"], found["groups"]) == (["foo"], ["foogroup"])
     assert (found["capacities"], found["disposable_capacities"]) == (["Reception"], ["disposable"])
@@ -58,13 +58,13 @@ def test_ids_are_those_of_the_present_world(simulation: Simulation, world: World
 
 
 def test_a_world_in_which_there_is_nothing_has_settings_too(simulation: Simulation, world: World) -> None:
-    client = create_app(simulation, world).test_client()
+    client = simulation.app(world).test_client()
     assert client.put("/_simulator/state", json=EMPTY).status_code == 204
     assert set(map(tuple, dictionaries(client).values())) == {("none",)}
 
 
 def test_where_credentials_are_required_there_is_a_token(simulation: Simulation, world: World) -> None:
-    client = create_app(simulation, world, Settings(auth="required")).test_client()
+    client = simulation.app(world, Settings(auth="required")).test_client()
     settings = tomllib.loads(client.get(PATH).get_data(as_text=True))
     assert settings["auth"] == {"openapi": {"bearerToken": {"bearer": "system-admin"}}}
     client.patch("/_simulator/state", json={"accounts": None})

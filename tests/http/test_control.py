@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator import __version__
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.contract.ledger import load_ledger
 from simulator.document import parse_document
 from simulator.settings import Settings
@@ -57,7 +57,7 @@ def test_the_contract_is_served_as_written_but_with_the_servers_own_address(
 
 def test_the_contract_says_so_when_credentials_are_required(simulation: Simulation, world: World) -> None:
     for auth, optional in (("optional", True), ("required", False)):
-        app = create_app(simulation, world, settings=Settings(auth=auth))
+        app = simulation.app(world, Settings(auth=auth))
         served = json.loads(app.test_client().get("/_simulator/openapi.json").data)
         security = [
             operation["security"]

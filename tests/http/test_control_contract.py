@@ -8,7 +8,7 @@ import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.sandbox import NAME
 from simulator.state.world import World
@@ -46,7 +46,7 @@ OTHER_SETTINGS = {"TokenRequired": Settings(control_token="t"), "SwitchedOff": S
 @pytest.mark.parametrize("name", SIMULATION.control_contract.document.find("/components/responses"))
 def test_every_error_that_the_contract_shows_is_what_is_answered(world: World, name: str) -> None:
     method, path, options = PROVOKING[name]
-    client = create_app(SIMULATION, world, OTHER_SETTINGS.get(name, DEFAULTS)).test_client()
+    client = SIMULATION.app(world, OTHER_SETTINGS.get(name, DEFAULTS)).test_client()
     shown = SIMULATION.control_contract.document.find(
         f"/components/responses/{name}/content/application~1json/examples/documented/value"
     )
@@ -57,7 +57,7 @@ def test_every_error_that_the_contract_shows_is_what_is_answered(world: World, n
 def test_a_success_that_the_contract_shows_is_what_is_answered(
     world: World, path: str, method: str, status: int
 ) -> None:
-    client = create_app(SIMULATION, world).test_client()
+    client = SIMULATION.app(world).test_client()
     here = f"/paths/~1_simulator~1{path}/{method}"
     example = "content/application~1json/examples/documented/value"
     asked = SIMULATION.control_contract.document.find(f"{here}/requestBody/{example}")
@@ -90,7 +90,7 @@ max-examples = 15
 [checks]
 positive_data_acceptance.enabled = false
 """
-APP = create_app(SIMULATION, settings=Settings(sandbox_limit=5, max_state=100_000))
+APP = SIMULATION.app(settings=Settings(sandbox_limit=5, max_state=100_000))
 SCHEMA = schemathesis.openapi.from_wsgi("/_simulator/control.json", APP, config=SchemathesisConfig.from_str(GENERATION))
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from flask.testing import FlaskClient
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api, faults
@@ -69,7 +69,7 @@ class TestForeignPages:
             assert api.control("POST", "reset", headers={"Origin": own}).status_code == 204
 
     def test_a_program_that_names_no_host_may_call(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world).test_client()
+        client = simulation.app(world).test_client()
         assert client.post("/_simulator/reset", headers={"Host": ""}).status_code == 204
 
     @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ class TestForeignPages:
             (("simulator",), "other", 403),
             (("*",), "anything", 204),
         ):
-            client = create_app(simulation, world, Settings(allowed_hosts=allowed)).test_client()
+            client = simulation.app(world, Settings(allowed_hosts=allowed)).test_client()
             assert client.post("/_simulator/reset", headers={"Host": host}).status_code == status
 
 
 class TestToken:
     @pytest.fixture
     def client(self, simulation: Simulation, world: World) -> FlaskClient:
-        return create_app(simulation, world, Settings(control_token="s3cret")).test_client()
+        return simulation.app(world, Settings(control_token="s3cret")).test_client()
 
     def test_every_call_needs_it_but_health_and_documents(self, client: FlaskClient, simulation: Simulation) -> None:
         free = set()
@@ -156,7 +156,7 @@ class TestToken:
         assert (response.headers.get("WWW-Authenticate") is None) is (code is None)
 
     def test_it_may_hold_any_letter(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(control_token="s3crét")).test_client()
+        client = simulation.app(world, Settings(control_token="s3crét")).test_client()
         headers = {"Authorization": "Bearer s3crét".encode().decode("latin-1")}
         assert client.post("/_simulator/reset", headers=headers).status_code == 204
 
@@ -172,7 +172,7 @@ class TestToken:
 class TestSwitchedOff:
     @pytest.mark.parametrize("root", ["", "/_sandboxes/x"])
     def test_only_the_health_is_left(self, simulation: Simulation, world: World, root: str) -> None:
-        client = create_app(simulation, world, Settings(control=False)).test_client()
+        client = simulation.app(world, Settings(control=False)).test_client()
         for operation in simulation.control_contract.operations.values():
             path = root + operation.path.replace("{", "").replace("}", "")
             response = client.open(path, method=operation.method)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.control.recipe import Recipe, command
 from simulator.http.errors import CATALOGUE
 from simulator.server import Server
@@ -52,7 +52,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
         def address(options: list[str]) -> str:
             name = " ".join(options)
             if name not in servers:
-                servers[name] = Server(create_app(simulation, world, Settings(**settings[name])))
+                servers[name] = Server(simulation.app(world, Settings(**settings[name])))
                 servers[name].start()
                 stack.callback(servers[name].stop)
             return servers[name].url

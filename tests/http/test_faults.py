@@ -15,7 +15,7 @@ import httpx
 import pytest
 from waitress.channel import HTTPChannel
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.server import Server
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.world import World
@@ -251,7 +251,7 @@ class TestDelays:
     def test_clients_that_hang_up_meanwhile_do_not_use_up_the_connections(
         self, simulation: Simulation, world: World
     ) -> None:
-        server = Server(create_app(simulation, world, Settings(delay_ms=600_000)))
+        server = Server(simulation.app(world, Settings(delay_ms=600_000)))
         server.start()
         for number in range(30):
             with socket.create_connection((server.host, server.port)) as client:
@@ -275,14 +275,14 @@ class TestDelays:
         assert api("GET", f"{CAPACITIES}Reception/").status_code == 404
 
     def test_an_application_without_our_server_waits_too(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(delay_ms=50)).test_client()
+        client = simulation.app(world, Settings(delay_ms=50)).test_client()
         began = time.monotonic()
         assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
         assert time.monotonic() - began >= 0.05
 
     @pytest.fixture
     def slow(self, simulation: Simulation, world: World) -> Iterator[Server]:
-        server = Server(create_app(simulation, world, Settings(delay_ms=600_000)))
+        server = Server(simulation.app(world, Settings(delay_ms=600_000)))
         server.start()
         yield server
         server.stop()
@@ -298,7 +298,7 @@ class TestDelays:
             assert slow.delayed == 2
 
     def test_its_delay_and_that_of_a_fault_add_up(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(delay_ms=40)).test_client()
+        client = simulation.app(world, Settings(delay_ms=40)).test_client()
         client.post("/_simulator/faults", json={"operationId": "*", "delayMs": 40})
         client.get(f"/api/v1/{CAPACITIES}")
         (entry,) = (client.get("/_simulator/requests").json or {})["requests"]
@@ -309,7 +309,7 @@ class TestDelays:
             return sum(thread.name == "apio-simulator-delays" for thread in threading.enumerate())
 
         before = delays()
-        server = Server(create_app(simulation, world, Settings(delay_ms=10)))
+        server = Server(simulation.app(world, Settings(delay_ms=10)))
         server.start()
         assert httpx.get(f"{server.url}/api/v1/{CAPACITIES}").status_code == 200
         assert (server.delayed, delays()) == (0, before + 1)
@@ -318,7 +318,7 @@ class TestDelays:
             time.sleep(0.005)
 
     def test_a_server_that_stops_still_answers_what_is_due_soon(self, simulation: Simulation, world: World) -> None:
-        server = Server(create_app(simulation, world, Settings(delay_ms=500)))
+        server = Server(simulation.app(world, Settings(delay_ms=500)))
         server.start()
         with ThreadPoolExecutor(1) as pool:
             delayed = pool.submit(httpx.get, f"{server.url}/api/v1/{CAPACITIES}")
@@ -414,7 +414,7 @@ class TestArranging:
 
     @pytest.mark.rule("S-3")
     def test_there_are_no_more_than_the_limit(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(fault_limit=1)).test_client()
+        client = simulation.app(world, Settings(fault_limit=1)).test_client()
         fault = {"operationId": "*", "status": 500}
         assert [client.post("/_simulator/faults", json=fault).status_code for _ in range(2)] == [201, 400]
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -37,7 +37,7 @@ TOKEN = {"Authorization": "Bearer system-admin"}
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = Server(create_app(simulation, world, Settings(fidelity="strict")))
+    server = Server(simulation.app(world, Settings(fidelity="strict")))
     server.start()
     yield server.url
     server.stop()

@@ -8,7 +8,7 @@ import logging
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -58,7 +58,7 @@ class TestSandboxes:
     def test_beyond_the_limit_the_least_recently_used_one_is_dropped_and_the_log_says_so(
         self, simulation: Simulation, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        client = create_app(simulation, world, settings=Settings(sandbox_limit=2)).test_client()
+        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
 
         def calls(name: str) -> int:
             path = f"/_sandboxes/{name}/api/v1/{RECEPTION}" if name else f"/api/v1/{RECEPTION}"
@@ -113,7 +113,7 @@ class TestCors:
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
     def test_origins_can_be_restricted(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, settings=Settings(cors_origins=("http://a.example",))).test_client()
+        client = simulation.app(world, Settings(cors_origins=("http://a.example",))).test_client()
         path = f"/api/v1/{RECEPTION}"
         allowed = client.get(path, headers={"Origin": "http://a.example"})
         other = client.get(path, headers={"Origin": "http://b.example"})

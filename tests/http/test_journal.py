@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
@@ -351,7 +351,7 @@ class TestLists:
     @pytest.mark.rule("S-3")
     def test_its_bounds_can_be_set(self, simulation: Simulation, world: World) -> None:
         for settings, kept in ((Settings(journal_limit=2), 2), (Settings(journal_limit=0), 0)):
-            client = create_app(simulation, world, settings).test_client()
+            client = simulation.app(world, settings).test_client()
             for _ in range(4):
                 client.get(f"/api/v1/{CAPACITIES}")
             answer = client.get("/_simulator/requests").json

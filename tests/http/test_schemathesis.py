@@ -15,7 +15,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.settings import Settings
 
 Case = schemathesis.Case[Any]
@@ -28,7 +28,7 @@ class Target:
     """A simulator, the contract it serves, and which operations have succeeded so far."""
 
     def __init__(self, auth: str, headers: dict[str, str]) -> None:
-        app = create_app(SIMULATION, settings=Settings(auth=auth))
+        app = SIMULATION.app(settings=Settings(auth=auth))
         self.client = app.test_client()
         # What a run makes up is another each time; a test makes up the same.
         text = SETTINGS.read_text(encoding="utf-8")

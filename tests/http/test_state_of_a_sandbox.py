@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from simulator.app import Simulation, create_app
+from simulator.app import Simulation
 from simulator.control.patch import patched_world
 from simulator.document import parse_document
 from simulator.settings import Settings
@@ -253,7 +253,7 @@ class TestPatch:
     def test_it_loses_no_change_that_is_made_meanwhile(
         self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        client = create_app(simulation, world).test_client()
+        client = simulation.app(world).test_client()
         names = iter(["one", "two", "three"])
 
         def interrupted(world: World, patch: Any, fixtures: Any) -> World:
@@ -283,7 +283,7 @@ class TestPatch:
 
         monkeypatch.setattr("simulator.control.state.patched_world", interrupted)
         monkeypatch.setattr(Sandbox, "transaction", noted(Sandbox.transaction, sandboxes))
-        app = create_app(simulation, world)
+        app = simulation.app(world)
         client = app.test_client()
         assert client.delete(f"/api/v1/{CAPACITIES}disposable/").status_code == 200
         user = (*FOOGROUP, "users", "user_1@sip.netaxis.be", "lastName")
@@ -368,7 +368,7 @@ class TestDiffAndSnapshots:
 
     @pytest.mark.rule("S-3")
     def test_there_are_no_more_snapshots_than_the_limit(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(snapshot_limit=2)).test_client()
+        client = simulation.app(world, Settings(snapshot_limit=2)).test_client()
         statuses = [client.put(f"/_simulator/snapshots/{name}").status_code for name in ("a", "b", "a", "c")]
         assert statuses == [200, 200, 200, 400]
 
@@ -401,7 +401,7 @@ class TestSandboxes:
         assert other.arranged("GET", "snapshots") == {"snapshots": []}
 
     def test_the_default_sandbox_has_a_name_and_always_lives(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world).test_client()
+        client = simulation.app(world).test_client()
         assert client.delete(f"/_sandboxes/default/api/v1/{CAPACITIES}Reception/").status_code == 200
         assert client.get(f"/api/v1/{CAPACITIES}Reception/").status_code == 404
         assert client.delete("/_simulator/sandboxes/default").status_code == 400
@@ -422,7 +422,7 @@ class TestSandboxes:
         assert (response.status_code, faults(response)) == (400, {fault})
 
     def test_a_new_one_makes_room_for_itself(self, simulation: Simulation, world: World) -> None:
-        client = create_app(simulation, world, Settings(sandbox_limit=2)).test_client()
+        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
         for name in ("a", "b", "c"):
             client.put(f"/_simulator/sandboxes/{name}")
         listed = (client.get("/_simulator/sandboxes").json or {})["sandboxes"]

@@ -1,0 +1,220 @@
+"""The pytest plugin: a simulator for the session, a sandbox for each test, and what went on there when a test fails.
+
+Nothing of the simulator is loaded before a test asks for one of the fixtures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import uuid
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from simulator.document import Source
+    from simulator.library import Sandbox, Simulator
+
+URL = "APIO_SIMULATOR_URL"
+CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
+MARKER = "apio_fixture"
+CALLS_SHOWN = 10
+LONGEST_NAME = 50
+"""Of a test's name, how much its sandbox bears: something that makes it unique comes behind."""
+
+_SANDBOX = pytest.StashKey["Sandbox"]()
+_SHARED = pytest.StashKey["Simulator"]()
+_COVERAGE = pytest.StashKey[Mapping[str, Any]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the plugin."""
+    group = parser.getgroup("apio-simulator")
+    group.addoption(
+        "--apio-shared-server",
+        action="store_true",
+        help="one simulator for all workers of pytest-xdist, instead of one for each",
+    )
+    group.addoption(
+        "--apio-coverage-fail-under",
+        metavar="N",
+        type=_per_cent,
+        help="fail if the tests' sandboxes saw calls of fewer operations, in %%",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(source): what the test's sandbox starts from, a fixture's file, seen from the test's, or a document",
+    )
+
+
+@pytest.fixture(scope="session")
+def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on a thread of its own.
+
+    Override it in a `conftest.py` for one with other options.
+    """
+    from simulator.client import Unreachable
+    from simulator.library import Simulator
+
+    url = getattr(request.config, "workerinput", {}).get(URL) or os.environ.get(URL)
+    if not url:
+        with Simulator() as simulator:
+            yield simulator
+        return
+    try:
+        connected = Simulator.connect(url, control_token=os.environ.get(CONTROL_TOKEN))
+    except Unreachable as unreachable:
+        raise pytest.fail.Exception(f"{URL} is {url}, but {unreachable}", pytrace=False) from None
+    yield connected
+
+
+@pytest.fixture
+def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> Iterator[Sandbox]:
+    """A fresh sandbox for the test; it starts from what the marker `apio_fixture` says, else as all others do."""
+    from simulator.client import Refused
+    from simulator.errors import BrokenDocument
+
+    name = f"{re.sub('[^A-Za-z0-9_-]+', '-', request.node.name)[:LONGEST_NAME]}-{uuid.uuid4().hex[:12]}"
+    try:
+        sandbox = apio_simulator.sandbox(name, _seed(request))
+    except (BrokenDocument, Refused) as problem:
+        raise pytest.fail.Exception(f"the sandbox of the test cannot start: {problem}", pytrace=False) from None
+    with sandbox:
+        request.node.stash[_SANDBOX] = sandbox
+        yield sandbox
+        del request.node.stash[_SANDBOX]
+        _add_coverage(request.config, {**sandbox.coverage(), "sandbox": "*"})
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Say what went on in the sandbox of a test that failed."""
+    outcome = yield
+    report = outcome.get_result()
+    sandbox = item.stash.get(_SANDBOX, None)
+    if report.failed and sandbox is not None:
+        report.sections.append((f"apio-simulator: {sandbox.url}", _what_went_on(sandbox)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the shared simulator is."""
+    stash = node.config.stash
+    if node.config.getoption("--apio-shared-server") and not os.environ.get(URL):
+        if _SHARED not in stash:
+            from simulator.library import Simulator
+
+            stash[_SHARED] = Simulator().start()
+        node.workerinput[URL] = stash[_SHARED].url
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker of pytest-xdist has covered; one that crashed had no time to say it."""
+    covered = getattr(node, "workeroutput", {}).get(MARKER)
+    if covered is not None:
+        _add_coverage(node.config, covered)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what a worker has covered, or judge what all of them have."""
+    config = session.config
+    covered = config.stash.get(_COVERAGE, None)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[MARKER] = covered
+    elif _too_little(config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Sum up what the tests' sandboxes have seen."""
+    covered = config.stash.get(_COVERAGE, None)
+    least = config.getoption("--apio-coverage-fail-under")
+    if covered is None and least is None:
+        return
+    terminalreporter.section("apio-simulator coverage")
+    if covered is not None:
+        from simulator.coverage_report import summary
+
+        terminalreporter.write_line(summary(covered))
+    if _too_little(config):
+        found = f"{_called(config):.1f} % of the operations were called"
+        terminalreporter.write_line(f"{found}, not {least:g} %", red=True, bold=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the shared simulator."""
+    if _SHARED in config.stash:
+        config.stash[_SHARED].stop()
+
+
+def _per_cent(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage; give a number from 0 to 100")
+    return number
+
+
+def _seed(request: pytest.FixtureRequest) -> Source | None:
+    """What the marker names. A file is looked for from the directory of the test's own file."""
+    marker = request.node.get_closest_marker(MARKER)
+    if marker is None:
+        return None
+    if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str | Path | Mapping):
+        given = f"{marker.args}{marker.kwargs or ''}"
+        pytest.fail(f"{MARKER} takes the path of a fixture's file or a document, not {given}", pytrace=False)
+    source: Source = marker.args[0]
+    return source if isinstance(source, Mapping) else request.path.parent / source
+
+
+def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
+    from simulator.coverage_report import merged
+
+    known = config.stash.get(_COVERAGE, None)
+    config.stash[_COVERAGE] = coverage if known is None else merged((known, coverage))
+
+
+def _called(config: pytest.Config) -> float:
+    """How many operations were called, in per cent."""
+    from simulator.coverage_report import percentage
+
+    covered = config.stash.get(_COVERAGE, None)
+    return 0.0 if covered is None else percentage(covered, "operations")
+
+
+def _too_little(config: pytest.Config) -> bool:
+    least = config.getoption("--apio-coverage-fail-under")
+    return least is not None and not config.option.collectonly and _called(config) < least
+
+
+def _what_went_on(sandbox: Sandbox) -> str:
+    """The last calls of the sandbox with the reasons of refusals, and what has changed in it."""
+    from simulator.client import Refused, Unreachable
+    from simulator.journal_report import call_text, change_text
+
+    try:
+        calls = sandbox.control.get("requests", {"limit": CALLS_SHOWN})
+        changes = sandbox.diff()
+    except (Refused, Unreachable) as failure:
+        return f"It cannot say what went on: {failure}"
+    shown, total = calls["requests"], calls["total"]
+    title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"
+    return "\n".join(
+        [
+            title if total else "No call of the API came here. Does the client use the url of apio_sandbox?",
+            *map(call_text, shown),
+            "What has changed:" if changes else "The state is what it was at the start.",
+            *map(change_text, changes),
+        ]
+    )

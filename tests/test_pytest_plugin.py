@@ -1,0 +1,317 @@
+"""The pytest plugin, in test suites of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from simulator import Simulator
+from tests.conftest import CAPACITIES
+
+SUITE = f"""
+import httpx, pytest
+
+CAPACITIES = "/api/v1/{CAPACITIES}"
+
+def maximum(sandbox):
+    return httpx.get(sandbox.url + CAPACITIES + "Reception/").json()["maxCalls"]
+"""
+CHANGE = """
+def test_change(apio_sandbox):
+    httpx.put(apio_sandbox.url + CAPACITIES + "Reception/", json={"maxCalls": 9})
+    assert maximum(apio_sandbox) == 9
+
+def test_unchanged(apio_sandbox):
+    assert maximum(apio_sandbox) == 7
+"""
+ACME = """
+version: 1
+defaultDomain: example.com
+tenants: {acme: {type: Enterprise}}
+accounts: {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APIO_SIMULATOR_URL", raising=False)
+    # What else is installed here takes its time to load.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "simulator.pytest_plugin,xdist.plugin")
+
+
+@pytest.fixture
+def remote() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+def sandboxes(simulator: Simulator) -> list[str]:
+    return [each["name"] for each in simulator.default.control.get("sandboxes")["sandboxes"]]
+
+
+def test_each_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SUITE + CHANGE)
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_it_is_active_on_install_and_loads_nothing_where_no_test_asks_for_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_PLUGINS")
+    pytester.makepyfile(
+        "import sys\n"
+        "def test_inert(): assert {m for m in sys.modules if m.split('.')[0] == 'simulator'} "
+        "== {'simulator', 'simulator.pytest_plugin'}\n"
+        "def test_no_flask(): assert 'flask' not in sys.modules\n"
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*apio*coverage*")
+
+
+def test_a_sandbox_bears_the_name_of_its_test_and_is_dropped_afterwards(
+    pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+    long = "x" * 80
+    pytester.makepyfile(
+        SUITE
+        + f"""
+@pytest.mark.parametrize("value", ["a/b c", "{long}"])
+def test_name(apio_sandbox, value):
+    assert apio_sandbox.name.startswith("test_name-a-b-c-" if value == "a/b c" else "test_name-xxx")
+    assert maximum(apio_sandbox) == 7
+"""
+    )
+    pytester.runpytest().assert_outcomes(passed=2)
+    assert sandboxes(remote) == ["default"]
+
+
+def test_the_suite_runs_against_a_server_elsewhere(
+    pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+    pytester.makepyfile(
+        SUITE + CHANGE + f"\ndef test_where(apio_simulator): assert apio_simulator.url == {remote.url!r}\n"
+    )
+    pytester.runpytest().assert_outcomes(passed=3)
+    assert remote.coverage()["totals"]["operationsHit"] == 2
+
+
+def test_a_server_that_does_not_answer_is_said_without_a_traceback(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Simulator() as simulator:
+        url = simulator.url
+    monkeypatch.setattr(Simulator.connect.__func__, "__kwdefaults__", {"control_token": None, "timeout": 0.1})  # type: ignore[attr-defined]  # mypy knows only the bound method
+    monkeypatch.setenv("APIO_SIMULATOR_URL", url)
+    pytester.makepyfile(SUITE + CHANGE)
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines([f"APIO_SIMULATOR_URL is {url}, but no simulator answers at {url}: *refused*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*During handling*")
+
+
+class TestSeeds:
+    def test_a_marker_names_a_file_beside_the_test(self, pytester: pytest.Pytester) -> None:
+        directory = pytester.mkdir("suite")
+        (directory / "acme.yaml").write_text(ACME)
+        (directory / "test_it.py").write_text(
+            """
+import pytest
+
+@pytest.mark.apio_fixture("acme.yaml")
+def test_seed(apio_sandbox):
+    assert list(apio_sandbox.state["tenants"]) == ["acme"]
+"""
+        )
+        pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
+
+    def test_a_marker_holds_a_document_and_the_nearest_one_counts(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            """
+import pytest
+
+pytestmark = pytest.mark.apio_fixture("none.yaml")
+
+@pytest.mark.apio_fixture({"version": 1, "defaultDomain": "x", "tenants": {"acme": {"type": "Enterprise"}}})
+def test_seed(apio_sandbox):
+    assert list(apio_sandbox.state["tenants"]) == ["acme"]
+"""
+        )
+        pytester.runpytest().assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize(
+        ("marker", "words"),
+        [
+            ('"none.yaml"', "cannot start: *none.yaml: cannot be read: No such file or directory"),
+            ('"broken.yaml"', "cannot start: *broken.yaml:1: is not well-formed YAML: *"),
+            ('{"version": 1}', "cannot start: *400 /fixture/defaultDomain is required (G-18); *"),
+            ("", "apio_fixture takes the path of a fixture's file or a document, not ()"),
+            ("17", "apio_fixture takes the path of a fixture's file or a document, not (17,)"),
+        ],
+    )
+    def test_a_seed_that_is_none_is_said_without_a_traceback(
+        self, pytester: pytest.Pytester, marker: str, words: str
+    ) -> None:
+        pytester.makefile(".yaml", broken="version: ]")
+        pytester.makepyfile(f"import pytest\n@pytest.mark.apio_fixture({marker})\ndef test_seed(apio_sandbox): ...\n")
+        result = pytester.runpytest()
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines([f"*{words}"])
+        result.stdout.no_fnmatch_line("*During handling*")
+
+
+class TestReport:
+    def test_of_a_test_that_fails_it_shows_calls_reasons_and_changes(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE
+            + """
+def test_fail(apio_sandbox):
+    httpx.put(apio_sandbox.url + CAPACITIES + "Reception/", json={"maxCalls": 9})
+    assert httpx.get(apio_sandbox.url + CAPACITIES + "Recepion/").is_success
+"""
+        )
+        result = pytester.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "*- apio-simulator: http://*/_sandboxes/test_fail-* -*",
+                "The calls:",
+                f"* PUT /api/v1/{CAPACITIES}Reception/ 200 * ms",
+                f"* GET /api/v1/{CAPACITIES}Recepion/ 404 * ms",
+                "* getCallCapacity was refused with 404, *Did you mean 'Reception'? Rule G-9 (vendor): *",
+                "What has changed:",
+                "replace /tenants/foo/groups/foogroup/callCapacities/Reception/maxCalls: 7 -> 9",
+            ],
+            consecutive=True,
+        )
+
+    def test_of_many_calls_it_shows_the_last(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE + "\ndef test_fail(apio_sandbox):\n    for _ in range(12): maximum(apio_sandbox)\n    assert False\n"
+        )
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(["The last 10 of 12 calls:", "The state is what it was at the start."])
+        assert str(result.stdout).count(" GET /api/v1/") == 10
+
+    def test_it_says_that_no_call_came(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile("def test_fail(apio_sandbox): assert False")
+        pytester.runpytest().stdout.fnmatch_lines(["No call of the API came here. Does the client use *apio_sandbox?"])
+
+    def test_of_a_fixture_that_fails_it_shows_the_same(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE
+            + """
+@pytest.fixture
+def client(apio_sandbox):
+    maximum(apio_sandbox)
+    raise RuntimeError
+
+def test_error(client): ...
+"""
+        )
+        result = pytester.runpytest()
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["The calls:", f"* GET /api/v1/{CAPACITIES}Reception/ 200 * ms"])
+
+    def test_of_tests_that_pass_it_shows_nothing(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE + CHANGE + "\n@pytest.mark.xfail\ndef test_x(apio_sandbox): assert maximum(apio_sandbox) == 8\n"
+        )
+        pytester.runpytest("-rA").stdout.no_fnmatch_line("*What has changed*")
+
+    def test_a_server_that_went_away_does_not_hide_the_failure(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            """
+import pytest
+from simulator import Simulator
+
+@pytest.fixture(scope="session")
+def apio_simulator():
+    with Simulator() as simulator:
+        yield simulator
+
+def test_fail(apio_simulator, apio_sandbox):
+    apio_simulator._server.stop()
+    assert "own" == "reason"
+"""
+        )
+        result = pytester.runpytest()
+        result.assert_outcomes(failed=1, errors=1)
+        result.stdout.fnmatch_lines(["*AssertionError*", "It cannot say what went on: no simulator answers at *"])
+
+
+class TestCoverage:
+    def test_at_the_end_there_is_a_summary(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(SUITE + CHANGE)
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(
+            [
+                "*= apio-simulator coverage =*",
+                "2 of 20 operations (10 %), 2 of 129 documented statuses (2 %)",
+                "never called: login, *",
+            ]
+        )
+
+    @pytest.mark.parametrize(("least", "status"), [("10", 0), ("10.5", 1)])
+    @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+    def test_too_little_of_it_fails_the_session(
+        self, pytester: pytest.Pytester, workers: tuple[str, ...], least: str, status: int
+    ) -> None:
+        pytester.makepyfile(SUITE + CHANGE)
+        result = pytester.runpytest_subprocess("--apio-coverage-fail-under", least, *workers)
+        assert result.ret == status
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
+        if status:
+            result.stdout.fnmatch_lines(["10.0 % of the operations were called, not 10.5 %"])
+
+    def test_where_no_test_asked_for_a_sandbox_there_is_too_little(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile("def test_nothing(): ...")
+        assert pytester.runpytest("--apio-coverage-fail-under", "1").ret == 1
+        assert pytester.runpytest("--apio-coverage-fail-under", "1", "--collect-only").ret == 0
+        assert pytester.runpytest("--apio-coverage-fail-under", "0").ret == 0
+
+    @pytest.mark.parametrize("least", ["many", "-1", "101", "nan"])
+    def test_a_percentage_that_is_none_is_refused(self, pytester: pytest.Pytester, least: str) -> None:
+        result = pytester.runpytest(f"--apio-coverage-fail-under={least}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*{least}' is no percentage; give a number from 0 to 100"])
+
+
+class TestWorkers:
+    MANY = "\n@pytest.mark.parametrize('number', range(8))\ndef test_where(apio_simulator, apio_sandbox, number):\n    "
+
+    def where(self, pytester: pytest.Pytester, *arguments: str) -> set[str]:
+        (pytester.path / "seen").mkdir()
+        write = "import os; open(f'seen/{number}', 'w').write(f'{apio_simulator.url} {os.getpid()}')\n    "
+        pytester.makepyfile(SUITE + self.MANY + write + "assert maximum(apio_sandbox) == 7\n")
+        pytester.runpytest_subprocess("-n", "2", *arguments).assert_outcomes(passed=8)
+        seen = [file.read_text().split() for file in (pytester.path / "seen").iterdir()]
+        assert len({process for _, process in seen}) == 2
+        return {url for url, _ in seen}
+
+    def test_each_has_a_simulator_of_its_own(self, pytester: pytest.Pytester) -> None:
+        assert len(self.where(pytester)) == 2
+
+    def test_or_all_share_one(self, pytester: pytest.Pytester) -> None:
+        assert len(self.where(pytester, "--apio-shared-server")) == 1
+
+    def test_or_all_use_one_elsewhere(
+        self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+        assert self.where(pytester, "--apio-shared-server") == {remote.url}
+        assert sandboxes(remote) == ["default"]
+
+
+def test_it_knows_pytest_no_further_than_it_must() -> None:
+    program = "import sys, simulator.pytest_plugin; assert 'xdist' not in sys.modules and 'orjson' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
