@@ -117,14 +117,29 @@ def memory(simulation: Simulation, world: World, sandboxes: int = 1_000) -> None
     tracemalloc.stop()
 
 
+FIRST_ANSWER = f"""
+from urllib.request import urlopen
+from simulator import Simulator
+with Simulator() as simulator:
+    urlopen(simulator.url + {PATH!r}).read()
+"""
+
+
 def start() -> None:
-    """From nothing to the first answer, against an interpreter that imports Flask and ends."""
-    program = "from simulator.app import create_app; create_app().test_client().get('/_simulator/health')"
+    """From nothing to the first answer over HTTP, against an interpreter that imports Flask; then once more."""
     compare(
-        "start to the first answer",
-        lambda: subprocess.run([sys.executable, "-c", program], check=True),
+        "library server, from a new interpreter to the first answer, and its end",
+        lambda: subprocess.run([sys.executable, "-c", FIRST_ANSWER], check=True),
         lambda: subprocess.run([sys.executable, "-c", "import flask"], check=True),
         "`import flask`",
+        calls=1,
+    )
+    program = compile(FIRST_ANSWER, "first answer", "exec")
+    compare(
+        "library server, a second one in the same process",
+        lambda: exec(program, {}),
+        lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
+        "an empty interpreter",
         calls=1,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import signal
@@ -26,6 +25,8 @@ from simulator.http.visit import ConnectionAborted, Delayed
 from simulator.settings import DEFAULTS, is_every_address
 
 if TYPE_CHECKING:
+    import asyncio
+
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger("simulator.server")
@@ -159,6 +160,9 @@ class _Parking:
         with self._lock:
             self._due[resume] = time.monotonic() + seconds
             if self._loop is None:
+                # Most servers never delay anything, and would start later for it.
+                import asyncio
+
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_run, args=(self._loop,), name="apio-simulator-delays", daemon=True).start()
         self._loop.call_soon_threadsafe(self._loop.call_later, seconds, self._resume, resume)

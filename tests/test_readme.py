@@ -93,20 +93,62 @@ def test_the_table_of_commands_lists_those_that_talk_to_a_server() -> None:
     assert stated == main.commands.keys() - {"serve", "validate", "errors"}
 
 
-def test_the_recipe_for_pytest_gives_every_test_its_own_sandbox(server: str, tmp_path: Path) -> None:
-    (recipe,) = blocks("python")
-    (tmp_path / "conftest.py").write_text(recipe, encoding="utf-8")
-    (tmp_path / "test_suite.py").write_text(
-        "import httpx, pytest\n"
-        "@pytest.mark.parametrize('number', range(8))\n"
-        "def test_it(api, number):\n"
-        "    path = api + '/api/v1/tenants/foo/groups/foogroup/services/call_capacities/'\n"
-        "    assert len(httpx.get(path).json()['call_capacities']) == 2\n"
-        "    assert httpx.delete(path + 'Reception/').status_code == 200\n",
-        encoding="utf-8",
-    )
-    done = bash(f"cd {tmp_path} && python -m pytest -q -n 2 -p no:cacheprovider", APIO_SIMULATOR_URL=server)
-    assert "8 passed" in done.stdout, done.stdout + done.stderr
+class TestPython:
+    SUITE, OVERRIDE, LIBRARY = blocks("python")
+    FAILING = """
+import httpx
+
+def test_it(apio_sandbox):
+    capacities = apio_sandbox.url + "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/"
+    httpx.put(capacities + "Reception/", json={"maxCalls": 9})
+    assert httpx.get(capacities + "Recepion/").status_code == 200
+"""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (fixture,) = blocks("yaml")
+        (tmp_path / "team.yaml").write_text(fixture, encoding="utf-8")
+        (tmp_path / "acme.yaml").write_text(
+            fixture.replace("  foo:", "  acme:").replace("tenantId: foo,", "tenantId: acme,")
+        )
+        return tmp_path
+
+    def pytest(self, folder: Path, **suite: str) -> str:
+        for name, text in suite.items():
+            (folder / f"{name}.py").write_text(text, encoding="utf-8")
+        return bash(
+            f"cd {folder} && python -m pytest -p no:cacheprovider -p no:schemathesis", APIO_SIMULATOR_URL=""
+        ).stdout
+
+    def test_the_suite_for_pytest_passes(self, folder: Path) -> None:
+        printed = self.pytest(folder, test_suite=self.SUITE)
+        assert "3 passed" in printed, printed
+
+    def test_the_report_of_a_failing_test_is_as_shown(self, folder: Path) -> None:
+        (shown,) = blocks("text")
+        title, _, rest = shown.partition("\n")
+        printed = self.pytest(folder, test_suite=self.FAILING)
+        _, _, after = printed.partition("AssertionError\n")
+        found, _, report = after.partition("\n")
+        assert matches(found.strip("- "), title.strip("- ")), printed
+        assert matches(report.partition("\n=")[0], rest), printed
+
+    def test_a_simulator_with_other_options_takes_its_place(self, folder: Path) -> None:
+        printed = self.pytest(folder, conftest=self.OVERRIDE, test_suite=self.FAILING.replace("== 200", "== 401"))
+        assert "1 passed" in printed, printed
+
+    def test_the_example_of_the_library_runs(self, folder: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", self.LIBRARY], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
+        stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows("pytest")}
+        lists = ("--help", "--markers", "--fixtures")
+        printed = "".join(bash(f"cd {folder} && python -m pytest -p no:schemathesis {each}").stdout for each in lists)
+        offered = set(re.findall(r"^ *(--apio-[\w-]+|apio_\w+|@pytest\.mark\.apio_\w+)", printed, re.MULTILINE))
+        assert stated == {each.removeprefix("@pytest.mark.") for each in offered}
 
 
 def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:
