@@ -82,7 +82,8 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
     from simulator.client import Refused
     from simulator.errors import BrokenDocument
 
-    name = f"{re.sub('[^A-Za-z0-9_-]+', '-', request.node.name)[:LONGEST_NAME]}-{uuid.uuid4().hex[:12]}"
+    name = re.sub("[^A-Za-z0-9_]+", "-", request.node.name)[:LONGEST_NAME].strip("-")
+    name = f"{name}-{uuid.uuid4().hex[:12]}"
     try:
         sandbox = apio_simulator.sandbox(name, _seed(request))
     except (BrokenDocument, Refused) as problem:
