@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,8 +35,12 @@ logger = logging.getLogger("simulator.server")
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
 
+SIGNAL_SECONDS = 0.5
+"""How long Ctrl-C may go unnoticed on Windows."""
+
 THREADS = 4
-CONNECTIONS = 1_000
+CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
+"""How many connections are open at a time; Windows has `select` alone, which ends the server beyond 512."""
 
 
 class AddressUnavailable(Exception):
@@ -259,13 +264,18 @@ class _Channel(HTTPChannel):
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
-    # An event that is set while its own `wait` begins, which a signal can do, waits for itself; a queue does not.
+    # An event that is set while its own `wait` begins, as a signal can do, waits for itself; this queue is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.put(number))
     server.start()
     ready()
-    stop.get()
+    stopped = False
+    while not stopped:
+        # An endless wait would keep Ctrl-C from the process on Windows, before Python 3.14.
+        with contextlib.suppress(Empty):
+            stop.get(timeout=SIGNAL_SECONDS)
+            stopped = True
     server.stop()
 
 

@@ -23,7 +23,7 @@ import pytest
 
 from simulator import __version__
 from simulator.app import shipped
-from simulator.server import THREADS, Server
+from simulator.server import SIGNAL_SECONDS, THREADS, Server
 from tests.conftest import CAPACITIES, Api, faults
 
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -102,6 +102,13 @@ class TestServe:
             with pytest.raises(httpx.ConnectError):
                 httpx.get(server.url)
 
+    def test_it_does_not_end_by_itself(self) -> None:
+        with serving("--port", "0") as server:
+            with pytest.raises(subprocess.TimeoutExpired):
+                server.process.wait(2.2 * SIGNAL_SECONDS)
+            assert server.stop() < 3
+            assert server.process.returncode == 0
+
     def test_a_connection_is_kept_alive(self) -> None:
         with serving("--port", "0") as server:
             connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
@@ -173,6 +180,12 @@ def test_what_waits_for_a_thread_is_answered_too_when_the_server_is_told_to_stop
         time.sleep(0.05)
         server.stop()
         assert [answer.result().text for answer in answers] == ["done"] * clients
+
+
+def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> None:
+    program = "import select; del select.poll; from simulator.server import CONNECTIONS; print(CONNECTIONS)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 510
 
 
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
