@@ -252,7 +252,7 @@ def coverage(
         everything = {"sandbox": "*"} if server["sandbox"] == "*" else {}
         with _client(**{**server, "sandbox": "default"} if everything else server) as client:
             answer = client.get("coverage", everything)
-    click.echo(FORMATS[shape](answer))
+    _show(FORMATS[shape](answer), shape)
     failed = False
     wanted = {"operations": (fail_under, "were called"), "statuses": (fail_under_statuses, "were seen")}
     for what, (least, word) in wanted.items():
@@ -293,11 +293,16 @@ def errors(operation: str | None, shape: str) -> None:
     from simulator.errors import BrokenDocument, Refusal
 
     try:
-        click.echo(FORMATS[shape](Simulation().errors(operation)))
+        _show(FORMATS[shape](Simulation().errors(operation)), shape)
     except BrokenDocument as broken:
         fail(broken)
     except Refusal as refusal:
         raise click.UsageError(str(refusal)) from None
+
+
+def _show(report: str, shape: str) -> None:
+    """Print a report: text for the terminal as that wants it, what programs read as UTF-8 wherever it goes."""
+    click.echo(report if shape == "text" else report.encode())
 
 
 @contextmanager

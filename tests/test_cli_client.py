@@ -332,6 +332,16 @@ class TestCoverage:
         assert suite[0].get("name") == r"<script>\x1b\x00"
         assert run("coverage", "--merge", str(file), str(file), "--format", "json").returncode == 0
 
+    @pytest.mark.parametrize("shape", ["json", "junit", "html"])
+    def test_what_programs_read_is_utf_8_wherever_it_goes(self, tmp_path: Path, shape: str) -> None:
+        file = tmp_path / "c.json"
+        file.write_text(json.dumps(made_up(operationId="größer→")), encoding="utf-8")
+        command = [sys.executable, "-m", "simulator", "coverage", "--merge", str(file), "--format", shape]
+        done = subprocess.run(
+            command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, timeout=30
+        )
+        assert "größer→" in done.stdout.decode("utf-8")
+
     def test_nothing_is_fully_covered(self, tmp_path: Path) -> None:
         file = tmp_path / "c.json"
         file.write_text(json.dumps({**made_up(), "operations": []}), encoding="utf-8")
