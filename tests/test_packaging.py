@@ -1,11 +1,13 @@
-"""The wheel works without the checkout: contract, ledger, fixtures and the documentation page travel in it."""
+"""The wheel works without the checkout, and the sdist is the checkout: what is needed travels in them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -15,17 +17,47 @@ from simulator import __version__
 ROOT = Path(__file__).parents[1]
 
 
+def build(source: Path, folder: Path, *targets: str) -> None:
+    options = [option for target in targets for option in ("--target", target)]
+    command = [sys.executable, "-m", "hatchling", "build", *options, "--directory", str(folder)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of the checkout."""
+    folder = tmp_path_factory.mktemp("built")
+    build(ROOT, folder, "wheel", "sdist")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (wheel,) = built.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Path) -> Path:
+    """The project as the sdist holds it."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(built, filter="data")
+    return built / sdist.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
     """A folder that holds what the wheel installs."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    assert __version__ in wheel.name
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "installed")
-    return folder / "installed"
+        archive.extractall(wheel.parent / "installed")
+    return wheel.parent / "installed"
+
+
+@pytest.fixture(scope="module")
+def described(installed: Path) -> Path:
+    """The folder with the wheel's metadata."""
+    return installed / f"apio_simulator-{__version__}.dist-info"
 
 
 def run(installed: Path, *arguments: str) -> str:
@@ -64,3 +96,28 @@ def test_the_documentation_page_and_the_types_are_there(installed: Path) -> None
 def test_whatever_ships_is_the_checkouts(installed: Path) -> None:
     for name in ("openapi.yaml", "fixtures/default.yaml", "fixtures/minimal.yaml"):
         assert (installed / "simulator" / "shipped" / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_the_wheel_installs_the_package_and_nothing_else(installed: Path, described: Path) -> None:
+    assert {path.name for path in installed.iterdir()} == {"simulator", described.name}
+
+
+def test_the_wheel_says_what_it_is(described: Path) -> None:
+    metadata = message_from_bytes((described / "METADATA").read_bytes())
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "MIT"
+    assert (described / "licenses" / metadata["License-File"]).read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert "apio-simulator = simulator.cli:main" in (described / "entry_points.txt").read_text().splitlines()
+
+
+def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
+    build(unpacked, tmp_path, "wheel")
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_the_sdist_holds_what_the_tests_need_and_nothing_that_tools_left(unpacked: Path) -> None:
+    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")}
+    needed = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
+    assert names >= needed | {"LICENSE", "Makefile", "README.md", "constraints.txt", "docs/fidelity.md"}
+    left = {".venv", "__pycache__", "node_modules", "build", "dist"}
+    assert not [name for name in names if left & set(name.split("/"))]
