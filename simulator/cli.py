@@ -37,7 +37,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def option(name: str, *parameter: str, **attributes: Any) -> Callable[[F], F]:
     """An option that can also be given as an environment variable; the option wins."""
     variable = PREFIX + name.removeprefix("--").replace("-", "_").upper()
-    return click.option(name, *parameter, envvar=variable, show_envvar=True, show_default=True, **attributes)
+    attributes = {"show_default": True, **attributes}
+    return click.option(name, *parameter, envvar=variable, show_envvar=True, **attributes)
 
 
 def limit(name: str, meaning: str, least: int = 0) -> Callable[[F], F]:
@@ -46,10 +47,26 @@ def limit(name: str, meaning: str, least: int = 0) -> Callable[[F], F]:
     return option(name, default=default, type=click.IntRange(min=least), help=meaning)
 
 
+def own_address() -> str:
+    """The address of a server on this machine, at the port that the environment names, or at the default one."""
+    variable = f"{PREFIX}PORT"
+    try:
+        port = click.IntRange(1, 65535)(os.environ.get(variable) or DEFAULT_PORT)
+    except click.BadParameter as problem:
+        raise click.UsageError(f"{variable}: {problem.message} Name the server to talk to with --url.") from None
+    return f"http://127.0.0.1:{port}"
+
+
+def server_option(command: F) -> F:
+    """The option that says which server a command talks to."""
+    shown = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
+    return option("--url", default=own_address, show_default=shown, help="The server to talk to.")(command)
+
+
 def at_server(command: F) -> F:
     """The options of a command that talks to a running server."""
     options = (
-        option("--url", default=DEFAULT_URL, help="The server to talk to."),
+        server_option,
         option("--sandbox", default="default", help="The sandbox."),
         option("--control-token", default=None, help="The server's control token."),
     )
@@ -99,7 +116,10 @@ def main() -> None:
 @option("--host", default="127.0.0.1", help="The address to listen at.")
 @option("--port", default=DEFAULT_PORT, type=click.IntRange(0, 65535), help="The port to listen at; 0 for a free one.")
 @option(
-    "--fixtures", type=click.Path(path_type=Path), help="The file every sandbox starts from.  [default: default.yaml]"
+    "--fixtures",
+    type=click.Path(path_type=Path, readable=False),
+    help="The file every sandbox starts from, or its folder: then default.yaml, or the only fixture in it.  "
+    "[default: the default fixture]",
 )
 @option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
 @option(
@@ -134,6 +154,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     """Run the simulator until Ctrl-C."""
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
+    from simulator.fixtures.folder import fixture_file
     from simulator.log import configure_logging
     from simulator.server import AddressUnavailable, Server, run_until_stopped
 
@@ -142,30 +163,33 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     settings = Settings(control=control, **options).at(host)
     try:
         simulation = Simulation()
-        world = simulation.world(fixtures)
+        file = fixture_file(fixtures) if fixtures else None
+        world = simulation.world(file)
         server = Server(simulation.app(world, settings), host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
         fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
-    text = banner(server.url, settings, fixtures, world.directory)
+    text = banner(server.url, settings, file, world.directory)
     run_until_stopped(server, ready=lambda: click.echo(text))
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 def validate(files: tuple[Path, ...]) -> None:
-    """Check fixtures, and say everything that is wrong with them."""
+    """Check fixtures, of a folder the one that `serve` takes, and say everything that is wrong with them."""
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
+    from simulator.fixtures.folder import fixture_file
 
     try:
         fixtures = Simulation().fixtures
     except BrokenDocument as broken:
         fail(broken)
     failed = False
-    for file in files:
+    for path in files:
         try:
+            file = fixture_file(path)
             click.echo(f"{file}: {counts(fixtures.read(file).directory)}")
         except BrokenDocument as broken:
             failed = True
@@ -174,7 +198,7 @@ def validate(files: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@option("--url", default=DEFAULT_URL, help="The server to talk to.")
+@server_option
 @click.option("--timeout", default=10.0, show_default=True, help="How long to wait, in seconds.")
 def wait(url: str, timeout: float) -> None:
     """Wait until a server is healthy."""
@@ -341,11 +365,11 @@ def counts(directory: Directory) -> str:
     return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in numbers.items())
 
 
-def banner(url: str, settings: Settings, fixtures: Path | None, directory: Directory) -> str:
+def banner(url: str, settings: Settings, fixture: Path | None, directory: Directory) -> str:
     """What the server says once it listens, `Ready.` in the last line."""
     lines = [
         f"apio-simulator {__version__} at {url}, credentials {settings.auth}",
-        f"  fixture   {fixtures or 'default.yaml'}: {counts(directory)}",
+        f"  fixture   {fixture or 'default.yaml'}: {counts(directory)}",
         *(f"  account   {account}" for account in map(_account_line, directory.accounts.values())),
         *([f"  docs      {url}/_simulator/docs"] if settings.control else []),
         "Ready.",

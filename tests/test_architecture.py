@@ -62,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
         "error_report",
         "directory",
         "errors",
+        "fixtures",
         "journal_report",
         "log",
         "server",

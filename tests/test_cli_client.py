@@ -105,6 +105,22 @@ class TestWait:
             f"apio-simulator: what answers at {stranger}/ is no simulator\n",
         )
 
+    def test_without_an_address_it_asks_at_the_port_of_the_environment(self, server: str) -> None:
+        port = server.rpartition(":")[2]
+        assert run("wait", APIO_SIMULATOR_PORT=port).returncode == 0
+        assert run("reset", APIO_SIMULATOR_PORT=port).returncode == 0
+        elsewhere = run("wait", "--timeout", "0", APIO_SIMULATOR_PORT="1")
+        assert "no simulator answers at http://127.0.0.1:1:" in elsewhere.stderr
+        assert run("wait", APIO_SIMULATOR_PORT="1", APIO_SIMULATOR_URL=server).returncode == 0
+        assert run("wait", "--url", server, APIO_SIMULATOR_PORT="x").returncode == 0
+
+    @pytest.mark.parametrize("port", ["0", "65536", "x"])
+    def test_a_port_of_the_environment_that_none_can_call_is_a_mistake(self, port: str) -> None:
+        result = run("wait", APIO_SIMULATOR_PORT=port)
+        assert result.returncode == 2
+        assert f"APIO_SIMULATOR_PORT: {port if port.isdecimal() else repr(port)} is not" in result.stderr
+        assert "Name the server to talk to with --url." in result.stderr
+
     def test_it_does_not_load_the_simulator(self) -> None:
         program = (
             "import sys, simulator.cli, simulator.client; print([n for n in ('flask', 'yaml') if n in sys.modules])"

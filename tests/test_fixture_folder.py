@@ -1,0 +1,139 @@
+"""A folder in the place of a fixture: it says which one is meant, or it is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.app import shipped
+from simulator.errors import BrokenDocument
+from simulator.fixtures.folder import NAMES_SHOWN, fixture_file
+from tests.test_cli import run, serving
+
+MINIMAL = shipped("fixtures/minimal.yaml").read_bytes()
+
+
+def folder(root: Path, *names: str) -> Path:
+    """A folder with the minimal fixture under each of these names."""
+    for name in names:
+        (root / name).write_bytes(MINIMAL)
+    return root
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(BrokenDocument) as refused:
+        fixture_file(path)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "used"),
+    [
+        (["default.yaml"], "default.yaml"),
+        (["default.yml"], "default.yml"),
+        (["default.json"], "default.json"),
+        (["a.yaml", "default.yaml", "z.yaml"], "default.yaml"),
+        (["my.yaml"], "my.yaml"),
+        (["my.YML"], "my.YML"),
+        (["my.json", "README.md", ".my.yaml", "yaml"], "my.json"),
+    ],
+)
+def test_the_default_is_used_or_else_the_only_fixture(tmp_path: Path, names: list[str], used: str) -> None:
+    assert fixture_file(folder(tmp_path, *names)) == tmp_path / used
+
+
+@pytest.mark.parametrize("names", [["a.yaml", "b.json"], ["default.json", "default.yaml"]])
+def test_several_that_can_be_meant_are_refused_with_their_names(tmp_path: Path, names: list[str]) -> None:
+    found = f"{tmp_path}: holds several fixtures that can be meant: {', '.join(names)}; "
+    path = f"name the path of one (--fixtures or APIO_SIMULATOR_FIXTURES), like {tmp_path / names[0]}, "
+    assert refusal(folder(tmp_path, *names)) == f"{found}{path}or call one of them, and only one, default.yaml"
+
+
+def test_a_folder_without_a_fixture_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    advice = "; put a fixture there (*.yaml, *.yml, *.json), or name the path of one"
+    assert refusal(tmp_path).startswith(f"{tmp_path}: is empty{advice}")
+    assert refusal(folder(tmp_path, "b.txt", ".a")).startswith(f"{tmp_path}: holds no fixture, only .a, b.txt{advice}")
+
+
+def test_of_many_names_some_are_said(tmp_path: Path) -> None:
+    names = [f"{number:02}.txt" for number in range(NAMES_SHOWN + 2)]
+    assert f"only {', '.join(names[:NAMES_SHOWN])} and 2 more; " in refusal(folder(tmp_path, *names))
+
+
+def test_what_is_no_folder_is_meant_itself(tmp_path: Path) -> None:
+    assert fixture_file(tmp_path / "none.yaml") == tmp_path / "none.yaml"
+    assert fixture_file(folder(tmp_path, "my.txt") / "my.txt") == tmp_path / "my.txt"
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_what_is_named_like_a_fixture_and_is_none_hides_no_mistake(tmp_path: Path, kind: str) -> None:
+    """A container engine makes a folder of a file that is not there and is to be mounted."""
+    folder(tmp_path, "shipped.yaml")
+    default = tmp_path / "default.yaml"
+    if kind == "folder":
+        default.mkdir()
+        reason = "Is a directory"
+    else:
+        default.symlink_to("none.yaml")
+        reason = "No such file or directory"
+    result = run("serve", "--port", "0", "--fixtures", str(tmp_path))
+    assert (result.returncode, result.stderr) == (2, f"{default}: cannot be read: {reason}\n")
+
+
+def run_without_rights(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as nobody, if this is root, whom no permission stops."""
+    program = (
+        "import os, sys; from simulator import app, cli, server; from simulator.fixtures import folder\n"
+        "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "cli.main()"
+    )
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize("closed", ["the folder", "the folder around it", "the file"])
+def test_what_must_not_be_read_is_refused_by_name(tmp_path: Path, closed: str) -> None:
+    inner = tmp_path / "closed" / "fixtures"
+    inner.mkdir(parents=True)
+    file = folder(inner, "my.yaml") / "my.yaml"
+    named, target = {
+        "the folder": (inner, inner),
+        "the folder around it": (inner, inner.parent),
+        "the file": (file, file),
+    }[closed]
+    for each in (tmp_path, *tmp_path.parents[:3]):
+        os.chmod(each, each.stat().st_mode | 0o055)
+    target.chmod(0)
+    try:
+        result = run_without_rights("serve", "--port", "0", "--fixtures", str(inner))
+    finally:
+        target.chmod(0o755)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"{named}: cannot be read: Permission denied\n"
+
+
+def test_the_banner_says_which_file_was_used(tmp_path: Path) -> None:
+    for options, environment in (
+        (["--fixtures", str(folder(tmp_path, "my.yaml"))], {}),
+        ([], {"APIO_SIMULATOR_FIXTURES": str(tmp_path)}),
+    ):
+        with serving("--port", "0", *options, environment=environment) as server:
+            (line,) = [line for line in server.banner if "fixture" in line]
+            assert line == f"  fixture   {tmp_path}/my.yaml: 1 tenant, 1 group, 2 users, 1 account"
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0", "--fixtures"], ["validate"]])
+def test_both_commands_refuse_a_folder_that_does_not_say_which_in_one_line_with_status_2(
+    tmp_path: Path, command: list[str]
+) -> None:
+    result = run(*command, str(folder(tmp_path, "a.yaml", "b.yaml")))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == refusal(tmp_path) + "\n"
+
+
+def test_validate_checks_the_fixture_that_serve_would_take(tmp_path: Path) -> None:
+    result = run("validate", str(folder(tmp_path, "my.yaml")))
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path}/my.yaml: 1 tenant, 1 group, 2 users, 1 account\n")
