@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -152,6 +153,9 @@ def main() -> None:
 @option("--log-format", default="text", type=click.Choice(["text", "json"]), help="How the log is written.")
 def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
+    # The first process of a container is ended only by what it handles, and must be so while it still starts, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
     from simulator.fixtures.folder import fixture_file

@@ -109,6 +109,15 @@ class TestServe:
             assert server.stop() < 3
             assert server.process.returncode == 0
 
+    def test_it_ends_while_it_still_starts(self) -> None:
+        program = (
+            "import os, signal, simulator.app, simulator.cli\n"
+            "simulator.app.Simulation.app = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+            "simulator.cli.main(['serve', '--port', '0'])"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
     def test_a_connection_is_kept_alive(self) -> None:
         with serving("--port", "0") as server:
             connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
