@@ -121,3 +121,7 @@ def test_the_sdist_holds_what_the_tests_need_and_nothing_that_tools_left(unpacke
     assert names >= needed | {"LICENSE", "Makefile", "README.md", "constraints.txt", "docs/fidelity.md"}
     left = {".venv", "__pycache__", "node_modules", "build", "dist"}
     assert not [name for name in names if left & set(name.split("/"))]
+
+
+def test_the_image_is_labelled_with_the_version() -> None:
+    assert f"\nARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
