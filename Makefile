@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint format contract bench clean
+.PHONY: serve test lint format contract image-test bench clean
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -23,6 +23,9 @@ format: $(VENV)/development  ## bring the code into shape
 
 contract: $(VENV)/contract  ## run other people's tools against the contract; one of them: make contract ARGS=redocly
 	@$(BIN)/python -m contract $(ARGS)
+
+image-test: $(VENV)/contract  ## build the container image and check it; needs root, buildah and debootstrap
+	@$(BIN)/python -m image $(ARGS)
 
 bench: $(VENV)/development  ## measure, as ratios within one run
 	@$(BIN)/python benchmarks/run.py $(ARGS)
