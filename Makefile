@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint format contract image-test bench clean
+.PHONY: serve test lint format contract image-test examples bench clean
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -27,11 +27,14 @@ contract: $(VENV)/contract  ## run other people's tools against the contract; on
 image-test: $(VENV)/contract  ## build the container image and check it; needs root, buildah and debootstrap
 	@$(BIN)/python -m image $(ARGS)
 
+examples: $(VENV)/examples  ## run the test suites in examples/ the way their README says
+	@$(BIN)/python -m pytest -m examples --numprocesses auto --quiet $(ARGS)
+
 bench: $(VENV)/development  ## measure, as ratios within one run
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) contract/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) contract/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) …"
@@ -45,4 +48,8 @@ $(VENV)/development: $(VENV)/runtime
 
 $(VENV)/contract: $(VENV)/development
 	@$(PIP) --editable '.[contract]'
+	@touch $@
+
+$(VENV)/examples: $(VENV)/development
+	@$(PIP) --editable '.[examples]'
 	@touch $@

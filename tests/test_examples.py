@@ -1,0 +1,132 @@
+"""The examples work the way their README says, and tell why a test fails."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.examples
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+BLOCKS = re.findall(r"```console\ncd examples/(\w+)\n(.*?)```", (EXAMPLES / "README.md").read_text("utf-8"), re.DOTALL)
+COMMANDS: dict[str, str] = dict(BLOCKS)
+BUILT = shutil.ignore_patterns("node_modules", "out", "test-results", "api.d.ts", "__pycache__")
+SECONDS = 300
+
+JUNIT = Path(os.environ.get("JUNIT_HOME", "/usr/share/java"))
+NEEDS: dict[str, dict[str, object]] = {
+    "typescript": {"Node.js": shutil.which("npm")},
+    "playwright": {
+        "Node.js": shutil.which("npm"),
+        "Chromium": Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists(),
+    },
+    "java": {"a JDK": shutil.which("javac"), "JUnit 5": list(JUNIT.glob("junit-platform-console*.jar"))},
+}
+"""What an example cannot do without, and what was found of it."""
+
+
+def copy(example: str, folder: Path) -> Path:
+    """A copy of an example; skips the test if the example cannot run here."""
+    missing = [name for name, found in NEEDS.get(example, {}).items() if not found]
+    if missing:
+        pytest.skip(f"examples/{example} needs {' and '.join(missing)}")
+    return Path(shutil.copytree(EXAMPLES / example, folder / example, ignore=BUILT))
+
+
+def run(commands: str, folder: Path, server: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run commands as a user would who has the programs of this environment in the path."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "APIO_SIMULATOR_URL": server,
+        "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+        **variables,
+    }
+    return subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=SECONDS,
+    )
+
+
+def test_every_example_has_its_commands_in_the_readme() -> None:
+    assert sorted(name for name, _ in BLOCKS) == sorted(each.name for each in EXAMPLES.iterdir() if each.is_dir())
+
+
+@pytest.mark.parametrize("example", COMMANDS)
+def test_an_example_works_as_its_readme_says(example: str, server: str, tmp_path: Path) -> None:
+    done = run(COMMANDS[example], copy(example, tmp_path), server)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("example", "file", "expected"),
+    [
+        ("typescript", "src/client.test.ts", "the group has no user 'nobody'"),
+        ("playwright", "call-capacities.spec.ts", "must be 99999 or less, not 100000"),
+        ("java", "CallCapacitiesTest.java", "the group has no user 'nobody'"),
+    ],
+)
+def test_a_test_that_fails_tells_why_the_api_refused(
+    example: str, file: str, expected: str, server: str, tmp_path: Path
+) -> None:
+    folder = copy(example, tmp_path)
+    text = (folder / file).read_text("utf-8")
+    assert expected in text
+    (folder / file).write_text(text.replace(expected, "it is Sunday"), "utf-8")
+    commands = COMMANDS[example]
+    if example == "playwright":
+        commands = commands.replace("npm test", "npm test -- --reporter=json")
+    done = run(commands, folder, server)
+    assert done.returncode != 0, done.stdout
+    assert "updateCallCapacity was refused with 400" in done.stdout + attached(done.stdout)
+
+
+def attached(report: str) -> str:
+    """What Playwright's report in JSON holds as attachments, as text."""
+    bodies = re.findall(r'"body": "([A-Za-z0-9+/=]+)"', report)
+    return "\n".join(base64.b64decode(body).decode() for body in bodies)
+
+
+def test_types_hold_in_the_example_for_testcontainers() -> None:
+    command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "."]
+    done = subprocess.run(command, cwd=EXAMPLES / "testcontainers", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_commands_of_a_pipeline_that_talk_to_the_simulator_work(file: str, server: str, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "fixtures" / "minimal.yaml", tmp_path / "tests" / "world.yaml")
+    commands = [each for each in scripts(EXAMPLES / "ci" / file) if each.startswith(("apio-simulator ", "curl "))]
+    assert len(commands) >= 5
+    # Nothing has called the API, so nothing is covered.
+    script = "\n".join(commands).replace("--fail-under 80", "--fail-under 0")
+    done = run(script, tmp_path, f"{server}/_sandboxes/{file}", SHARD="1", CI_NODE_INDEX="1")
+    assert done.returncode == 0, done.stdout
+    assert 'name="listCallCapacities"' in (tmp_path / "coverage.xml").read_text("utf-8")
+    assert "listCallCapacities" in (tmp_path / "coverage.html").read_text("utf-8")
+
+
+def scripts(pipeline: Path) -> list[str]:
+    """The commands of a pipeline, in order."""
+    document: dict[str, Any] = yaml.safe_load(pipeline.read_text("utf-8"))
+    if "jobs" in document:
+        return [step["run"] for job in document["jobs"].values() for step in job["steps"] if "run" in step]
+    jobs = [job for job in document.values() if isinstance(job, dict)]
+    return [line for job in jobs for part in ("before_script", "script", "after_script") for line in job.get(part, [])]
