@@ -91,7 +91,7 @@ def test_a_test_that_fails_tells_why_the_api_refused(
     (folder / file).write_text(text.replace(expected, "it is Sunday"), "utf-8")
     commands = COMMANDS[example]
     if example == "playwright":
-        commands = commands.replace("npm test", "npm test -- --reporter=json")
+        commands = commands.replace("npm test", "npm test -- --reporter=json --grep refused")
     done = run(commands, folder, server)
     assert done.returncode != 0, done.stdout
     assert "updateCallCapacity was refused with 400" in done.stdout + attached(done.stdout)
