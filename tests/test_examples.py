@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,16 @@ def run(commands: str, folder: Path, server: str, **variables: str) -> subproces
 
 def test_every_example_has_its_commands_in_the_readme() -> None:
     assert sorted(name for name, _ in BLOCKS) == sorted(each.name for each in EXAMPLES.iterdir() if each.is_dir())
+
+
+def test_packages_are_pinned_exactly_and_no_lock_file_names_a_registry() -> None:
+    manifests = [*EXAMPLES.glob("*/package.json"), ROOT / "contract" / "package.json"]
+    assert len(manifests) >= 3
+    for manifest in manifests:
+        document = json.loads(manifest.read_text("utf-8"))
+        for versions in (document.get("dependencies", {}), document["devDependencies"]):
+            assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions.values()), manifest
+        assert '"resolved"' not in manifest.with_name("package-lock.json").read_text("utf-8"), manifest
 
 
 @pytest.mark.parametrize("example", COMMANDS)
