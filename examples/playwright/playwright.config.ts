@@ -6,6 +6,8 @@ const debian = "/usr/bin/chromium";
 const chromium = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
 export default defineConfig({
+  // The five seconds of the default are few where a CI system runs much at the same time.
+  expect: { timeout: 10_000 },
   use: {
     // A browser sends the login's cookie only if page and API have the same host name; the ports may differ.
     baseURL: `http://${simulator.hostname}:${process.env.PAGE_PORT}`,
