@@ -92,6 +92,7 @@ def test_an_example_works_as_its_readme_says(example: str, server: str, tmp_path
         ("playwright", "call-capacities.spec.ts", "must be 99999 or less, not 100000"),
         ("java", "CallCapacitiesTest.java", "the group has no user 'nobody'"),
     ],
+    ids=["typescript", "playwright", "java"],
 )
 def test_a_test_that_fails_tells_why_the_api_refused(
     example: str, file: str, expected: str, server: str, tmp_path: Path
