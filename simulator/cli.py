@@ -34,6 +34,12 @@ PER_CENT = click.FloatRange(0, 100)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+if TYPE_CHECKING:
+    _TextType = click.ParamType[str]
+else:
+    # Generic since click 8.4; other packages of the same environment may need an older one.
+    _TextType = click.ParamType
+
 
 def option(name: str, *parameter: str, **attributes: Any) -> Callable[[F], F]:
     """An option that can also be given as an environment variable; the option wins."""
@@ -76,7 +82,7 @@ def at_server(command: F) -> F:
     return command
 
 
-class Origin(click.ParamType[str]):
+class Origin(_TextType):
     """An origin as browsers send it: scheme, host and perhaps a port."""
 
     name = "origin"
@@ -88,7 +94,7 @@ class Origin(click.ParamType[str]):
         return str(value)
 
 
-class Host(click.ParamType[str]):
+class Host(_TextType):
     """The name or address of a host, without a port, or `*` for any."""
 
     name = "host"

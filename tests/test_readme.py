@@ -151,6 +151,13 @@ def test_it(apio_sandbox):
         assert stated == {each.removeprefix("@pytest.mark.") for each in offered}
 
 
+@pytest.mark.parametrize(
+    ("language", "file"), [("typescript", "playwright/apio.ts"), ("java", "java/ApioSandbox.java")]
+)
+def test_the_recipe_is_the_file_of_its_example(language: str, file: str) -> None:
+    assert blocks(language) == [(Path(__file__).parents[1] / "examples" / file).read_text(encoding="utf-8")]
+
+
 def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:
     assert re.findall(r"(\d+) numbered rules", README) == [str(len(simulation.ledger))]
 
