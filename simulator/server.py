@@ -115,9 +115,17 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=max(0.0, end - time.monotonic()))
         while time.monotonic() < end and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.005)
-        self._in_loop(lambda: wasyncore.close_all(self._server._map))
+        self._in_loop(self._close_connections)
         self._thread.join(GRACE_SECONDS)
+        # Whoever still works will pull the trigger, whose number must not have become that of another file by then.
+        if not self._server.task_dispatcher.threads:
+            self._server.trigger.close()
         self._parking.close()
+
+    def _close_connections(self) -> None:
+        """Close all of them, which ends the loop; what wakes the loop up stays open, for others may be about to."""
+        self._server.trigger.del_channel()
+        wasyncore.close_all(self._server._map)
 
     def _channels(self) -> list[Any]:
         return list(self._server.active_channels.values())

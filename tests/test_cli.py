@@ -329,3 +329,20 @@ class TestValidate:
             f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-18)',
         ]
         assert "minimal.yaml: 1 tenant" in result.stdout
+
+
+def test_a_request_that_ends_while_the_server_stops_does_it_no_harm() -> None:
+    server = Server(lambda *_: [])
+    wake = server._server.trigger._physical_pull
+
+    def wake_twice() -> None:
+        # As a thread does that ends its request between what the server is told to do and its being woken up for it.
+        wake()
+        time.sleep(0.05)
+        wake()
+
+    server._server.trigger._physical_pull = wake_twice
+    server.start()
+    server.stop()
+    assert not server._thread.is_alive()
+    assert server._server.trigger._closed
