@@ -78,6 +78,8 @@ def ensure_base() -> None:
 @contextmanager
 def built(dockerfile: Path = DOCKERFILE) -> Iterator[Image]:
     """The image that the Dockerfile makes of the checkout. Raises `Failed` with what buildah says."""
+    # What a run that was broken off has left.
+    buildah("rm", "--all")
     try:
         _build(dockerfile)
         left_out = False

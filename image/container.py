@@ -6,6 +6,7 @@ can gain none, no /proc, no /dev, no place to write, and only the image's variab
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from contract.check import Failed
 from image.building import Image
 
 HEALTHY_WITHIN_SECONDS = 20
+COMMAND_SECONDS = 20
 STOPS_WITHIN_SECONDS = 1.0
 
 # $1 the root, $2 user:group, then pairs of a source and a target below the root up to --, then the command.
@@ -54,7 +56,7 @@ class Container:
     def start(self, command: Sequence[str], output: IO[str]) -> subprocess.Popen[str]:
         """Start a command of the image; what it prints goes to `output`."""
         pairs = [word for source, target in self.mounts.items() for word in (str(source), target)]
-        unshare = [str(shutil.which("unshare")), "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", START, "sh"]
+        unshare = [str(shutil.which("unshare")), "--mount", "--pid", "--fork", "sh", "-c", START, "sh"]
         return subprocess.Popen(
             [*unshare, str(self.image.root), self.user, *pairs, "--", *command],
             env={**self.image.environment, **self.variables},
@@ -76,9 +78,15 @@ class Container:
             place.unlink()
 
     def run(self, *command: str) -> tuple[int, str]:
-        """Exit status and output of a command of the image."""
+        """Exit status and output of a command of the image. Raises `Failed` if it does not end."""
         with self.mount_points(), tempfile.TemporaryFile("w+") as output:
-            status = self.start(command, output).wait(60)
+            process = self.start(command, output)
+            try:
+                status = process.wait(COMMAND_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise Failed(f"{' '.join(command)} still runs after {COMMAND_SECONDS} s") from None
+            finally:
+                end(process)
             output.seek(0)
             return status, output.read()
 
@@ -132,8 +140,16 @@ def entry_point(container: Container) -> Iterator[Running]:
         try:
             yield Running(container, process, _first_process(process), f"http://127.0.0.1:{port}", Path(log.name))
         finally:
-            process.kill()
-            process.wait()
+            end(process)
+
+
+def end(unshare: subprocess.Popen[str]) -> None:
+    """End a process and all that it has started, if it still runs."""
+    if unshare.poll() is None:
+        # The kernel ends the rest of the namespace with its first process; unshare's end alone would not reach it.
+        with contextlib.suppress(Failed, ProcessLookupError):
+            os.kill(_first_process(unshare), signal.SIGKILL)
+        unshare.wait()
 
 
 def _first_process(unshare: subprocess.Popen[str]) -> int:
