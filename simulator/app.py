@@ -25,9 +25,10 @@ from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT, HANDLERS
 from simulator.control.recipe import Refused
 from simulator.directory import LEVELS
-from simulator.document import Source, document_of
+from simulator.document import Source
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
 from simulator.fixtures.fixtures import Fixtures
+from simulator.fixtures.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.control import ControlInterface
@@ -90,7 +91,7 @@ class Simulation:
     def world(self, fixture: Source | None = None) -> World:
         """The world of a fixture, or of the default one. Raises `BrokenDocument` with all there is to mend in it."""
         source = shipped("fixtures/default.yaml") if fixture is None else fixture
-        return self.fixtures.world(document_of(source, "the fixture"))
+        return self.fixtures.world(fixture_document(source))
 
     def refusals(self) -> Sequence[Refused]:
         """What the simulator refuses on the default fixture, found out once by asking simulators of its own (G-8)."""
@@ -164,7 +165,7 @@ def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Fla
     `ConnectionAborted`. Raises `BrokenDocument` with all there is to mend in the fixture.
     """
     simulation = standard_simulation()
-    return simulation.app(simulation.world(fixture), Settings(**options))
+    return simulation.app(simulation.world(fixture), Settings.of(**options))
 
 
 def _answer_http_error(error: HTTPException) -> Response:

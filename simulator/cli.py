@@ -18,15 +18,13 @@ import click
 
 from simulator import __version__
 from simulator.journal_report import call_text
-from simulator.settings import AUTH_MODES, DEFAULTS, FIDELITIES, Settings
+from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
 if TYPE_CHECKING:
     from simulator.client import Client
     from simulator.directory import Account, Directory
 
 PREFIX = "APIO_SIMULATOR_"
-DEFAULT_PORT = 4080
-DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 FOLLOW_SECONDS = 0.5
 EVERY_REQUEST = 10**9
 REPORTS = ("text", "json", "junit", "html")
@@ -48,10 +46,11 @@ def option(name: str, *parameter: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(name, *parameter, envvar=variable, show_envvar=True, **attributes)
 
 
-def limit(name: str, meaning: str, least: int = 0) -> Callable[[F], F]:
-    """An option for a number of the settings, with the settings' default."""
-    default = getattr(DEFAULTS, name.removeprefix("--").replace("-", "_"))
-    return option(name, default=default, type=click.IntRange(min=least), help=meaning)
+def limit(name: str, meaning: str) -> Callable[[F], F]:
+    """An option for a number of the settings, with the settings' default and lower bound."""
+    setting = name.removeprefix("--").replace("-", "_")
+    kind = click.IntRange(min=Settings.least(setting))
+    return option(name, default=getattr(DEFAULTS, setting), type=kind, help=meaning)
 
 
 def own_address() -> str:
@@ -139,8 +138,8 @@ def main() -> None:
     "--cors-origin", "cors_origins", multiple=True, type=Origin(), help="An origin whose pages may call; none: any."
 )
 @limit("--delay-ms", "How long every call of the API waits.")
-@limit("--max-body", "The largest body, in bytes.", least=1)
-@limit("--sandbox-limit", "How many named sandboxes live.", least=1)
+@limit("--max-body", "The largest body, in bytes.")
+@limit("--sandbox-limit", "How many named sandboxes live.")
 @option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
 @option("--control-token", default=None, help="The bearer token that the control interface demands.")
 @option(
@@ -150,8 +149,8 @@ def main() -> None:
     type=Host(),
     help="A name under which it may be driven; none: the loopback's.",
 )
-@limit("--max-state", "The largest body of the control interface, in bytes.", least=1)
-@limit("--max-depth", "How deeply such a body may be nested.", least=8)
+@limit("--max-state", "The largest body of the control interface, in bytes.")
+@limit("--max-depth", "How deeply such a body may be nested.")
 @limit("--journal-limit", "How many calls a sandbox's journal keeps.")
 @limit("--journal-bytes", "How large the journal gets, in bytes.")
 @limit("--snapshot-limit", "How many snapshots a sandbox has.")
@@ -174,7 +173,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     try:
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
-        world = simulation.world(file)
+        world = simulation.fixtures.read(file) if file else simulation.world()
         server = Server(simulation.app(world, settings), host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
@@ -344,11 +343,12 @@ def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Clien
     """A client of the server; what goes wrong with it ends the command with a message, Ctrl-C ends it without one."""
     from simulator.client import Client, Refused, Unreachable
 
-    if not re.fullmatch(r"https?://[^/]+/?", url):
-        message = f"{url!r} is no address of a server; write it like {DEFAULT_URL}, and name a sandbox with --sandbox"
-        raise click.UsageError(message)
     try:
-        yield Client(url, sandbox, control_token)
+        client = Client(url, sandbox, control_token)
+    except ValueError as problem:
+        raise click.UsageError(f"{problem}, and name a sandbox with --sandbox") from None
+    try:
+        yield client
     except (Unreachable, Refused) as failure:
         click.echo(f"apio-simulator: {failure}", err=True)
         sys.exit(1)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException
+from json import dumps
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 import orjson
+
+from simulator.errors import Fault
+from simulator.settings import DEFAULT_PORT
+from simulator.text import printable
 
 # The simulator is near: a proxy for the rest of the world must not come between.
 _opener = build_opener(ProxyHandler({}))
@@ -22,17 +28,32 @@ class Unreachable(Exception):
 
 
 class Refused(Exception):
-    """The simulator refused the call; the message holds its reasons."""
+    """The simulator refused the call, for the reasons that `faults` and the message hold."""
+
+    def __init__(self, call: str, status: int, faults: Sequence[Fault]) -> None:
+        reasons = (f"{fault.pointer or ''} {fault.reason} ({fault.rule})".strip() for fault in faults)
+        super().__init__(printable(f"{call}: {status} {'; '.join(reasons)}"))
+        self.status = status
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds."""
+    """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds.
+
+    Raises `ValueError` for an address that no server has.
+    """
 
     url: str
     sandbox: str = "default"
     token: str | None = None
     timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[^/]+/?", self.url):
+            raise ValueError(
+                f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, without a path"
+            )
 
     @property
     def base_url(self) -> str:
@@ -47,9 +68,12 @@ class Client:
         accept: str = "application/json",
         json: object = None,
     ) -> bytes:
-        """The body of the answer; `json` is that of the request. Raises `Unreachable` or `Refused`."""
+        """The body of the answer; `json` is that of the request.
+
+        Raises `Unreachable` or `Refused`, and `TypeError` or `ValueError` for what JSON cannot hold.
+        """
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        body = None if json is None else orjson.dumps(json)
+        body = None if json is None else dumps(json, allow_nan=False).encode()
         if body is not None:
             headers["Content-Type"] = "application/json"
         address = f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
@@ -59,7 +83,11 @@ class Client:
                 content: bytes = answer.read()
                 return content
         except HTTPError as error:
-            raise Refused(f"{method} {address}: {error.code} {_reasons(error.read())}") from None
+            with error:
+                faults = _faults(error.read())
+            if faults is None:
+                raise Unreachable(f"what answers at {self.url} with {error.code} is no simulator") from None
+            raise Refused(f"{method} {address}", error.code, faults) from None
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
@@ -90,12 +118,10 @@ class Client:
                 time.sleep(min(0.05, max(0.0, end - time.monotonic())))
 
 
-def _reasons(body: bytes) -> str:
-    """The reasons in an error answer, or its beginning where it is none of the simulator's."""
+def _faults(body: bytes) -> list[Fault] | None:
+    """The faults that an error answer names, or `None` where it is none of the simulator's."""
     try:
-        return "; ".join(
-            f"{entry['details'].get('pointer', '')} {entry['details']['reason']} ({entry['details']['rule']})".strip()
-            for entry in orjson.loads(body)["errors"]
-        )
+        found = [each["details"] for each in orjson.loads(body)["errors"]]
+        return [Fault(each["rule"], each["reason"], each.get("pointer")) for each in found]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return body[:200].decode(errors="replace")
+        return None

@@ -5,6 +5,7 @@ Only JSON's types exist here: a date or a sexagesimal number stays the text it i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -12,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import yaml
 
 from simulator.errors import BrokenDocument, Problem
@@ -125,8 +125,8 @@ def document_of(source: Source, name: str) -> Document:
     if not isinstance(source, Mapping):
         return read_document(Path(source))
     try:
-        return Document(name, orjson.loads(orjson.dumps(source)), {})
-    except TypeError as error:
+        return Document(name, json.loads(json.dumps(source, allow_nan=False)), {})
+    except (TypeError, ValueError, RecursionError) as error:
         raise BrokenDocument([Problem(name, f"holds what JSON cannot hold: {error}")]) from None
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Required, Self, TypedDict, Unpack
 from urllib.parse import quote
 
-from simulator.client import Client
-from simulator.document import Source, document_of
+from simulator.client import Client, Refused, Unreachable
+from simulator.document import Document, Source
 from simulator.errors import BrokenDocument
+from simulator.fixtures.folder import fixture_document
 from simulator.settings import Options, Settings
 
 if TYPE_CHECKING:
@@ -50,12 +54,13 @@ class Sandbox:
     """A handle on one sandbox; as a context manager, it drops the sandbox in the end.
 
     What goes in and comes out has the names and shapes of the control interface's contract. Every call raises `Refused`
-    with the simulator's reasons, or `Unreachable`.
+    with the simulator's reasons, or `Unreachable`; one that takes a fixture, `BrokenDocument` with all to mend in it.
     """
 
     def __init__(self, control: Client) -> None:
         self.control = control
         """For the calls of the control interface that have no method here."""
+        self._dropped = False
 
     @property
     def name(self) -> str:
@@ -79,7 +84,9 @@ class Sandbox:
 
     @state.setter
     def state(self, fixture: Source) -> None:
-        self.control.call("PUT", "state", json=_content(fixture))
+        document = _document(fixture)
+        with _located(document):
+            self.control.call("PUT", "state", json=document.data)
 
     def patch(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """Apply a JSON merge patch (RFC 7396) to the state, and return what it changed (EX-17, S-4)."""
@@ -117,6 +124,7 @@ class Sandbox:
     def drop(self) -> None:
         """Remove the sandbox; the next call to its address would bring a fresh one into being."""
         self.control.call("DELETE", f"sandboxes/{quote(self.name, safe='')}")
+        self._dropped = True
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +132,15 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.drop()
+        if self._dropped:
+            return
+        try:
+            self.drop()
+        except (Refused, Unreachable) as failure:
+            if error is None:
+                raise
+            # What went wrong first must not be hidden by what came of it.
+            error.add_note(f"The sandbox could not be dropped: {failure}")
 
     def __repr__(self) -> str:
         return f"Sandbox({self.url!r})"
@@ -134,7 +150,8 @@ class Simulator:
     """A simulator, served on a thread of this process between `start` and `stop`; also a context manager.
 
     Every sandbox starts from `fixture`, the path of a file or a document, or from the default one. `port` 0 is a free
-    one. The options are those of `Settings`. `Simulator.connect` gives a handle on one that runs elsewhere.
+    one. The options are those of `Settings`; `TypeError` and `ValueError` say what is wrong with them.
+    `Simulator.connect` gives a handle on one that runs elsewhere.
     """
 
     def __init__(
@@ -142,15 +159,16 @@ class Simulator:
     ) -> None:
         self._fixture = fixture
         self._host, self._port = host, port
-        self._settings = Settings(**options)
+        self._settings = Settings.of(**options)
         self._server: Server | None = None
         self._control: Client | None = None
+        self._lock = Lock()
 
     @classmethod
     def connect(cls, url: str, *, control_token: str | None = None, timeout: float = 10.0) -> Self:
         """A handle on the simulator at `url`, as soon as that is healthy.
 
-        Raises `Unreachable` if it is not within `timeout` seconds.
+        Raises `Unreachable` if it is not within `timeout` seconds, `ValueError` for an address that no server has.
         """
         control = Client(url.rstrip("/"), token=control_token)
         control.wait(timeout)
@@ -173,32 +191,39 @@ class Simulator:
 
         Raises `BrokenDocument` with all there is to mend in the fixture, `AddressUnavailable` if the port is taken.
         """
-        if self._control is None:
-            # The imports that cost time, for those who connect to another process and do without.
-            from simulator.app import standard_simulation
-            from simulator.server import Server
+        with self._lock:
+            if self._control is None:
+                # The imports that cost time, for those who connect to another process and do without.
+                from simulator.app import standard_simulation
+                from simulator.server import Server
 
-            simulation, settings = standard_simulation(), self._settings.at(self._host)
-            app = simulation.app(simulation.world(self._fixture), settings)
-            self._server = Server(app, self._host, self._port, settings.largest_body)
-            self._server.start()
-            self._control = Client(self._server.local_url, token=settings.control_token)
+                simulation, settings = standard_simulation(), self._settings.at(self._host)
+                app = simulation.app(simulation.world(self._fixture), settings)
+                self._server = Server(app, self._host, self._port, settings.largest_body)
+                self._server.start()
+                self._control = Client(self._server.local_url, token=settings.control_token)
         return self
 
     def stop(self) -> None:
         """Answer what is in flight, and end. A simulator that runs elsewhere goes on running there."""
-        if self._server is not None:
-            self._server.stop()
-        self._server = self._control = None
+        with self._lock:
+            if self._server is not None:
+                self._server.stop()
+                self._server = self._control = None
 
     def sandbox(self, name: str | None = None, fixture: Source | None = None) -> Sandbox:
         """A fresh sandbox, with a seed of its own if there is a `fixture`; without a `name`, its name is a new one.
 
-        One that has the name already is replaced. Raises `Refused` with all there is to mend in the fixture (G-18).
+        One that has the name already is replaced. Raises `BrokenDocument` with all that is wrong in the fixture (G-18).
         """
-        sandbox = Sandbox(replace(self._connected(), sandbox=name or uuid.uuid4().hex))
-        seed = {} if fixture is None else {"fixture": _content(fixture)}
-        self._connected().call("PUT", f"sandboxes/{quote(sandbox.name, safe='')}", json=seed)
+        sandbox = Sandbox(replace(self._connected(), sandbox=uuid.uuid4().hex if name is None else name))
+        path = f"sandboxes/{quote(sandbox.name, safe='')}"
+        if fixture is None:
+            self._connected().call("PUT", path)
+            return sandbox
+        document = _document(fixture)
+        with _located(document, "/fixture"):
+            self._connected().call("PUT", path, json={"fixture": document.data})
         return sandbox
 
     def coverage(self) -> dict[str, Any]:
@@ -220,9 +245,24 @@ class Simulator:
         return self._control
 
 
-def _content(fixture: Source) -> object:
-    """What a fixture holds, as it travels to the simulator."""
-    document = document_of(fixture, "the fixture")
+def _document(fixture: Source) -> Document:
+    """What a fixture holds, with the places where it does."""
+    document = fixture_document(fixture)
     if document.problems:
         raise BrokenDocument(document.problems)
-    return document.data
+    return document
+
+
+@contextmanager
+def _located(document: Document, pointer: str = "") -> Iterator[None]:
+    """Tell of what is refused in a document, which is sent at a pointer, where it stands in its file."""
+    try:
+        yield
+    except Refused as refused:
+        if any(fault.pointer is None for fault in refused.faults):
+            raise
+        problems = [
+            document.problem((fault.pointer or "").removeprefix(pointer), f"{fault.reason} ({fault.rule})")
+            for fault in refused.faults
+        ]
+        raise BrokenDocument(problems) from None

@@ -36,5 +36,3 @@ def configure_logging(log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
-    # Waitress reports every request that has to wait for a thread.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -23,6 +23,7 @@ URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
 MARKER = "apio_fixture"
 CALLS_SHOWN = 10
+CHANGES_SHOWN = 20
 LONGEST_NAME = 50
 """Of a test's name, how much its sandbox bears: something that makes it unique comes behind."""
 
@@ -71,8 +72,8 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
         return
     try:
         connected = Simulator.connect(url, control_token=os.environ.get(CONTROL_TOKEN))
-    except Unreachable as unreachable:
-        raise pytest.fail.Exception(f"{URL} is {url}, but {unreachable}", pytrace=False) from None
+    except (Unreachable, ValueError) as problem:
+        raise pytest.fail.Exception(f"{URL} is {url!r}, but {problem}", pytrace=False) from None
     yield connected
 
 
@@ -87,12 +88,13 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
     try:
         sandbox = apio_simulator.sandbox(name, _seed(request))
     except (BrokenDocument, Refused) as problem:
-        raise pytest.fail.Exception(f"the sandbox of the test cannot start: {problem}", pytrace=False) from None
-    with sandbox:
+        remedy = f"; give the token as {CONTROL_TOKEN}" if getattr(problem, "status", None) == 401 else ""
+        message = f"the sandbox of the test cannot start: {problem}{remedy}"
+        raise pytest.fail.Exception(message, pytrace=False) from None
+    with _test_sandbox(sandbox, request.config) as sandbox:
         request.node.stash[_SANDBOX] = sandbox
         yield sandbox
         del request.node.stash[_SANDBOX]
-        _add_coverage(request.config, {**sandbox.coverage(), "sandbox": "*"})
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -102,7 +104,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report = outcome.get_result()
     sandbox = item.stash.get(_SANDBOX, None)
     if report.failed and sandbox is not None:
-        report.sections.append((f"apio-simulator: {sandbox.url}", _what_went_on(sandbox)))
+        section = f"apio-simulator: {sandbox.url}", _what_went_on(sandbox)
+        # What belongs to the failure itself gets into JUnit's files too, and is shown whatever of the output is.
+        if hasattr(report.longrepr, "addsection"):
+            report.longrepr.addsection(*section)
+        else:
+            report.sections.append(section)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -139,16 +146,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Sum up what the tests' sandboxes have seen."""
     covered = config.stash.get(_COVERAGE, None)
     least = config.getoption("--apio-coverage-fail-under")
-    if covered is None and least is None:
+    if config.option.collectonly or (covered is None and least is None):
         return
     terminalreporter.section("apio-simulator coverage")
     if covered is not None:
         from simulator.coverage_report import summary
 
-        terminalreporter.write_line(summary(covered))
+        sums, _, missing = summary(covered).partition("\n")
+        terminalreporter.write_line(sums)
+        if missing and config.get_verbosity() >= 0:
+            terminalreporter.write_line(missing)
     if _too_little(config):
-        found = f"{_called(config):.1f} % of the operations were called"
-        terminalreporter.write_line(f"{found}, not {least:g} %", red=True, bold=True)
+        found = f"{_called(config):.1f} % of the operations were called, not {least:g} %"
+        terminalreporter.write_line(f"--apio-coverage-fail-under: {found}", red=True, bold=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -179,11 +189,29 @@ def _seed(request: pytest.FixtureRequest) -> Source | None:
     return source if isinstance(source, Mapping) else request.path.parent / source
 
 
+def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
+    """The sandbox, but that what it has covered is kept when it forgets it."""
+    from simulator.library import Sandbox
+
+    class TestSandbox(Sandbox):
+        def reset(self) -> None:
+            _add_coverage(config, self.coverage())
+            super().reset()
+
+        def drop(self) -> None:
+            _add_coverage(config, self.coverage())
+            super().drop()
+
+    return TestSandbox(sandbox.control)
+
+
 def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
     from simulator.coverage_report import merged
 
     known = config.stash.get(_COVERAGE, None)
-    config.stash[_COVERAGE] = coverage if known is None else merged((known, coverage))
+    total = merged([coverage] if known is None else [known, coverage])
+    # The sum of the names of all sandboxes would be long.
+    config.stash[_COVERAGE] = {**total, "sandbox": "*"}
 
 
 def _called(config: pytest.Config) -> float:
@@ -205,17 +233,25 @@ def _what_went_on(sandbox: Sandbox) -> str:
     from simulator.journal_report import call_text, change_text
 
     try:
+        if sandbox.name not in (each["name"] for each in sandbox.control.get("sandboxes")["sandboxes"]):
+            return "It is gone: the test dropped it, or it was the least recently used of more than --sandbox-limit."
         calls = sandbox.control.get("requests", {"limit": CALLS_SHOWN})
         changes = sandbox.diff()
     except (Refused, Unreachable) as failure:
         return f"It cannot say what went on: {failure}"
     shown, total = calls["requests"], calls["total"]
     title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"
+    more = len(changes) - CHANGES_SHOWN
+    if not total:
+        # Without a journal there may have been some, and one that is delayed is not in it yet.
+        asked = "" if changes else " Does the client use the url of apio_sandbox?"
+        title = f"No call of the API was answered here, as far as the journal knows.{asked}"
     return "\n".join(
         [
-            title if total else "No call of the API came here. Does the client use the url of apio_sandbox?",
+            title,
             *map(call_text, shown),
             "What has changed:" if changes else "The state is what it was at the start.",
-            *map(change_text, changes),
+            *map(change_text, changes[:CHANGES_SHOWN]),
+            *([f"and {more} changes more"] if more > 0 else []),
         ]
     )

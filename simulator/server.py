@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger("simulator.server")
+# That an answer is broken off, that a request waits for a thread or is given up when the grace is over, is no news.
+_task_logger = logging.getLogger("simulator.server.tasks")
+_task_logger.setLevel(logging.ERROR)
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
@@ -38,6 +42,7 @@ GRACE_SECONDS = 0.8
 SIGNAL_SECONDS = 0.5
 """How long Ctrl-C may go unnoticed on Windows."""
 
+LAST_PORT = 65_535
 THREADS = 4
 CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
 """How many connections are open at a time; Windows has `select` alone, which ends the server beyond 512."""
@@ -75,7 +80,10 @@ class Server:
         )
         server.channel_class = _Channel
         server.parking = self._parking = _Parking()
+        server.task_dispatcher.logger = _task_logger
         self._server = server
+        self._stopping = threading.Lock()
+        self._stopped = False
         self._thread = threading.Thread(target=self._server.run, name="apio-simulator", daemon=True)
 
     @property
@@ -104,9 +112,15 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end."""
+        """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end. Once is enough."""
+        with self._stopping:
+            if not self._stopped:
+                self._stopped = True
+                self._stop()
+
+    def _stop(self) -> None:
         end = time.monotonic() + GRACE_SECONDS
-        self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
+        self._in_loop(self._close_listener)
         # The dispatcher cancels what waits for a thread once it is told to shut down.
         while time.monotonic() < end and (
             any(due < end for due in self._parking.due()) or self._server.task_dispatcher.queue
@@ -121,6 +135,12 @@ class Server:
         if not self._server.task_dispatcher.threads:
             self._server.trigger.close()
         self._parking.close()
+
+    def _close_listener(self) -> None:
+        # A forked process may have the socket too, and keep it open without ever answering.
+        with contextlib.suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)
+        wasyncore.dispatcher.close(self._server)
 
     def _close_connections(self) -> None:
         """Close all of them, which ends the loop; what wakes the loop up stays open, for others may be about to."""
@@ -213,11 +233,6 @@ def _parking(app: WSGIApplication) -> WSGIApplication:
     return serve
 
 
-# An answer that an injected fault breaks off is no news.
-_task_logger = logging.getLogger("simulator.server.tasks")
-_task_logger.setLevel(logging.ERROR)
-
-
 class _Task(WSGITask):
     logger = _task_logger
     aborted = False
@@ -292,6 +307,8 @@ def _url(host: str, port: int) -> str:
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: a port is a number from 0 to {LAST_PORT}")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server((str(address[0]), port), family=family, backlog=CONNECTIONS)

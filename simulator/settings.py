@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, replace
-from typing import TypedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypedDict, Unpack, get_args
 
-AUTH_MODES = ("optional", "required")
-FIDELITIES = ("plain", "strict")
+Auth = Literal["optional", "required"]
+Fidelity = Literal["plain", "strict"]
+DEFAULT_PORT = 4080
+AUTH_MODES = get_args(Auth)
+FIDELITIES = get_args(Fidelity)
+
+
+def _number(default: int, least: int = 0) -> Any:
+    return field(default=default, metadata={"least": least})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a server can be told.
+    """What a server can be told. Raises `ValueError` for a value that none can be told.
 
     Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins`
     restrict CORS, none means any; `delay_ms` slows every call of the simulated API. The limits of snapshots, faults and
@@ -21,22 +29,37 @@ class Settings:
     `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
     """
 
-    auth: str = "optional"
-    fidelity: str = "plain"
-    cors_origins: tuple[str, ...] = ()
-    max_body: int = 1024 * 1024
-    delay_ms: int = 0
-    sandbox_limit: int = 1_000
-    journal_limit: int = 1_000
-    journal_bytes: int = 4 * 1024 * 1024
-    snapshot_limit: int = 100
-    fault_limit: int = 100
-    max_state: int = 32 * 1024 * 1024
-    max_depth: int = 64
+    auth: Auth = "optional"
+    fidelity: Fidelity = "plain"
+    cors_origins: Sequence[str] = ()
+    max_body: int = _number(1024 * 1024, least=1)
+    delay_ms: int = _number(0)
+    sandbox_limit: int = _number(1_000, least=1)
+    journal_limit: int = _number(1_000)
+    journal_bytes: int = _number(4 * 1024 * 1024)
+    snapshot_limit: int = _number(100)
+    fault_limit: int = _number(100)
+    max_state: int = _number(32 * 1024 * 1024, least=1)
+    max_depth: int = _number(64, least=8)
     control: bool = True
     control_token: str | None = None
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: Sequence[str] = ()
     log_requests: bool = True
+
+    @classmethod
+    def of(cls, **options: Unpack[Options]) -> Settings:
+        """The settings that options say. Raises `TypeError` for one that there is not."""
+        known = [each.name for each in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
+        return cls(**options)
+
+    @classmethod
+    def least(cls, name: str) -> int:
+        """The least that a number may be."""
+        least: int = cls.__dataclass_fields__[name].metadata["least"]
+        return least
 
     @property
     def largest_body(self) -> int:
@@ -52,7 +75,15 @@ class Settings:
         for name, allowed in {"auth": AUTH_MODES, "fidelity": FIDELITIES}.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.metadata and (type(value) is not int or value < each.metadata["least"]):
+                raise ValueError(f"{each.name} must be an integer, {each.metadata['least']} or more, not {value!r}")
+        for name in ("cors_origins", "allowed_hosts"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a list of texts, not the text {getattr(self, name)!r}")
         # The record is frozen for everybody else.
+        object.__setattr__(self, "cors_origins", tuple(self.cors_origins))
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))
 
 
@@ -70,9 +101,9 @@ DEFAULTS = Settings()
 class Options(TypedDict, total=False):
     """The same as keyword arguments; what is not given keeps its default."""
 
-    auth: str
-    fidelity: str
-    cors_origins: tuple[str, ...]
+    auth: Auth
+    fidelity: Fidelity
+    cors_origins: Sequence[str]
     max_body: int
     delay_ms: int
     sandbox_limit: int
@@ -84,5 +115,5 @@ class Options(TypedDict, total=False):
     max_depth: int
     control: bool
     control_token: str | None
-    allowed_hosts: tuple[str, ...]
+    allowed_hosts: Sequence[str]
     log_requests: bool

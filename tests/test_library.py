@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any, Required, get_origin, get_type_hints
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +22,7 @@ import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
 from simulator.library import FaultInjection, RequestFilter
+from simulator.server import Server
 from simulator.settings import Options, Settings
 from tests.conftest import CAPACITIES
 
@@ -98,19 +105,38 @@ class TestSimulator:
         with Simulator(auth="required") as simulator:
             assert httpx.get(simulator.url + RECEPTION).status_code == 401
         with pytest.raises(ValueError, match="auth must be one of optional, required, not 'perhaps'"):
-            Simulator(auth="perhaps")
-        with pytest.raises(TypeError, match="colour"):
+            Simulator(auth="perhaps")  # type: ignore[arg-type]  # it is what is tested
+        with pytest.raises(TypeError, match="there is no option 'colour'; there are auth, fidelity, cors_origins, "):
             Simulator(colour="red")  # type: ignore[call-arg]  # it is what is tested
+        with pytest.raises(TypeError, match="there is no option 'cors_origin'"):
+            create_app(cors_origin="x")  # type: ignore[call-arg]  # it is what is tested
 
     def test_the_options_are_the_settings(self) -> None:
-        assert get_type_hints(Options) == get_type_hints(Settings)
+        options, settings = get_type_hints(Options), get_type_hints(Settings)
+        lists = {name: Sequence[str] for name, hint in settings.items() if hint == tuple[str, ...]}
+        assert options == settings | lists
 
     def test_it_takes_the_port_that_is_asked_for_or_says_that_it_cannot(self, sim: Simulator) -> None:
         port = int(sim.url.rpartition(":")[2])
         with pytest.raises(AddressUnavailable, match=f"port {port}"):
             Simulator(port=port).start()
+        with pytest.raises(AddressUnavailable, match="a port is a number from 0 to 65535"):
+            Simulator(port=65536).start()
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "::1", "::"])
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"delay_ms": "5"}, "delay_ms must be an integer, 0 or more, not '5'"),
+            ({"delay_ms": True}, "delay_ms must be an integer, 0 or more, not True"),
+            ({"sandbox_limit": 0}, "sandbox_limit must be an integer, 1 or more, not 0"),
+            ({"cors_origins": "http://a"}, "cors_origins must be a list of texts, not the text 'http://a'"),
+        ],
+    )
+    def test_a_value_that_none_can_have_is_refused(self, options: dict[str, Any], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            Simulator(**options)
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "127.0.0.2", "::1", "::"])
     def test_it_can_be_driven_at_whichever_address_it_listens(self, host: str) -> None:
         with Simulator(host=host) as simulator:
             simulator.default.reset()
@@ -126,6 +152,33 @@ class TestSimulator:
             httpx.get(simulator.url + ALERTING)
             assert simulator.coverage()["totals"]["operationsHit"] == 2
 
+    def test_many_threads_may_start_and_stop_it(self) -> None:
+        before = threading.active_count()
+        simulator = Simulator()
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(3):
+                assert len({each.url for each in pool.map(lambda _: simulator.start(), range(8))}) == 1
+                list(pool.map(lambda _: simulator.stop(), range(8)))
+        assert threading.active_count() <= before
+
+    def test_it_keeps_quiet_about_its_threads(self) -> None:
+        program = (
+            "from concurrent.futures import ThreadPoolExecutor; from urllib.request import urlopen\n"
+            "from simulator import Simulator\n"
+            "with Simulator() as simulator, ThreadPoolExecutor(20) as pool:\n"
+            f"    list(pool.map(lambda _: urlopen(simulator.url + {RECEPTION!r}).read(), range(100)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", program], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_body_may_be_as_large_as_the_options_say(self) -> None:
+        most = 70 * 1024 * 1024
+        with Simulator(max_body=most) as simulator:
+            answer = httpx.put(simulator.url + RECEPTION, content=b" " * (most + 1), timeout=30)
+            assert f"{most} bytes" in answer.text
+
 
 class TestConnect:
     def test_a_handle_on_a_running_simulator_does_the_same(self, sim: Simulator) -> None:
@@ -139,6 +192,27 @@ class TestConnect:
             url = simulator.url
         with pytest.raises(Unreachable, match=f"no simulator answers at {url}"):
             Simulator.connect(url, timeout=0.1)
+
+    @pytest.mark.parametrize("url", ["localhost:4080", "http://localhost:4080/api/v1", ""])
+    def test_an_address_that_is_none_is_refused_at_once(self, url: str) -> None:
+        with pytest.raises(ValueError, match=f"'{url}' is no address of a server; write it like http://127.0.0.1:4080"):
+            Simulator.connect(url)
+
+    def test_what_is_no_simulator_is_said(self) -> None:
+        def busy(_: Any, start_response: Any) -> list[bytes]:
+            start_response("503 Busy", [])
+            return [b"<html>"]
+
+        stranger = Server(busy)
+        stranger.start()
+        with pytest.raises(Unreachable, match=f"what answers at {stranger.url} with 503 is no simulator"):
+            Simulator.connect(stranger.url, timeout=0)
+        stranger.stop()
+
+    def test_it_stays_connected_whatever_is_stopped(self, sim: Simulator) -> None:
+        remote = Simulator.connect(sim.url)
+        remote.stop()
+        assert remote.start().url == sim.url
 
     def test_the_control_token_is_sent(self) -> None:
         with Simulator(control_token="s3cret") as simulator:
@@ -172,14 +246,39 @@ class TestSandbox:
             assert httpx.get(sandbox.url + ACME_CAPACITIES).json() == {"call_capacities": []}
 
     def test_a_faulty_seed_is_refused_with_everything_there_is_to_mend(self, sim: Simulator) -> None:
-        with pytest.raises(
-            Refused, match=r"400 /fixture/defaultDomain is required \(G-18\); /fixture/tenants is required"
-        ):
+        with pytest.raises(BrokenDocument) as caught:
             sim.sandbox(fixture={"version": 1})
+        assert str(caught.value).splitlines() == [
+            "the fixture: /defaultDomain: is required (G-18)",
+            "the fixture: /tenants: is required (G-18)",
+        ]
+
+    def test_of_a_faulty_file_the_line_is_told(self, sim: Simulator, sandbox: Sandbox, tmp_path: Path) -> None:
+        file = tmp_path / "bad.yaml"
+        file.write_text("version: 1\ndefaultDomain: x\ntenants:\n  acme:\n    type: Shop\n")
+        words = rf"^{file}:5: /tenants/acme/type: must be one of"
+        with pytest.raises(BrokenDocument, match=words):
+            sim.sandbox(fixture=file)
+        with pytest.raises(BrokenDocument, match=words):
+            sandbox.state = file
+        file.write_text("version: 1\nversion: 1\n")
+        with pytest.raises(BrokenDocument, match="stands here twice"):
+            sim.sandbox(fixture=file)
+
+    def test_a_folder_stands_for_its_fixture(self, sim: Simulator, tmp_path: Path) -> None:
+        (tmp_path / "my.json").write_text(json.dumps(ACME))
+        with sim.sandbox(fixture=tmp_path) as sandbox, Simulator(tmp_path) as other:
+            assert sandbox.state == other.default.state
 
     def test_a_name_that_is_none_is_refused(self, sim: Simulator) -> None:
         with pytest.raises(Refused, match="G-17"):
             sim.sandbox("a b")
+
+    def test_it_may_be_dropped_before_its_time_is_over(self, sim: Simulator) -> None:
+        with sim.sandbox() as sandbox:
+            sandbox.drop()
+        with pytest.raises(Refused, match="404"), sim.sandbox() as sandbox:
+            Sandbox(sandbox.control).drop()
 
     def test_its_state_can_be_read_and_replaced(self, sandbox: Sandbox) -> None:
         before = sandbox.state
@@ -202,6 +301,32 @@ class TestSandbox:
         assert [each["before"] for each in sandbox.diff("before")] == [8]
         sandbox.restore("before")
         assert httpx.get(sandbox.url + RECEPTION).json()["maxCalls"] == 8
+
+    def test_a_name_is_sent_as_it_is(self, sandbox: Sandbox) -> None:
+        for name in ("a.b", "b?c", "50%"):
+            with contextlib.suppress(Refused):
+                sandbox.snapshot(name)
+        assert [each["name"] for each in sandbox.control.get("snapshots")["snapshots"]] == ["a.b"]
+        for name in ("b?c", "50%"):
+            with pytest.raises(Refused, match=re.escape(f"snapshots/{quote(name)}")):
+                sandbox.restore(name)
+
+    def test_what_json_cannot_hold_is_not_made_null_of(self, sandbox: Sandbox) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            sandbox.patch({"version": float("nan")})
+        with pytest.raises(BrokenDocument, match=r"holds what JSON cannot hold: .*date"):
+            sandbox.state = {**ACME, "defaultDomain": date(2026, 1, 1)}
+
+    def test_what_went_wrong_in_it_is_not_hidden_by_what_came_of_it(self, sandbox: Sandbox) -> None:
+        def fail() -> None:
+            with Simulator() as other, other.sandbox():
+                other.stop()
+                raise AssertionError("mine")
+
+        with pytest.raises(AssertionError, match="mine") as caught:
+            fail()
+        (note,) = caught.value.__notes__
+        assert note.startswith("The sandbox could not be dropped: no simulator answers at")
 
     def test_its_calls_can_be_asked_for(self, sandbox: Sandbox) -> None:
         httpx.get(sandbox.url + RECEPTION)
@@ -267,4 +392,4 @@ def test_the_package_exports_what_it_says_and_loads_it_only_then() -> None:
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == sorted(simulator._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'Simulater'"):
-        simulator.Simulater  # noqa: B018  # it is what is tested
+        getattr(simulator, "Simulater")  # noqa: B009  # a type checker would object

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpcore  # noqa: F401  # a session inside a session forgets what it imports; two copies would not know each other
 import pytest
 
 from simulator import Simulator
@@ -115,9 +116,30 @@ def test_a_server_that_does_not_answer_is_said_without_a_traceback(
     pytester.makepyfile(SUITE + CHANGE)
     result = pytester.runpytest()
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines([f"APIO_SIMULATOR_URL is {url}, but no simulator answers at {url}: *refused*"])
+    result.stdout.fnmatch_lines([f"APIO_SIMULATOR_URL is {url!r}, but no simulator answers at {url}: *refused*"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*During handling*")
+
+
+def test_an_address_that_is_none_is_said_at_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APIO_SIMULATOR_URL", "localhost:4080")
+    pytester.makepyfile(SUITE + CHANGE)
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(
+        ["APIO_SIMULATOR_URL is 'localhost:4080', but 'localhost:4080' is no address of a server; *"]
+    )
+
+
+def test_a_token_that_is_missing_is_asked_for(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makepyfile(SUITE + CHANGE)
+    with Simulator(control_token="s3cret") as simulator:
+        monkeypatch.setenv("APIO_SIMULATOR_URL", simulator.url)
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(
+            ["the sandbox * cannot start: *401*; give the token as APIO_SIMULATOR_CONTROL_TOKEN"]
+        )
+        monkeypatch.setenv("APIO_SIMULATOR_CONTROL_TOKEN", "s3cret")
+        pytester.runpytest().assert_outcomes(passed=2)
 
 
 class TestSeeds:
@@ -154,7 +176,7 @@ def test_seed(apio_sandbox):
         [
             ('"none.yaml"', "cannot start: *none.yaml: cannot be read: No such file or directory"),
             ('"broken.yaml"', "cannot start: *broken.yaml:1: is not well-formed YAML: *"),
-            ('{"version": 1}', "cannot start: *400 /fixture/defaultDomain is required (G-18); *"),
+            ('{"version": 1}', "cannot start: the fixture: /defaultDomain: is required (G-18)"),
             ("", "apio_fixture takes the path of a fixture's file or a document, not ()"),
             ("17", "apio_fixture takes the path of a fixture's file or a document, not (17,)"),
         ],
@@ -205,7 +227,9 @@ def test_fail(apio_sandbox):
 
     def test_it_says_that_no_call_came(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_fail(apio_sandbox): assert False")
-        pytester.runpytest().stdout.fnmatch_lines(["No call of the API came here. Does the client use *apio_sandbox?"])
+        pytester.runpytest().stdout.fnmatch_lines(
+            ["No call of the API was answered here, * Does the client use *apio_sandbox?"]
+        )
 
     def test_of_a_fixture_that_fails_it_shows_the_same(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
@@ -222,6 +246,30 @@ def test_error(client): ...
         result = pytester.runpytest()
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["The calls:", f"* GET /api/v1/{CAPACITIES}Reception/ 200 * ms"])
+
+    def test_it_is_in_the_file_for_a_ci_server_too(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(SUITE + "\ndef test_fail(apio_sandbox):\n    assert maximum(apio_sandbox) == 8\n")
+        pytester.runpytest("--junitxml=report.xml", "--show-capture=no")
+        assert f"GET /api/v1/{CAPACITIES}Reception/ 200" in (pytester.path / "report.xml").read_text("utf-8")
+
+    def test_without_a_journal_it_asks_nothing(self, pytester: pytest.Pytester) -> None:
+        pytester.makeconftest(
+            """
+import pytest
+from simulator import Simulator
+
+@pytest.fixture(scope="session")
+def apio_simulator():
+    with Simulator(journal_limit=0) as simulator:
+        yield simulator
+"""
+        )
+        pytester.makepyfile(SUITE + CHANGE.replace("== 9", "== 8"))
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(
+            ["No call of the API was answered here, as far as the journal knows.", "What has changed:"],
+            consecutive=True,
+        )
 
     def test_of_tests_that_pass_it_shows_nothing(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
@@ -249,8 +297,66 @@ def test_fail(apio_simulator, apio_sandbox):
         result.assert_outcomes(failed=1, errors=1)
         result.stdout.fnmatch_lines(["*AssertionError*", "It cannot say what went on: no simulator answers at *"])
 
+    def test_of_a_sandbox_that_is_gone_it_says_so_and_brings_none_into_being(
+        self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+        pytester.makepyfile(SUITE + "\ndef test_fail(apio_sandbox):\n    apio_sandbox.drop()\n    assert False\n")
+        result = pytester.runpytest()
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["It is gone: the test dropped it, or *"])
+        assert sandboxes(remote) == ["default"]
+
+    def test_of_many_changes_it_shows_some(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            """
+def test_fail(apio_sandbox):
+    apio_sandbox.patch({"tenants": {f"t{number}": {"type": "Enterprise"} for number in range(30)}})
+    assert False
+"""
+        )
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(["add /tenants/t*", "and 10 changes more"])
+
+    def test_a_failure_after_the_sandbox_was_dropped_shows_nothing_of_it(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE
+            + """
+@pytest.fixture
+def outer():
+    yield
+    assert False
+
+def test_it(outer, apio_sandbox):
+    maximum(apio_sandbox)
+"""
+        )
+        result = pytester.runpytest()
+        result.assert_outcomes(passed=1, errors=1)
+        result.stdout.no_fnmatch_line("*apio-simulator: http*")
+
 
 class TestCoverage:
+    def test_what_a_test_resets_or_drops_counts(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE
+            + """
+def test_reset(apio_sandbox):
+    maximum(apio_sandbox)
+    apio_sandbox.reset()
+
+def test_drop(apio_sandbox):
+    httpx.get(apio_sandbox.url + CAPACITIES)
+    apio_sandbox.drop()
+"""
+        )
+        pytester.runpytest().stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
+
+    def test_a_session_that_was_interrupted_stays_that(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile("def test_stop(apio_sandbox): raise KeyboardInterrupt")
+        result = pytester.runpytest_subprocess("--apio-coverage-fail-under", "50")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+
     def test_at_the_end_there_is_a_summary(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(SUITE + CHANGE)
         result = pytester.runpytest()
@@ -261,6 +367,12 @@ class TestCoverage:
                 "never called: login, *",
             ]
         )
+
+    def test_in_a_quiet_session_it_is_a_line(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(SUITE + CHANGE)
+        result = pytester.runpytest("-q")
+        result.stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
+        result.stdout.no_fnmatch_line("never called*")
 
     @pytest.mark.parametrize(("least", "status"), [("10", 0), ("10.5", 1)])
     @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
@@ -273,12 +385,16 @@ class TestCoverage:
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
         if status:
-            result.stdout.fnmatch_lines(["10.0 % of the operations were called, not 10.5 %"])
+            result.stdout.fnmatch_lines(
+                ["--apio-coverage-fail-under: 10.0 % of the operations were called, not 10.5 %"]
+            )
 
     def test_where_no_test_asked_for_a_sandbox_there_is_too_little(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_nothing(): ...")
         assert pytester.runpytest("--apio-coverage-fail-under", "1").ret == 1
-        assert pytester.runpytest("--apio-coverage-fail-under", "1", "--collect-only").ret == 0
+        collected = pytester.runpytest("--apio-coverage-fail-under", "1", "--collect-only")
+        assert collected.ret == 0
+        collected.stdout.no_fnmatch_line("*coverage =*")
         assert pytester.runpytest("--apio-coverage-fail-under", "0").ret == 0
 
     @pytest.mark.parametrize("least", ["many", "-1", "101", "nan"])

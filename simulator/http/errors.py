@@ -60,7 +60,12 @@ def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
 
 
 def malformed_request(code: int, reason: str) -> tuple[Kind, dict[str, Any]]:
-    """The answer to what the server takes for no HTTP request, by the status it has for that and its reason (G-16)."""
+    """The answer to what the server takes for no HTTP request, by the status it has for that and its reason (G-16).
+
+    Status 500 is the server's own word for an application that failed below everything that would have said so.
+    """
+    if code == 500:
+        return BREACH, report(BREACH, (Fault("G-8", "the simulator failed; its log says why"),))
     kind = CATALOGUE[{413: errors.BodyTooLarge, 431: errors.HeaderTooLarge}.get(code, errors.MalformedRequest)]
     return kind, report(kind, (Fault("G-16", reason),))
 

@@ -12,7 +12,7 @@ from simulator import __version__
 from simulator.app import Simulation
 from simulator.contract.ledger import load_ledger
 from simulator.document import parse_document
-from simulator.settings import Settings
+from simulator.settings import Auth, Settings
 from simulator.state.world import World
 from tests.conftest import faults
 
@@ -56,7 +56,8 @@ def test_the_contract_is_served_as_written_but_with_the_servers_own_address(
 
 
 def test_the_contract_says_so_when_credentials_are_required(simulation: Simulation, world: World) -> None:
-    for auth, optional in (("optional", True), ("required", False)):
+    modes: dict[Auth, bool] = {"optional": True, "required": False}
+    for auth, optional in modes.items():
         app = simulation.app(world, Settings(auth=auth))
         served = json.loads(app.test_client().get("/_simulator/openapi.json").data)
         security = [

@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
 
 from simulator.app import Simulation
-from simulator.settings import Settings
+from simulator.settings import Auth, Settings
 
 Case = schemathesis.Case[Any]
 
@@ -27,7 +27,7 @@ SIMULATION = Simulation()
 class Target:
     """A simulator, the contract it serves, and which operations have succeeded so far."""
 
-    def __init__(self, auth: str, headers: dict[str, str]) -> None:
+    def __init__(self, auth: Auth, headers: dict[str, str]) -> None:
         app = SIMULATION.app(settings=Settings(auth=auth))
         self.client = app.test_client()
         # What a run makes up is another each time; a test makes up the same.
