@@ -24,7 +24,7 @@ RUN mkdir /fixtures \
 FROM ${PYTHON_IMAGE}
 # Images of Python come without the bytecode of its library.
 RUN library="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
- && python3 -m compileall -q -x site-packages --invalidation-mode unchecked-hash "$library"
+ && python3 -m compileall -q -x 'site-packages|/test/' --invalidation-mode unchecked-hash "$library"
 COPY --from=build /opt/apio-simulator /opt/apio-simulator
 COPY --from=build /fixtures /fixtures
 ARG VERSION=0.1.0

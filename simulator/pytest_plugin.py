@@ -154,7 +154,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
         sums, _, missing = summary(covered).partition("\n")
         terminalreporter.write_line(sums)
-        if missing and config.get_verbosity() >= 0:
+        if missing and config.option.verbose >= 0:
             terminalreporter.write_line(missing)
     if _too_little(config):
         found = f"{_called(config):.1f} % of the operations were called, not {least:g} %"

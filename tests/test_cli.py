@@ -23,7 +23,7 @@ import pytest
 
 from simulator import __version__
 from simulator.app import shipped
-from simulator.server import SIGNAL_SECONDS, THREADS, Server
+from simulator.server import GRACE_SECONDS, SIGNAL_SECONDS, THREADS, Server
 from tests.conftest import CAPACITIES, Api, faults
 
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -346,3 +346,39 @@ def test_a_request_that_ends_while_the_server_stops_does_it_no_harm() -> None:
     server.stop()
     assert not server._thread.is_alive()
     assert server._server.trigger._closed
+
+
+def test_a_thread_that_outlives_the_grace_can_still_wake_the_loop() -> None:
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        time.sleep(GRACE_SECONDS + 0.3)
+        start_response("204 No Content", [])
+        return []
+
+    server = Server(slow)
+    server.start()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.get, server.url)
+        time.sleep(0.1)
+        server.stop()
+        assert not server._server.trigger._closed
+        with pytest.raises(httpx.RemoteProtocolError):
+            answer.result()
+
+
+def test_the_port_is_free_even_if_another_process_has_inherited_it() -> None:
+    server = Server(lambda *_: [])
+    inherited = os.dup(server._server.socket.fileno())
+    server.start()
+    server.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url)
+    os.close(inherited)
+
+
+def test_an_application_that_fails_below_flask_is_a_failure_of_the_simulator() -> None:
+    server = Server(lambda *_: 1 / 0)  # type: ignore[arg-type]  # it is what is tested
+    server.start()
+    answer = httpx.get(server.url)
+    server.stop()
+    assert answer.status_code == 500
+    assert answer.json()["errors"][0]["code"] == 50001

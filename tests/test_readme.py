@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -15,8 +17,10 @@ from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
 from simulator.http.errors import BREACH, CATALOGUE
+from simulator.settings import Settings
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:4080"
 
 
@@ -108,9 +112,7 @@ def test_it(apio_sandbox):
     def folder(self, tmp_path: Path) -> Path:
         (fixture,) = blocks("yaml")
         (tmp_path / "team.yaml").write_text(fixture, encoding="utf-8")
-        (tmp_path / "acme.yaml").write_text(
-            fixture.replace("  foo:", "  acme:").replace("tenantId: foo,", "tenantId: acme,")
-        )
+        shutil.copy(ROOT / "examples" / "python" / "acme.yaml", tmp_path)
         return tmp_path
 
     def pytest(self, folder: Path, **suite: str) -> str:
@@ -143,6 +145,11 @@ def test_it(apio_sandbox):
         )
         assert (done.returncode, done.stderr) == (0, "")
 
+    def test_the_options_of_the_library_are_the_settings(self) -> None:
+        stated = README.partition("The options are those of `serve`:")[2].partition("`Simulator.connect(url)`")[0]
+        names = set(re.findall(r"`([a-z_]+)`", stated))
+        assert names == {each.name for each in fields(Settings)}
+
     def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
         stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows("pytest")}
         lists = ("--help", "--markers", "--fixtures")
@@ -155,7 +162,7 @@ def test_it(apio_sandbox):
     ("language", "file"), [("typescript", "playwright/apio.ts"), ("java", "java/ApioSandbox.java")]
 )
 def test_the_recipe_is_the_file_of_its_example(language: str, file: str) -> None:
-    assert blocks(language) == [(Path(__file__).parents[1] / "examples" / file).read_text(encoding="utf-8")]
+    assert blocks(language) == [(ROOT / "examples" / file).read_text(encoding="utf-8")]
 
 
 def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:
@@ -163,7 +170,7 @@ def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> No
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):
         assert f"\n{target}: " in makefile
 
@@ -204,6 +211,6 @@ def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_every_file_that_is_linked_exists(name: str) -> None:
-    text = (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
+    text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^):#]+)\)", text):
-        assert (Path(__file__).parents[1] / target).exists(), target
+        assert (ROOT / target).exists(), target
