@@ -131,10 +131,19 @@ class Server:
             time.sleep(0.005)
         self._in_loop(self._close_connections)
         self._thread.join(GRACE_SECONDS)
-        # Whoever still works will pull the trigger, whose number must not have become that of another file by then.
-        if not self._server.task_dispatcher.threads:
-            self._server.trigger.close()
         self._parking.close()
+        if self._server.task_dispatcher.threads:
+            threading.Thread(target=self._close_trigger, name="apio-simulator-end", daemon=True).start()
+        else:
+            self._close_trigger()
+
+    def _close_trigger(self) -> None:
+        """Close what wakes the loop up, once nobody is left whose waking up might reach another file of its number."""
+        dispatcher = self._server.task_dispatcher
+        with dispatcher.lock:
+            while dispatcher.threads:
+                dispatcher.thread_exit_cv.wait()
+        self._server.trigger.close()
 
     def _close_listener(self) -> None:
         # A forked process may have the socket too, and keep it open without ever answering.

@@ -363,6 +363,10 @@ def test_a_thread_that_outlives_the_grace_can_still_wake_the_loop() -> None:
         assert not server._server.trigger._closed
         with pytest.raises(httpx.RemoteProtocolError):
             answer.result()
+    end = time.monotonic() + 5
+    while not server._server.trigger._closed and time.monotonic() < end:
+        time.sleep(0.01)
+    assert server._server.trigger._closed
 
 
 def test_the_port_is_free_even_if_another_process_has_inherited_it() -> None:
