@@ -92,11 +92,15 @@ class Client:
             reason = getattr(error, "reason", None) or error
             raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
 
-    def get(
-        self, path: str, query: Mapping[str, object] | None = None, *, method: str = "GET", json: object = None
-    ) -> Any:
-        """The JSON that a GET, or a call with another `method`, answers."""
-        body = self.call(method, path, query, json=json)
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        """The JSON that a GET answers. Raises as `call` does."""
+        return self._parsed(self.call("GET", path, query))
+
+    def send(self, method: str, path: str, json: object) -> Any:
+        """The JSON that a call with a body in JSON answers. Raises as `call` does."""
+        return self._parsed(self.call(method, path, json=json))
+
+    def _parsed(self, body: bytes) -> Any:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

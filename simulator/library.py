@@ -90,7 +90,7 @@ class Sandbox:
 
     def patch(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """Apply a JSON merge patch (RFC 7396) to the state, and return what it changed (EX-17, S-4)."""
-        changes: list[dict[str, Any]] = self.control.get("state", json=document, method="PATCH")["changes"]
+        changes: list[dict[str, Any]] = self.control.send("PATCH", "state", document)["changes"]
         return changes
 
     def diff(self, since: str = "seed") -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ class Sandbox:
 
     def fault(self, **fault: Unpack[FaultInjection]) -> dict[str, Any]:
         """Make calls slow, fail or break off; the answer has the fault's `id` and perhaps `warnings` (S-6)."""
-        injected: dict[str, Any] = self.control.get("faults", json=fault, method="POST")
+        injected: dict[str, Any] = self.control.send("POST", "faults", fault)
         return injected
 
     def coverage(self) -> dict[str, Any]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
 MARKER = "apio_fixture"
+COVERAGE = "apio_coverage"
+"""What workers of pytest-xdist hand over."""
 CALLS_SHOWN = 10
 CHANGES_SHOWN = 20
 LONGEST_NAME = 50
@@ -127,7 +129,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add what a worker of pytest-xdist has covered; one that crashed had no time to say it."""
-    covered = getattr(node, "workeroutput", {}).get(MARKER)
+    covered = getattr(node, "workeroutput", {}).get(COVERAGE)
     if covered is not None:
         _add_coverage(node.config, covered)
 
@@ -137,7 +139,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     covered = config.stash.get(_COVERAGE, None)
     if hasattr(config, "workeroutput"):
-        config.workeroutput[MARKER] = covered
+        config.workeroutput[COVERAGE] = covered
     elif _too_little(config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
