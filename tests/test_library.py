@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -141,6 +142,19 @@ class TestSimulator:
         with Simulator(host=host) as simulator:
             simulator.default.reset()
 
+    def test_it_can_be_driven_under_the_name_of_its_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolve = socket.getaddrinfo
+        known = {"apio.example": "127.0.0.1"}
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *rest, **more: resolve(known.get(host, host), *rest, **more)
+        )
+        with Simulator(host="apio.example") as simulator:
+            answers = [
+                httpx.post(f"{simulator.url}/_simulator/reset", headers={"Host": name}).status_code
+                for name in ("apio.example", "other.example")
+            ]
+        assert answers == [204, 403]
+
     def test_without_start_it_says_so(self) -> None:
         with pytest.raises(RuntimeError, match=r"not running: call start\(\)"):
             Simulator().sandbox()
@@ -206,6 +220,17 @@ class TestConnect:
         stranger = Server(busy)
         stranger.start()
         with pytest.raises(Unreachable, match=f"what answers at {stranger.url} with 503 is no simulator"):
+            Simulator.connect(stranger.url, timeout=0)
+        stranger.stop()
+
+    def test_what_answers_something_else_is_no_simulator(self) -> None:
+        def other(_: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [])
+            return [b"{}"]
+
+        stranger = Server(other)
+        stranger.start()
+        with pytest.raises(Unreachable, match="is no simulator"):
             Simulator.connect(stranger.url, timeout=0)
         stranger.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import httpcore  # noqa: F401  # a session inside a session forgets what it imports; two copies would not know each other
@@ -421,6 +422,13 @@ class TestWorkers:
 
     def test_or_all_share_one(self, pytester: pytest.Pytester) -> None:
         assert len(self.where(pytester, "--apio-shared-server")) == 1
+
+    def test_the_shared_one_ends_with_the_session(self, pytester: pytest.Pytester) -> None:
+        before = set(threading.enumerate())
+        pytester.makepyfile(SUITE + CHANGE)
+        pytester.runpytest_inprocess("-n", "1", "--apio-shared-server").assert_outcomes(passed=2)
+        left = [each.name for each in set(threading.enumerate()) - before]
+        assert "apio-simulator" not in left
 
     def test_or_all_use_one_elsewhere(
         self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
