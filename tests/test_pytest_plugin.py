@@ -318,6 +318,7 @@ def test_fail(apio_sandbox):
         )
         result = pytester.runpytest()
         result.stdout.fnmatch_lines(["add /tenants/t*", "and 10 changes more"])
+        assert str(result.stdout).count("\nadd /tenants/t") == 20
 
     def test_a_failure_after_the_sandbox_was_dropped_shows_nothing_of_it(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
@@ -352,6 +353,18 @@ def test_drop(apio_sandbox):
 """
         )
         pytester.runpytest().stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
+
+    def test_what_is_kept_does_not_grow_with_the_number_of_tests(self, pytester: pytest.Pytester) -> None:
+        pytester.makeconftest(
+            """
+from simulator.pytest_plugin import _COVERAGE
+
+def pytest_sessionfinish(session):
+    print("kept under the name", session.config.stash[_COVERAGE]["sandbox"])
+"""
+        )
+        pytester.makepyfile(SUITE + CHANGE)
+        pytester.runpytest("-s").stdout.fnmatch_lines(["*kept under the name [*]"])
 
     def test_a_session_that_was_interrupted_stays_that(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_stop(apio_sandbox): raise KeyboardInterrupt")
