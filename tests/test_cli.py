@@ -369,6 +369,13 @@ def test_a_thread_that_outlives_the_grace_can_still_wake_the_loop() -> None:
     assert server._server.trigger._closed
 
 
+def test_to_stop_it_twice_is_to_stop_it() -> None:
+    server = Server(lambda *_: [])
+    server.start()
+    for _ in range(2):
+        server.stop()
+
+
 def test_the_port_is_free_even_if_another_process_has_inherited_it() -> None:
     server = Server(lambda *_: [])
     inherited = os.dup(server._server.socket.fileno())
