@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from simulator import Sandbox, Simulator
 from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
@@ -146,9 +147,17 @@ def test_it(apio_sandbox):
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_the_options_of_the_library_are_the_settings(self) -> None:
-        stated = README.partition("The options are those of `serve`:")[2].partition("`Simulator.connect(url)`")[0]
+        stated = README.partition("The options are those of `serve`:")[2].partition("A refusal raises")[0]
         names = set(re.findall(r"`([a-z_]+)`", stated))
         assert names == {each.name for each in fields(Settings)}
+
+    def test_the_table_of_the_library_names_what_there_is(self) -> None:
+        stated = " ".join(what for what, _ in rows("The library"))
+        for which, kind in {"sim": Simulator, "sandbox": Sandbox}.items():
+            names = {name for name in {*vars(kind), "control"} if not name.startswith("_")} - {"connect"}
+            assert set(re.findall(rf"\b{which}\.(\w+)", stated)) == names - (
+                {"control"} if kind is Simulator else set()
+            )
 
     def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
         stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows("pytest")}
