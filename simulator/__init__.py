@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from simulator.client import Refused as Refused
     from simulator.client import Unreachable as Unreachable
     from simulator.errors import BrokenDocument as BrokenDocument
-    from simulator.library import Sandbox as Sandbox
-    from simulator.library import Simulator as Simulator
+    from simulator.handles import Sandbox as Sandbox
+    from simulator.handles import Simulator as Simulator
     from simulator.server import AddressUnavailable as AddressUnavailable
 
 # Where the names come from once they are asked for: who needs none of them must not wait for all.
@@ -21,8 +21,8 @@ _HOMES = {
     "AddressUnavailable": "simulator.server",
     "BrokenDocument": "simulator.errors",
     "Refused": "simulator.client",
-    "Sandbox": "simulator.library",
-    "Simulator": "simulator.library",
+    "Sandbox": "simulator.handles",
+    "Simulator": "simulator.handles",
     "Unreachable": "simulator.client",
     "create_app": "simulator.app",
 }

@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from simulator.document import Source
-    from simulator.library import Sandbox, Simulator
+    from simulator.handles import Sandbox, Simulator
 
 URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
@@ -65,7 +65,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     Override it in a `conftest.py` for one with other options.
     """
     from simulator.client import Unreachable
-    from simulator.library import Simulator
+    from simulator.handles import Simulator
 
     url = getattr(request.config, "workerinput", {}).get(URL) or os.environ.get(URL)
     if not url:
@@ -120,7 +120,7 @@ def pytest_configure_node(node: Any) -> None:
     stash = node.config.stash
     if node.config.getoption("--apio-shared-server") and not os.environ.get(URL):
         if _SHARED not in stash:
-            from simulator.library import Simulator
+            from simulator.handles import Simulator
 
             stash[_SHARED] = Simulator().start()
         node.workerinput[URL] = stash[_SHARED].url
@@ -193,7 +193,7 @@ def _seed(request: pytest.FixtureRequest) -> Source | None:
 
 def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
     """The sandbox, but that what it has covered is kept when it forgets it."""
-    from simulator.library import Sandbox
+    from simulator.handles import Sandbox
 
     class TestSandbox(Sandbox):
         def reset(self) -> None:

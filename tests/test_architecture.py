@@ -48,8 +48,8 @@ ALLOWED: dict[str, set[str]] = {
         "state",
     },
     "client": {"errors", "settings", "text"},
-    "library": {"app", "client", "document", "errors", "fixtures", "server", "settings"},
-    "pytest_plugin": {"client", "coverage_report", "document", "errors", "journal_report", "library"},
+    "handles": {"app", "client", "document", "errors", "fixtures", "server", "settings"},
+    "pytest_plugin": {"client", "coverage_report", "document", "errors", "handles", "journal_report"},
     "text": set(),
     "page": set(),
     "coverage_report": {"page", "text"},
@@ -69,7 +69,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
     },
     "__main__": {"cli"},
-    "__init__": {"app", "client", "errors", "library", "server"},
+    "__init__": {"app", "client", "errors", "handles", "server"},
 }
 SERVICES = {path.name for path in (ROOT / "simulator" / "services").iterdir() if (path / "model.py").exists()}
 
