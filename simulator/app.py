@@ -102,6 +102,7 @@ class Simulation:
 
     def _find_refusals(self) -> Sequence[Refused]:
         from simulator.http.refusals import find_refusals
+        from simulator.server.reading import unreadable
 
         world = self.world()
         apps: dict[str, Flask] = {}
@@ -114,7 +115,7 @@ class Simulation:
                 )
             return apps[key]
 
-        return find_refusals(self.contract, self.control_contract, world.directory, app)
+        return find_refusals(self.contract, self.control_contract, world.directory, app, unreadable)
 
     def errors(self, operation_id: str | None = None) -> Any:
         """The error catalogue as `GET /_simulator/errors` answers it, of one operation if one is asked for.

@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "fixtures",
         "http",
+        "server",
         "services",
         "settings",
         "state",

@@ -1,4 +1,4 @@
-"""The command line and the servers, as processes of their own."""
+"""The command line, as processes of their own."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from simulator import __version__
 from simulator.app import shipped
-from simulator.server import GRACE_SECONDS, SIGNAL_SECONDS, THREADS, Server
-from tests.conftest import CAPACITIES, Api, faults
+from simulator.server import SIGNAL_SECONDS
+from tests.conftest import CAPACITIES
 
 COMMAND = [sys.executable, "-m", "simulator"]
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
@@ -155,106 +151,6 @@ class TestServe:
         assert second.stdout == ""
 
 
-def test_what_is_in_flight_is_answered_when_the_server_is_told_to_stop() -> None:
-    entered = threading.Event()
-
-    def slow(environ: Any, start_response: Any) -> list[bytes]:
-        entered.set()
-        time.sleep(0.2)
-        start_response("200 OK", [("Content-Length", "100000")])
-        return [b"x" * 100_000]
-
-    server = Server(slow)
-    server.start()
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.get, server.url)
-        assert entered.wait(5)
-        server.stop()
-        assert len(answer.result().content) == 100_000
-
-
-def test_what_waits_for_a_thread_is_answered_too_when_the_server_is_told_to_stop() -> None:
-    def slow(environ: Any, start_response: Any) -> list[bytes]:
-        time.sleep(0.2)
-        start_response("200 OK", [("Content-Length", "4")])
-        return [b"done"]
-
-    server = Server(slow)
-    server.start()
-    clients = THREADS + 2
-    with ThreadPoolExecutor(clients) as pool:
-        answers = [pool.submit(httpx.get, server.url) for _ in range(clients)]
-        while server.connections < clients:
-            time.sleep(0.005)
-        time.sleep(0.05)
-        server.stop()
-        assert [answer.result().text for answer in answers] == ["done"] * clients
-
-
-def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> None:
-    program = "import select; del select.poll; from simulator.server import CONNECTIONS; print(CONNECTIONS)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(done.stdout) <= 510
-
-
-def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
-    """Status and faults of the answer to bytes that no HTTP client would send."""
-    host, _, port = server.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(request)
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
-        return answer.status, faults(httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read()))
-
-
-@pytest.mark.rule("G-8", "G-16")
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"nonsense\r\n\r\n", 400),
-        (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET /a\xffb/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
-        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
-        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400),
-        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"POST /api/v1/login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n", 413),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
-    ],
-    ids=lambda value: str(value)[:70],
-)
-def test_what_is_no_http_request_gets_an_error_of_the_usual_shape(server: str, request_: bytes, status: int) -> None:
-    assert raw(server, request_) == (status, {("G-16", None)})
-
-
-def test_unfinished_requests_keep_nobody_waiting(server: str) -> None:
-    host, _, port = server.removeprefix("http://").partition(":")
-    with contextlib.ExitStack() as stack:
-        for _ in range(50):
-            connection = stack.enter_context(socket.create_connection((host, int(port))))
-            connection.sendall(f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
-        assert httpx.get(server + "/_simulator/health", timeout=5).status_code == 200
-
-
-def test_a_client_that_asks_for_it_gets_its_connection_closed(server: str) -> None:
-    answer = httpx.post(server + "/_simulator/reset", headers={"Connection": "close"})
-    assert (answer.status_code, answer.headers["Connection"]) == (204, "close")
-    assert "Content-Type" not in answer.headers
-
-
-def test_a_body_cut_short_changes_nothing(server: str, api: Api) -> None:
-    host, _, port = server.removeprefix("http://").partition(":")
-    path = f"{api.root}{RECEPTION}"
-    body = b'{"maxCalls": 1}'
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n".encode() + body)
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(5)
-        assert connection.recv(100) == b""
-    assert api.ok("GET", CAPACITIES + "Reception/")["maxCalls"] == 7
-
-
 class TestOptions:
     def test_every_option_is_an_environment_variable_too_and_the_option_wins(self, tmp_path: Path) -> None:
         fixture = str(shipped("fixtures/minimal.yaml"))
@@ -329,67 +225,3 @@ class TestValidate:
             f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-18)',
         ]
         assert "minimal.yaml: 1 tenant" in result.stdout
-
-
-def test_a_request_that_ends_while_the_server_stops_does_it_no_harm() -> None:
-    server = Server(lambda *_: [])
-    wake = server._server.trigger._physical_pull
-
-    def wake_twice() -> None:
-        # As a thread does that ends its request between what the server is told to do and its being woken up for it.
-        wake()
-        time.sleep(0.05)
-        wake()
-
-    server._server.trigger._physical_pull = wake_twice
-    server.start()
-    server.stop()
-    assert not server._thread.is_alive()
-    assert server._server.trigger._closed
-
-
-def test_a_thread_that_outlives_the_grace_can_still_wake_the_loop() -> None:
-    def slow(environ: Any, start_response: Any) -> list[bytes]:
-        time.sleep(GRACE_SECONDS + 0.3)
-        start_response("204 No Content", [])
-        return []
-
-    server = Server(slow)
-    server.start()
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.get, server.url)
-        time.sleep(0.1)
-        server.stop()
-        assert not server._server.trigger._closed
-        with pytest.raises(httpx.RemoteProtocolError):
-            answer.result()
-    end = time.monotonic() + 5
-    while not server._server.trigger._closed and time.monotonic() < end:
-        time.sleep(0.01)
-    assert server._server.trigger._closed
-
-
-def test_to_stop_it_twice_is_to_stop_it() -> None:
-    server = Server(lambda *_: [])
-    server.start()
-    for _ in range(2):
-        server.stop()
-
-
-def test_the_port_is_free_even_if_another_process_has_inherited_it() -> None:
-    server = Server(lambda *_: [])
-    inherited = os.dup(server._server.socket.fileno())
-    server.start()
-    server.stop()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(server.url)
-    os.close(inherited)
-
-
-def test_an_application_that_fails_below_flask_is_a_failure_of_the_simulator() -> None:
-    server = Server(lambda *_: 1 / 0)  # type: ignore[arg-type]  # it is what is tested
-    server.start()
-    answer = httpx.get(server.url)
-    server.stop()
-    assert answer.status_code == 500
-    assert answer.json()["errors"][0]["code"] == 50001

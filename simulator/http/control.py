@@ -31,13 +31,12 @@ from simulator.errors import (
 from simulator.http.errors import refuse
 from simulator.http.explanation import nearest_to
 from simulator.http.routes import Routes, answered
-from simulator.http.visit import CONTROL, Visit, visit_of
+from simulator.http.visit import CONTROL, HEALTH, Visit, visit_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 READING = ("GET", "HEAD")
-HEALTH = "/_simulator/health"
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 

@@ -21,7 +21,7 @@ from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, Unknow
 from simulator.http.errors import injected_report, no_content, refuse
 from simulator.http.recording import Headers, Recorder, path_text
 from simulator.http.routes import Routes, answered
-from simulator.http.visit import CONTROL, VISIT, ConnectionAborted, Delayed, Visit
+from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.redaction import without_secrets
@@ -77,7 +77,8 @@ class Gateway:
             app = refuse(refusal, environ)
         if visit.is_control:
             visit.body = _received_body(environ, self.settings.max_state)
-            return self._answer_control(app, environ, visit, start_response)
+            answer = partial(self._answer_control, app, environ, visit, start_response)
+            return answer() if environ["PATH_INFO"] == HEALTH else Background(visit.sandbox_name, answer)
         visit.body = _received_body(environ, self.settings.max_body)
         disturbance = Disturbance()
         if visit.preflight:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
 import orjson
-from waitress.adjustments import Adjustments
-from waitress.parser import HTTPRequestParser
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.contract.contract import METHODS, Contract
@@ -47,8 +45,13 @@ MANY = [str(number) for number in range(13)]
 Apps = Callable[[Mapping[str, Any]], "WSGIApplication"]
 """A simulator on the default fixture, by the settings that differ from the defaults."""
 
+Unreadable = Callable[[bytes], tuple[int, str]]
+"""The status and the reason with which a server refuses what is no HTTP request."""
 
-def find_refusals(api: Contract, control: Contract, directory: Directory, apps: Apps) -> list[Refused]:
+
+def find_refusals(
+    api: Contract, control: Contract, directory: Directory, apps: Apps, unreadable: Unreadable
+) -> list[Refused]:
     """The refusals of the simulated API, and one for each code and rule of the control interface."""
     recipes = [
         *_by_hand(api, control),
@@ -56,7 +59,7 @@ def find_refusals(api: Contract, control: Contract, directory: Directory, apps: 
     ]
     smallest: dict[tuple[object, ...], Refused] = {}
     for recipe in recipes:
-        refused = _answer(recipe, apps)
+        refused = _answer(recipe, apps) if recipe.method else _unread(recipe, unreadable)
         if refused is None:
             continue
         key = _kind(refused)
@@ -198,10 +201,6 @@ def _will_do_inside(will_do: Callable[[Any], bool], value: Mapping[str, Any], ke
 
 def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
     """What comes of a recipe, if it is refused; what a request that is not has done is undone."""
-    if not recipe.method:
-        error = _parser_error(recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}")
-        kind, body = malformed_request(error.code, error.body)
-        return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
     app = apps(recipe.settings)
     environ = EnvironBuilder(
         path=recipe.path,
@@ -223,13 +222,11 @@ def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
     return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
 
 
-def _parser_error(raw: str) -> Any:
-    """What the server's reader of requests says of a text that it does not take for one."""
-    parser: Any = HTTPRequestParser(Adjustments())
-    rest = raw.encode()
-    while rest and not parser.completed:
-        rest = rest[parser.received(rest) :]
-    return parser.error
+def _unread(recipe: Recipe, unreadable: Unreadable) -> Refused:
+    """What comes of a recipe that is no HTTP request."""
+    raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
+    kind, body = malformed_request(*unreadable(raw.encode()))
+    return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
 
 
 def _kind(refused: Refused) -> tuple[object, ...]:

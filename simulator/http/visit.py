@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 VISIT = "simulator.visit"
 CONTROL = "/_simulator/"
 """Where the control interface begins."""
+HEALTH = f"{CONTROL}health"
+"""The one call of it that anybody may make, and that never takes long."""
 
 
 @dataclass(slots=True)
@@ -83,3 +85,18 @@ class Delayed:
     def __iter__(self) -> Iterator[bytes]:
         time.sleep(self.seconds)
         yield from self.resume()
+
+
+class Background:
+    """An answer that may take long to make; `make` makes it.
+
+    The server has another thread make it, of those with the same key one at a time, and answers others meanwhile; any
+    other server makes it when it iterates.
+    """
+
+    def __init__(self, key: str, make: Callable[[], Iterable[bytes]]) -> None:
+        self.key = key
+        self.make = make
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.make())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from waitress.channel import HTTPChannel
 
 from simulator.app import Simulation
 from simulator.server import Server
@@ -233,21 +231,6 @@ class TestDelays:
         assert first["durationMs"] >= 200
         assert first["time"] <= second["time"]
 
-    def test_a_call_is_begun_once_however_late_the_thread_before_is_done(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        service = HTTPChannel.service
-
-        def late(channel: HTTPChannel) -> None:
-            service(channel)
-            time.sleep(0.05)
-
-        monkeypatch.setattr(HTTPChannel, "service", late)
-        inject(api, operationId="getAlerting", delayMs=200, times=1)
-        for path in (CAPACITIES, ALERTING):
-            assert api("GET", path).status_code == 200
-        assert api.arranged("GET", "requests")["requests"][-1]["durationMs"] >= 200
-
     def test_clients_that_hang_up_meanwhile_do_not_use_up_the_connections(
         self, simulation: Simulation, world: World
     ) -> None:
@@ -303,19 +286,6 @@ class TestDelays:
         client.get(f"/api/v1/{CAPACITIES}")
         (entry,) = (client.get("/_simulator/requests").json or {})["requests"]
         assert entry["durationMs"] >= 80
-
-    def test_a_stopped_server_leaves_no_thread_behind(self, simulation: Simulation, world: World) -> None:
-        def delays() -> int:
-            return sum(thread.name == "apio-simulator-delays" for thread in threading.enumerate())
-
-        before = delays()
-        server = Server(simulation.app(world, Settings(delay_ms=10)))
-        server.start()
-        assert httpx.get(f"{server.url}/api/v1/{CAPACITIES}").status_code == 200
-        assert (server.delayed, delays()) == (0, before + 1)
-        server.stop()
-        while delays() > before:
-            time.sleep(0.005)
 
     def test_a_server_that_stops_still_answers_what_is_due_soon(self, simulation: Simulation, world: World) -> None:
         server = Server(simulation.app(world, Settings(delay_ms=500)))

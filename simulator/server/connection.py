@@ -1,0 +1,295 @@
+"""One connection of the server: from requests to answers on the wire, in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from simulator.contract.operation import JSON
+from simulator.http.errors import malformed_request
+from simulator.http.visit import Background, ConnectionAborted, Delayed
+from simulator.server.reading import Request, RequestReader, Unreadable
+
+if TYPE_CHECKING:
+    from simulator.server.server import Server
+
+logger = logging.getLogger("simulator.server")
+
+SLICE = 4096
+"""How many bytes are read before what became of them is answered: so little of what is pipelined waits in memory."""
+MOST_UNSENT = 64 * 1024
+"""From how many bytes of answers on nothing more is answered before they are sent."""
+
+REQUEST_SECONDS = 30
+"""How long a request may take to arrive, from its first byte to its last."""
+IDLE_SECONDS = 120
+"""How long a connection stays open without a request."""
+STALLED_SECONDS = 30
+"""How long a client may take none of the bytes that wait for it."""
+LINGER_SECONDS = 2
+"""How long what a client still sends is taken in after the refusal of its request, so that it gets to read that."""
+
+WITHOUT_LENGTH = ("1", "204", "304")
+"""How the statuses begin whose answers state no length."""
+
+Outcome = bytes | Delayed | Background | None
+"""What an application makes of a request: a body, something to wait for, or no answer at all."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests, calls the application, sends its answers; of the next request nothing is done before.
+
+    `since` is when the present state began, by the server's clock: the request that arrives, the time without one, the
+    client that takes nothing.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.since = server.now
+        self._server = server
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)  # asyncio brings it first of all
+        self._reader: RequestReader = cast(RequestReader, None)
+        self._unread = b""
+        self._out: list[bytes] = []
+        self._unsent = 0
+        self._in_progress = False
+        self._due: float | None = None
+        self._is_stalled = False
+        self._stalled_at = 0
+        self._is_ending = False
+        self._is_lost = False
+        self._has_ended = False
+        self._owes_continue = False
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client is there."""
+        self._transport = cast(asyncio.Transport, transport)
+        environ = self._server.environ(transport.get_extra_info("peername"))
+        self._reader = RequestReader(environ, self._server.largest_body, self._ask_for_body)
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent something."""
+        if self._is_ending:
+            return
+        self._unread = self._unread + data if self._unread else data
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it still gets the answers to what it sent, but for one that is delayed."""
+        self._has_ended = True
+        self.flush()
+        return self._due is None and not self.is_idle and not self._reader.is_reading
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent."""
+        self._is_stalled = True
+        self.since = self._server.now
+        self._stalled_at = self._transport.get_write_buffer_size()
+
+    def resume_writing(self) -> None:
+        """The client takes again what is sent."""
+        self._is_stalled = False
+        self.since = self._server.now
+        self._go_on()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """The connection is closed, by whomever."""
+        self._is_lost = self._is_ending = True
+        self._unread = b""
+        self._out.clear()
+        self._reader.end()
+        self._server.closed(self)
+
+    # What the server asks and wants
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be done for the client."""
+        return not (
+            self._in_progress
+            or self._out
+            or self._unread
+            or self._reader.requests
+            or self._reader.is_reading
+            or self._is_stalled
+            or self._is_ending
+        )
+
+    def is_busy_until(self, end: float) -> bool:
+        """Whether the client is to get something before that time of the loop."""
+        return not self.is_idle and (self._due is None or self._due < end) and not self._reader.is_reading
+
+    def close(self) -> None:
+        """Close, once everything is sent that was written."""
+        self._is_ending = True
+        self._unread = b""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def expire(self, now: float) -> None:
+        """Close if the client has had its time."""
+        waited = now - self.since
+        if self._is_stalled:
+            size = self._transport.get_write_buffer_size()
+            if size != self._stalled_at:
+                self.since, self._stalled_at = now, size
+            elif waited > STALLED_SECONDS:
+                self.abort()
+        elif self._is_ending:
+            if waited > LINGER_SECONDS:
+                self.abort()
+        elif not self._in_progress and waited > (REQUEST_SECONDS if self._reader.is_reading else IDLE_SECONDS):
+            self.close()
+
+    def flush(self) -> None:
+        """Send what was written since the last time."""
+        if self._out and not self._is_lost:
+            data = b"".join(self._out)
+            self._out.clear()
+            self._unsent = 0
+            self._transport.write(data)
+            if not self._is_stalled:
+                self._go_on()
+
+    # From requests to answers
+
+    def _go_on(self) -> None:
+        """Answer what was read and read on, until something has to be waited for."""
+        requests = self._reader.requests
+        while not (self._in_progress or self._is_ending or self._is_stalled or self._unsent > MOST_UNSENT):
+            if requests:
+                self._answer(requests.popleft())
+            elif self._unread:
+                if not self._reader.is_reading:
+                    self.since = self._server.now
+                data, self._unread = self._unread[:SLICE], self._unread[SLICE:]
+                self._reader.feed(data)
+            else:
+                break
+        if self._unread:
+            self._transport.pause_reading()
+        elif not self._is_ending:
+            self._transport.resume_reading()
+            if self._owes_continue:
+                self._ask_for_body()
+            if self._has_ended and self.is_idle:
+                self._transport.close()
+
+    def _ask_for_body(self) -> None:
+        """Tell the client to send the body, unless an answer comes first."""
+        self._owes_continue = self._in_progress or bool(self._reader.requests)
+        if not self._owes_continue:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _answer(self, request: Request | Unreadable) -> None:
+        if isinstance(request, Unreadable):
+            kind, said = malformed_request(*request)
+            logger.info("%d %s: %s", kind.status, kind.message, request.reason)
+            self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", [("Content-Type", JSON)])
+            self._send({}, orjson.dumps(said), keep_alive=False)
+        else:
+            self._take(request, self._run(partial(self._server.app, request.environ, self._start_response)))
+
+    def _start_response(self, status: str, headers: list[tuple[str, str]], *_: object) -> Any:
+        self._status, self._headers = status, headers
+
+    def _run(self, make: Callable[[], Iterable[bytes]]) -> Outcome:
+        """What the application makes of a request; called by other threads, too."""
+        try:
+            answer = make()
+            if isinstance(answer, Delayed | Background):
+                return answer
+            body = b"".join(answer)
+            if hasattr(answer, "close"):
+                answer.close()
+            return body
+        except ConnectionAborted:
+            return None
+        except Exception:
+            logger.exception("the application failed")
+            kind, said = malformed_request(500, "")
+            self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", [("Content-Type", JSON)])
+            return orjson.dumps(said)
+
+    def _take(self, request: Request, outcome: Outcome) -> None:
+        """Send an answer, or wait for it."""
+        self._in_progress = not isinstance(outcome, bytes | None)
+        self._due = None
+        if isinstance(outcome, Delayed):
+            self._due = self._server.call_later(
+                outcome.seconds, lambda: self._continue(request, self._run(outcome.resume))
+            )
+        elif isinstance(outcome, Background):
+            self._server.workers.submit(outcome.key, partial(self._work, request, outcome))
+        elif self._is_lost:
+            # A slow server would not know either that the client has hung up, and do what it was asked for.
+            pass
+        elif outcome is None:
+            self.close()
+        else:
+            self._send(request.environ, outcome, keep_alive=request.keep_alive and not self._server.is_stopping)
+
+    def _work(self, request: Request, background: Background) -> None:
+        outcome = self._run(background.make)
+        self._server.hand_over(partial(self._continue, request, outcome))
+
+    def _continue(self, request: Request, outcome: Outcome) -> None:
+        self._take(request, outcome)
+        if not self._is_lost:
+            self._go_on()
+
+    def _send(self, environ: dict[str, Any], body: bytes, *, keep_alive: bool) -> None:
+        """Write an answer; where there is less of it than it announces, the connection ends after it."""
+        protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
+        lines = [f"{protocol} {self._status}\r\n"]
+        announced: str | None = None
+        for name, value in self._headers:
+            lines.append(f"{name}: {value}\r\n")
+            if name == "Content-Length":
+                announced = value
+        size = str(len(body))
+        if announced is None and not self._status.startswith(WITHOUT_LENGTH):
+            lines.append(f"Content-Length: {size}\r\n")
+        if environ.get("REQUEST_METHOD") == "HEAD":
+            body = b""
+        elif announced not in (None, size):
+            keep_alive = False
+        if not keep_alive:
+            lines.append("Connection: close\r\n")
+        elif protocol == "HTTP/1.0":
+            lines.append("Connection: Keep-Alive\r\n")
+        lines.append(self._server.last_lines)
+        self._write("".join(lines).encode("latin-1") + body)
+        self.since = self._server.now
+        if not keep_alive:
+            self._end(linger=not environ)
+
+    def _write(self, data: bytes) -> None:
+        if not self._out:
+            self._server.flush_soon(self)
+        self._out.append(data)
+        self._unsent += len(data)
+
+    def _end(self, *, linger: bool) -> None:
+        """Close after what is written; where the client is still sending, it first gets the time to read that."""
+        self._is_ending = True
+        self._unread = b""
+        self.flush()
+        if linger and not self._has_ended:
+            self._transport.write_eof()
+        else:
+            self._transport.close()

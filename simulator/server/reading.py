@@ -1,0 +1,255 @@
+"""From the bytes of a connection to requests: httptools parses, and what is no HTTP request is refused here (G-16)."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserInvalidMethodError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+
+LARGEST_HEADER = 256 * 1024
+"""How many bytes a request may have besides its body."""
+MOST_FIELDS = 1_000
+"""How many fields the header of a request may have."""
+LONGEST_METHOD = 40
+LONGEST_NAME = 100
+"""How many bytes a field's name may have to be remembered in its other spelling."""
+FRAMING = 5
+"""How many bytes of framing there may be for each byte of a chunked body: `1 CR LF x CR LF` has so many."""
+
+KNOWN_METHODS = frozenset((b"GET", b"PUT", b"POST", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT"))
+_STAND_IN = b"GET"
+_METHOD = re.compile(rb"[A-Z][A-Z-]*")
+_VERSIONS = ("1.0", "1.1")
+_WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
+
+
+class Request(NamedTuple):
+    """A whole request: its WSGI environment, and whether its connection stays open after the answer."""
+
+    environ: dict[str, Any]
+    keep_alive: bool
+
+
+class Unreadable(NamedTuple):
+    """What came instead of a request, as the HTTP status to answer and the reason; nothing can be read after it."""
+
+    status: int
+    reason: str
+
+
+class RequestReader:
+    """Reads the requests of one connection, in their order.
+
+    `environ` is what the environments of all its requests have in common. `largest_body` bounds bodies, in bytes.
+    `ask_for_body` is called when a client waits for the word to send its body (`Expect: 100-continue`).
+    """
+
+    def __init__(
+        self, environ: Mapping[str, Any], largest_body: int, ask_for_body: Callable[[], None] = lambda: None
+    ) -> None:
+        self.requests: deque[Request | Unreadable] = deque()
+        self.is_over = False
+        self._common = dict(environ)
+        self._largest_body = largest_body
+        self._ask_for_body = ask_for_body
+        self._parser = HttpRequestParser(self)
+        self._opening = b""
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._has_begun = False
+        self._received = 0
+        self._method: str | None = None
+        self._target = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._environ: dict[str, Any] | None = None
+        self._body: list[bytes] = []
+        self._body_size = 0
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a request has begun and is not whole yet."""
+        return self._has_begun or bool(self._opening)
+
+    def feed(self, data: bytes) -> None:
+        """Read on; what has become whole is in `requests`. After an `Unreadable`, everything is passed over."""
+        if not self._has_begun:
+            data = self._opened(data)
+        if self.is_over or not data:
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._stay_with_http(data[upgrade.args[0] :])
+        except HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except HttpParserError as error:
+            what = "it begins with no method" if isinstance(error, HttpParserInvalidMethodError) else str(error)
+            self._refuse(400, f"this is no HTTP request: {what}")
+        if self._has_begun and self._received - self._body_size >= LARGEST_HEADER + FRAMING * self._body_size:
+            self._refuse(431, f"the header is over the limit of {LARGEST_HEADER} bytes")
+
+    def end(self) -> None:
+        """Forget the parser, which holds on to its reader."""
+        self.is_over = True
+        del self._parser
+
+    def _opened(self, data: bytes) -> bytes:
+        """The beginning of a request, once its method is there; one that the parser does not know is taken out.
+
+        The parser refuses methods that are not on its list, but to refuse a method is the application's business (G-10).
+        """
+        data = (self._opening + data).lstrip(b"\r\n")
+        method, blank, _ = data[: LONGEST_METHOD + 1].partition(b" ")
+        self._opening = b""
+        if method in KNOWN_METHODS or not _METHOD.fullmatch(method):
+            return data
+        if not blank:
+            self._opening = data
+            return b""
+        self._method = method.decode()
+        return _STAND_IN + data[len(method) :]
+
+    def _stay_with_http(self, rest: bytes) -> None:
+        """Read on after a request that offers another protocol, which is not accepted.
+
+        The parser believes that it was, and that therefore no body follows; another one has to read that.
+        """
+        parser = self._parser = HttpRequestParser(self)
+        if self._environ is not None:
+            names = {"CONTENT_LENGTH": "Content-Length", "HTTP_TRANSFER_ENCODING": "Transfer-Encoding"}
+            fields = [f"{name}: {self._environ[key]}" for key, name in names.items() if key in self._environ]
+            parser.feed_data("\r\n".join(["PUT / HTTP/1.1", *fields, "", ""]).encode())
+        self.feed(rest)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self.requests.append(Unreadable(status, reason))
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request; called by the parser, like all that follow."""
+        self._has_begun = True
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        if self._environ is None:
+            self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the header, or one of those after a chunked body, which count for nothing."""
+        if self._environ is None:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The end of the header."""
+        if self._environ is not None:
+            return None
+        version = self._parser.get_http_version()
+        environ = self._environ = self._common.copy()
+        try:
+            _put_target(environ, self._target)
+        except ValueError:
+            return self._refuse(400, "this is no HTTP request: its target cannot be read")
+        if version not in _VERSIONS:
+            return self._refuse(400, f"the version of HTTP must be one of {', '.join(_VERSIONS)}, not {version}")
+        if len(self._fields) > MOST_FIELDS:
+            return self._refuse(431, f"the header has more than {MOST_FIELDS} fields")
+        environ["REQUEST_METHOD"] = self._method or self._parser.get_method().decode()
+        environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
+        _put_fields(environ, self._fields)
+        if environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
+            return self._refuse(400, "the transfer encoding must be chunked, or none")
+        if int(environ.get("CONTENT_LENGTH") or 0) > self._largest_body:
+            return self._refuse_body()
+        if environ.get("HTTP_EXPECT", "").lower() == "100-continue" and version == "1.1":
+            self._ask_for_body()
+        return None
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        self._body_size += len(data)
+        if self._body_size > self._largest_body:
+            self._body.clear()
+            self._refuse_body()
+        elif not self.is_over:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        environ = self._environ
+        if environ is not None and self._parser.should_upgrade() and _announces_body(environ):
+            return
+        if environ is not None and not self.is_over:
+            body = b"".join(self._body)
+            environ["wsgi.input"] = BytesIO(body)
+            if environ.pop("HTTP_TRANSFER_ENCODING", None):
+                environ["CONTENT_LENGTH"] = str(len(body))
+            self.requests.append(Request(environ, self._parser.should_keep_alive()))
+        self._start_over()
+
+    def _refuse_body(self) -> None:
+        self._refuse(413, f"the body is over the limit of {self._largest_body} bytes")
+
+
+def unreadable(raw: bytes) -> Unreadable:
+    """What a server says of bytes that are no HTTP request. Raises `ValueError` if they are the beginning of one."""
+    reader = RequestReader({}, 0)
+    reader.feed(raw)
+    for request in reader.requests:
+        if isinstance(request, Unreadable):
+            return request
+    raise ValueError("this may be an HTTP request")
+
+
+def _announces_body(environ: Mapping[str, Any]) -> bool:
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0").strip("0") != ""
+
+
+def _put_target(environ: dict[str, Any], target: bytes) -> None:
+    """Put the target's parts into an environment. Raises `ValueError` if it has none."""
+    text = target.decode("ascii")
+    environ["REQUEST_URI"] = text
+    if not text.startswith("/"):
+        parts = urlsplit(text)
+        text = f"{parts.path or '/'}?{parts.query}"
+    path, _, environ["QUERY_STRING"] = text.partition("#")[0].partition("?")
+    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+
+
+def _put_fields(environ: dict[str, Any], fields: list[tuple[bytes, bytes]]) -> None:
+    """Put the fields of a header into an environment; those of one name are joined by commas."""
+    repeated: dict[str, list[str]] = {}
+    for name, value in fields:
+        key = _variable(name) if len(name) <= LONGEST_NAME else _variable.__wrapped__(name)
+        if key is None:
+            continue
+        text = value.decode("latin-1")
+        if key in environ:
+            repeated.setdefault(key, [environ[key]]).append(text)
+        else:
+            environ[key] = text
+    for key, texts in repeated.items():
+        environ[key] = ", ".join(texts)
+
+
+@lru_cache(maxsize=1_000)
+def _variable(name: bytes) -> str | None:
+    """The key of a field in the environment; one with an underscore could pass for another one, and has none."""
+    if b"_" in name:
+        return None
+    text = name.decode("latin-1").upper()
+    return _WITHOUT_PREFIX.get(text) or f"HTTP_{text.replace('-', '_')}"

@@ -1,0 +1,316 @@
+"""The server that carries the WSGI application: asyncio on one thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from email.utils import formatdate
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from simulator.server.connection import Connection
+from simulator.server.workers import Workers
+from simulator.settings import DEFAULTS, is_every_address
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+GRACE_SECONDS = 0.8
+"""How long requests in flight may take once the server is told to stop."""
+
+SIGNAL_SECONDS = 0.5
+"""How long Ctrl-C may go unnoticed on Windows."""
+
+NAME = "apio-simulator"
+LAST_PORT = 65_535
+CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
+"""How many connections are open at a time; Windows has `select` alone, which watches no more than 512."""
+OTHER_FILES = 32
+"""How many files are left to others where the process may not open many."""
+ACCEPTED_AT_ONCE = 100
+"""How many clients are let in before others are heard again."""
+WORKERS = 4
+"""How many calls that take long are carried out at a time."""
+TICK_SECONDS = 1.0
+"""How often the server looks for clients that have had their time."""
+GLANCE_SECONDS = 0.005
+"""How often a server that stops looks whether everything is sent."""
+
+
+class AddressUnavailable(Exception):
+    """The address cannot be listened at."""
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """The fastest loop that is installed: uvloop's, or else Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        # Not the default one, which on Windows cannot watch a socket of ours.
+        return asyncio.SelectorEventLoop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class Server:
+    """Serves an application at an address of this machine; `port` 0 becomes a free one.
+
+    The application is called on the loop's thread, and so must not wait: what waits or takes long it answers with
+    `Delayed` or `Background`. Raises `AddressUnavailable` if the address cannot be had. There is one process only: state
+    in memory and two processes would be two worlds.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        largest_body: int = DEFAULTS.largest_body,
+        event_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
+    ) -> None:
+        self._listener = _listening_socket(host, port)
+        self.host, self.port = self._listener.getsockname()[:2]
+        self.app = app
+        self.largest_body = largest_body
+        self._connections: set[Connection] = set()
+        self.is_stopping = False
+        self._loop = event_loop()
+        self.workers = Workers(WORKERS, self.hand_over)
+        self._environ = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": self.host,
+            "SERVER_PORT": str(self.port),
+            "SERVER_SOFTWARE": NAME,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
+        self._limit = _most_connections()
+        self._open = 0
+        self._is_accepting = False
+        self._accepted: set[asyncio.Task[Any]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._to_flush: list[Connection] = []
+        self._stopping = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="apio-simulator", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address as clients write it."""
+        return _url(self.host, self.port)
+
+    @property
+    def local_url(self) -> str:
+        """The address under which this machine reaches it, also where it listens at every address."""
+        loopback = "::1" if ":" in self.host else "127.0.0.1"
+        return _url(loopback if is_every_address(self.host) else self.host, self.port)
+
+    @property
+    def delayed(self) -> int:
+        """How many requests wait for their time."""
+        return len(self._timers)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._tick()
+        self._listen()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end. Once is enough."""
+        with self._stopping:
+            if self.is_stopping:
+                return
+            self.is_stopping = True
+            if self._thread.is_alive():
+                self.hand_over(self._wind_up)
+                self._thread.join(2 * GRACE_SECONDS)
+            else:
+                self._listener.close()
+                self._loop.close()
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_forever()
+        self.workers.stop()
+
+    # What connections need
+
+    def environ(self, client: Any) -> dict[str, Any]:
+        """What the environments of a client's requests have in common; `client` is its address, if that is known."""
+        host, port = client[:2] if client else ("", "")
+        return {**self._environ, "REMOTE_ADDR": host, "REMOTE_PORT": str(port)}
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> float:
+        """Do something after so many seconds, and say when that is, by the loop's clock."""
+
+        def run() -> None:
+            self._timers.discard(timer)
+            work()
+
+        timer = self._loop.call_later(seconds, run)
+        self._timers.add(timer)
+        return timer.when()
+
+    def hand_over(self, work: Callable[[], object]) -> None:
+        """Do something on the loop's thread, if there still is a loop."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(work)
+
+    def flush_soon(self, connection: Connection) -> None:
+        """Send what a connection wrote when all that arrived with it is answered: a system call wakes up a client."""
+        if not self._to_flush:
+            self._loop.call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for connection in connections:
+            connection.flush()
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is there."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is no more, which leaves room for another one."""
+        self._connections.discard(connection)
+        self._open -= 1
+        self._listen()
+
+    # Letting clients in
+
+    def _listen(self) -> None:
+        if not self._is_accepting and not self.is_stopping:
+            self._is_accepting = True
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        """Let clients in; those for whom there is no room wait outside until somebody leaves."""
+        for number in range(ACCEPTED_AT_ONCE):
+            if self._open >= self._limit:
+                if number:
+                    # The loop will say so if there is somebody else, for whom room is to be made.
+                    return
+                if not self._make_room():
+                    break
+            try:
+                client, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                # The process may open no more files: the next second may be better.
+                break
+            client.setblocking(False)
+            self._open += 1
+            task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self), client))
+            self._accepted.add(task)
+            task.add_done_callback(self._accepted.discard)
+        else:
+            return
+        self._loop.remove_reader(self._listener)
+        self._is_accepting = False
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest, if one is."""
+        idle = min((each for each in self._connections if each.is_idle), key=lambda each: each.since, default=None)
+        if idle is not None:
+            idle.close()
+        return idle is not None
+
+    def _tick(self) -> None:
+        """What happens every second: the clock goes on, and who has had his time has to go."""
+        self.now = self._loop.time()
+        self.last_lines = f"Date: {formatdate(usegmt=True)}\r\nServer: {NAME}\r\n\r\n"
+        for connection in list(self._connections):
+            connection.expire(self.now)
+        if not self.is_stopping:
+            self._listen()
+            self._loop.call_later(TICK_SECONDS, self._tick)
+
+    # The end
+
+    def _wind_up(self) -> None:
+        self._loop.remove_reader(self._listener)
+        # A forked process may have the socket too, and keep it open without ever answering.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        # After two turns of the loop, what has arrived before is read.
+        self._loop.call_soon(self._loop.call_soon, self._settle, self._loop.time() + GRACE_SECONDS)
+
+    def _settle(self, end: float) -> None:
+        """End the loop once what is in flight is answered, or the grace is over."""
+        for connection in list(self._connections):
+            if connection.is_idle:
+                connection.close()
+        is_busy = any(each.is_busy_until(end) for each in self._connections)
+        if self._loop.time() < end and (is_busy or any(timer.when() < end for timer in self._timers)):
+            self._loop.call_later(GLANCE_SECONDS, self._settle, end)
+            return
+        for connection in list(self._connections):
+            connection.abort()
+        for task in self._accepted:
+            task.cancel()
+        # The sockets are closed in the next turn.
+        self._loop.call_soon(self._loop.call_soon, self._loop.stop)
+
+
+def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
+    # An event that is set while its own `wait` begins, as a signal can do, waits for itself; this queue is reentrant.
+    stop: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stop.put(number))
+    server.start()
+    ready()
+    stopped = False
+    while not stopped:
+        # An endless wait would keep Ctrl-C from the process on Windows, before Python 3.14.
+        with contextlib.suppress(Empty):
+            stop.get(timeout=SIGNAL_SECONDS)
+            stopped = True
+    server.stop()
+
+
+def _most_connections() -> int:
+    """How many connections fit the limit of open files."""
+    if os.name != "posix":
+        return CONNECTIONS
+    import resource
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, most - OTHER_FILES))
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: a port is a number from 0 to {LAST_PORT}")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=CONNECTIONS)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: {reason.partition(' (while')[0]}") from None
+    listener.setblocking(False)
+    return listener
