@@ -32,10 +32,13 @@ from simulator.fixtures.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.control import ControlInterface
-from simulator.http.errors import failure, refuse
+from simulator.http.errors import refuse
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder
+from simulator.http.routes import failed
+from simulator.http.visit import visit_of
+from simulator.log import RequestLog, log_request
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
 from simulator.services.service import Handler, Service
@@ -125,8 +128,13 @@ class Simulation:
         view = catalogue(self.refusals(), self.ledger, operation_id)
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
-    def app(self, world: World | None = None, settings: Settings = DEFAULTS) -> Flask:
-        """A WSGI application: every sandbox of it starts from `world`, or else from the default fixture."""
+    def app(
+        self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog = log_request
+    ) -> Flask:
+        """A WSGI application: every sandbox of it starts from `world`, or else from the default fixture.
+
+        `request_log` is told of each request, unless the settings say otherwise.
+        """
         sandboxes = Sandboxes(world or self.world(), settings)
         app = Flask("simulator", static_folder=None, template_folder=None)
         app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -147,7 +155,7 @@ class Simulation:
         ControlInterface(self.control_contract, control).register(app)
         app.register_error_handler(HTTPException, _answer_http_error)
         app.register_error_handler(Exception, _answer_failure)
-        recorder = Recorder(Explanations(self.contract, self.ledger), settings)
+        recorder = Recorder(Explanations(self.contract, self.ledger), settings, request_log)
         # Flask's own documentation wraps an application in this way; only its types do not foresee it.
         app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
         return app
@@ -171,18 +179,19 @@ def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Fla
 
 def _answer_http_error(error: HTTPException) -> Response:
     """What Flask itself refuses: paths and methods that are not the contract's."""
+    visit = visit_of(request.environ)
     if error.code == 405:
         allowed = sorted(getattr(error, "valid_methods", None) or ())
         reason = f"{request.method} is not possible here; possible: {', '.join(allowed)}"
-        return refuse(MethodNotAllowed(Fault("G-10", reason), allowed), request.environ)
+        return refuse(MethodNotAllowed(Fault("G-10", reason), allowed), visit).for_flask()
     if error.code == 404:
         reason = (
             f"no operation has the path {request.script_root}{request.path}; see {request.script_root}/_simulator/docs"
         )
-        return refuse(UnknownPath(Fault("G-1", reason)), request.environ)
+        return refuse(UnknownPath(Fault("G-1", reason)), visit).for_flask()
     return _answer_failure(error)
 
 
 def _answer_failure(error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return failure(f"the simulator failed, and changed nothing: {type(error).__name__}")
+    return failed(error).for_flask()

@@ -167,14 +167,14 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     from simulator.log import configure_logging
     from simulator.server import AddressUnavailable, Server, run_until_stopped
 
-    configure_logging(log_format)
+    request_log = configure_logging(log_format)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)
     try:
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
         world = simulation.fixtures.read(file) if file else simulation.world()
-        server = Server(simulation.app(world, settings), host, port, settings.largest_body)
+        server = Server(simulation.app(world, settings, request_log), host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:

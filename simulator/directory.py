@@ -28,10 +28,15 @@ class Level(IntEnum):
     @property
     def scope(self) -> tuple[str, ...]:
         """The path parameters that bound the reach of an account of this level (A-1)."""
-        bounds = {Level.SYSTEM_ADMIN: 0, Level.TENANT_ADMIN: 1, Level.GROUP_ADMIN: 2, Level.END_USER: 3}
-        return ("tenant_id", "group_id", "user_id")[: bounds[self]]
+        return _SCOPES[self]
 
 
+_SCOPES = {
+    Level.SYSTEM_ADMIN: (),
+    Level.TENANT_ADMIN: ("tenant_id",),
+    Level.GROUP_ADMIN: ("tenant_id", "group_id"),
+    Level.END_USER: ("tenant_id", "group_id", "user_id"),
+}
 LEVELS: Mapping[str, Level] = {level.title: level for level in Level}
 
 

@@ -1,11 +1,54 @@
-"""The log: one line a record on standard error, as text or as JSON."""
+"""The log: one line a record on standard error, as text or as JSON, written by a thread that nobody waits for."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import orjson
+
+PAUSE_SECONDS = 0.02
+"""How long lines are collected before they are written together."""
+MOST_LINES = 20_000
+"""How many lines wait for a reader; beyond that the newest are dropped, and counted."""
+END_SECONDS = 0.5
+"""How long the end of the process waits for the last lines to be read."""
+
+_requests = logging.getLogger("simulator.requests")
+
+
+class LoggedRequest(NamedTuple):
+    """What the log says of a request; it has no status if it got no answer. `ms` is in milliseconds."""
+
+    method: str
+    path: str
+    status: int | None
+    ms: float
+    rule: str | None
+    fault: str | None
+    sandbox: str
+    id: str
+
+    @property
+    def text(self) -> str:
+        """The request as one line."""
+        why = f" fault {self.fault}" if self.fault else f" {self.rule}" if self.rule else ""
+        return f"{self.method} {self.path} {self.status or 'closed'} {self.ms} ms{why}"
+
+
+RequestLog = Callable[[LoggedRequest], object]
+
+
+def log_request(request: LoggedRequest) -> None:
+    """Log a request with Python's logging, for programs that have their own ways with that."""
+    if _requests.isEnabledFor(logging.INFO):
+        _requests.info(request.text, extra={"fields": request._asdict()})
 
 
 class _TextFormatter(logging.Formatter):
@@ -28,11 +71,87 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(fields).decode()
 
 
-def configure_logging(log_format: str) -> None:
-    """Send the simulator's log to standard error, as `text` or as `json`."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if log_format == "json" else _TextFormatter())
+class LogWriter(logging.Handler):
+    """Writes to a file descriptor what the loggers say, and requests without asking them, in the order they came.
+
+    To hand a line over never blocks: a thread writes, and where nobody reads, lines are dropped and counted.
+    """
+
+    def __init__(self, descriptor: int, log_format: str) -> None:
+        super().__init__()
+        is_json = log_format == "json"
+        self.setFormatter(JsonFormatter() if is_json else _TextFormatter())
+        self.request: RequestLog = self._json_request if is_json else self._text_request
+        self._time_format = "%Y-%m-%dT%H:%M:%S%z" if is_json else "%H:%M:%S"
+        self._second, self._time = 0, ""
+        self._descriptor = descriptor
+        self._lines: deque[str] = deque()
+        self._dropped = self._told = 0
+        self._has_lines = threading.Event()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._write, name="apio-simulator-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over what a logger says."""
+        self._put(self.format(record))
+
+    def close(self) -> None:
+        """Write the last lines, as far as they are read in time."""
+        self._is_closed = True
+        self._has_lines.set()
+        self._thread.join(END_SECONDS)
+        super().close()
+
+    def _text_request(self, request: LoggedRequest) -> None:
+        self._put(f"{self._now()} {request.text}")
+
+    def _json_request(self, request: LoggedRequest) -> None:
+        self._put(orjson.dumps({"time": self._now(), "level": "INFO", **request._asdict()}).decode())
+
+    def _now(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._time = second, time.strftime(self._time_format, time.localtime(second))
+        return self._time
+
+    def _put(self, line: str) -> None:
+        if len(self._lines) >= MOST_LINES:
+            self._dropped += 1
+            return
+        self._lines.append(line)
+        if not self._has_lines.is_set():
+            self._has_lines.set()
+
+    def _write(self) -> None:
+        while not self._is_closed or self._lines:
+            self._has_lines.wait()
+            if not self._is_closed:
+                time.sleep(PAUSE_SECONDS)
+            self._has_lines.clear()
+            data = "".join(f"{self._lines.popleft()}\n" for _ in range(len(self._lines)))
+            dropped = self._dropped - self._told
+            if dropped:
+                self._told += dropped
+                data += f"{dropped} lines of the log were dropped here, because nobody read those before\n"
+            try:
+                _write_all(self._descriptor, data.encode(errors="backslashreplace"))
+            except OSError:
+                # Nobody will ever read it.
+                return
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    # Not by a stream of Python's: where that waits for a reader, the process cannot end.
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def configure_logging(log_format: str) -> RequestLog:
+    """Send the simulator's log to standard error, as `text` or as `json`; returns what logs requests there."""
+    writer = LogWriter(sys.stderr.fileno(), log_format)
     root = logging.getLogger("simulator")
-    root.handlers = [handler]
+    root.handlers = [writer]
     root.setLevel(logging.INFO)
     root.propagate = False
+    return writer.request

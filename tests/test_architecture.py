@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "state",
     },
-    "http": {"contract", "control", "directory", "document", "errors", "services", "settings", "state"},
+    "http": {"contract", "control", "directory", "document", "errors", "log", "services", "settings", "state"},
     "log": set(),
     "server": {"contract", "errors", "http", "settings"},
     "app": {
@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "fixtures",
         "http",
+        "log",
         "server",
         "services",
         "settings",

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -295,7 +296,7 @@ class TestTimes:
     @pytest.fixture
     def server(self, serving: Serving) -> Server:
         return serving(
-            lambda environ, start: Delayed(600, lambda: []) if environ["PATH_INFO"] == "/slow" else echo(environ, start)
+            lambda environ, start: Delayed(600, list) if environ["PATH_INFO"] == "/slow" else echo(environ, start)
         )
 
     @pytest.fixture
@@ -476,12 +477,16 @@ class TestBackground:
             return Background(path[:2], work)
 
         server = serving(app)
+
+        def is_waiting(number: int) -> bool:
+            return sum(map(len, server.workers._waiting.values())) == number
+
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(httpx.get, server.url + "/a/1")]
             until(lambda: events)
             for number, path in enumerate(("/a/2", "/a/3"), start=1):
                 answers.append(pool.submit(httpx.get, server.url + path))
-                until(lambda number=number: sum(map(len, server.workers._waiting.values())) == number)
+                until(partial(is_waiting, number))
             assert httpx.get(f"{server.url}/b/1").text == "GET /b/1 "
             go_on.set()
             assert [answer.result().status_code for answer in answers] == [200] * 3
@@ -489,7 +494,10 @@ class TestBackground:
         assert events.index(("end", "/a/1")) < events.index(("begin", "/a/2"))
 
     def test_one_that_fails_is_a_failure_of_the_simulator(self, serving: Serving) -> None:
-        assert httpx.get(serving(lambda *_: Background("key", lambda: 1 / 0)).url).status_code == 500  # type: ignore[arg-type, return-value]
+        def failing() -> list[bytes]:
+            raise ZeroDivisionError
+
+        assert httpx.get(serving(lambda *_: Background("key", failing)).url).status_code == 500
 
 
 class TestTheEnd:

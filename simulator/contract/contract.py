@@ -143,6 +143,7 @@ class _Reader:
             operation_id=operation_id,
             method=method.upper(),
             path=template,
+            path_parameters=tuple(re.findall(r"{(\w+)}", template)),
             secured=bool(data.get("security")),
             minimum_right=right,
             rules=tuple(data.get("x-rules", [])),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -40,7 +39,6 @@ class QueryParameter:
     rule: str
 
 
-@dataclass(slots=True)
 class Notes:
     """What is worth knowing of how a call was answered (S-9).
 
@@ -49,8 +47,11 @@ class Notes:
     says so, if one does.
     """
 
-    assumed: dict[str, None] = field(default_factory=dict)
-    ignored: dict[str, str | None] = field(default_factory=dict)
+    __slots__ = ("assumed", "ignored")
+
+    def __init__(self) -> None:
+        self.assumed: dict[str, None] = {}
+        self.ignored: dict[str, str | None] = {}
 
     def assume(self, rule: str, *, when: bool = True) -> None:
         """Note that the answer rests on the assumed part of a rule, if it does."""
@@ -70,6 +71,7 @@ class Operation:
     operation_id: str
     method: str
     path: str
+    path_parameters: tuple[str, ...]
     secured: bool
     minimum_right: str | None
     rules: tuple[str, ...]
@@ -81,13 +83,14 @@ class Operation:
     success: int
     media: tuple[str, ...]
     answers: Mapping[int, CompiledSchema | None]
+    public_attributes: tuple[str, ...] | None = field(init=False)
+    """The attributes of the body that may be seen by others, where the body has a secret one (S-7)."""
 
-    @property
-    def public_attributes(self) -> tuple[str, ...] | None:
-        """The attributes of the body that may be seen by others, where the body has a secret one (S-7)."""
-        if self.body is None or not any(isinstance(field, Secret) for field in self.body.fields.values()):
-            return None
-        return tuple(str(field.data_key) for field in self.body.fields.values() if not isinstance(field, Secret))
+    def __post_init__(self) -> None:
+        attributes = [] if self.body is None else list(self.body.fields.values())
+        public = tuple(str(each.data_key) for each in attributes if not isinstance(each, Secret))
+        # The record is frozen for everybody else.
+        object.__setattr__(self, "public_attributes", public if len(public) < len(attributes) else None)
 
     def body_media(self, content_type: str | None) -> str:
         """The media type of a body, by its content type; without one it is the first that is documented (G-3)."""
@@ -246,7 +249,7 @@ class Content:
     data: bytes
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One request to an operation, as its handler sees it.
 
@@ -258,21 +261,27 @@ class Call:
     operation: Operation
     path: Mapping[str, str]
     query_pairs: Iterable[tuple[str, str]] = ()
-    raw_body: Callable[[], bytes] = field(default=bytes)
+    raw_body: Callable[[], bytes] = bytes
     content_type: str | None = None
     content_encoding: str | None = None
     media: str = JSON
     notes: Notes = field(default_factory=Notes)
+    _query: dict[str, Any] | None = field(default=None, init=False)
+    _body: dict[str, Any] | None = field(default=None, init=False)
 
-    @cached_property
+    @property
     def query(self) -> dict[str, Any]:
         """The query parameters by their Python names (see `Operation.read_query`)."""
-        return self.operation.read_query(self.query_pairs)
+        if self._query is None:
+            self._query = self.operation.read_query(self.query_pairs)
+        return self._query
 
-    @cached_property
+    @property
     def body(self) -> dict[str, Any]:
         """The body's attributes by their Python names (see `Operation.read_body`)."""
-        return self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding, self.notes)
+        if self._body is None:
+            self._body = self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding, self.notes)
+        return self._body
 
     def assume(self, rule: str, *, when: bool = True) -> None:
         """Note that the answer rests on the assumed part of a rule, if it does (S-9)."""

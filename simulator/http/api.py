@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from werkzeug.wrappers import Response
+from collections.abc import Iterable, Mapping
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import Answer, Call
+from simulator.contract.operation import Answer, Operation
 from simulator.directory import LEVELS, authorize
-from simulator.http.auth import ANONYMOUS, authenticate
-from simulator.http.routes import Routes, answered
-from simulator.http.visit import current_sandbox, visit_of
+from simulator.http.auth import ANONYMOUS, VisitedCall, authenticate
+from simulator.http.responses import Reply
+from simulator.http.routes import Routes
+from simulator.http.visit import Visit
 from simulator.services.service import Handler
-from simulator.state.sandbox import Moment
 from simulator.state.world import Fork
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 
 class Api:
@@ -29,40 +23,51 @@ class Api:
         self.handlers = handlers
         self.credentials_required = credentials_required
 
-    def answer(self, call: Call, environ: WSGIEnvironment) -> Response:
+    def answer(
+        self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
+    ) -> Reply:
         """Answer a call: credentials, scope, then the operation itself (A-7)."""
-        operation, sandbox = call.operation, current_sandbox(environ)
+        environ, sandbox, notes = visit.environ, visit.own_sandbox, visit.notes
         if operation.secured:
             directory = sandbox.moment.world.directory
             account = authenticate(environ, sandbox, directory, required=self.credentials_required)
-            call.assume("A-6", when=account is ANONYMOUS)
-            visit_of(environ).account = account.name
+            notes.assume("A-6", when=account is ANONYMOUS)
+            visit.account = account.name
             if operation.minimum_right is not None:
-                authorize(account, LEVELS[operation.minimum_right], call.path, directory)
+                authorize(account, LEVELS[operation.minimum_right], path, directory)
+        is_read = operation.method == "GET"
+        world = sandbox.moment.world
+        # What a read answers depends on the call and the world alone; on a body only where one may be sent.
+        key = None
+        if is_read and (operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")):
+            key = (operation.operation_id, *path.values(), environ.get("QUERY_STRING") if operation.query else None)
+            remembered: tuple[Reply, Mapping[str, None]] | None = sandbox.answers.find(key, world)
+            if remembered is not None:
+                reply, assumed = remembered
+                notes.assumed.update(assumed)
+                return reply
+        call = VisitedCall(
+            operation=operation,
+            path=path,
+            query_pairs=query,
+            raw_body=visit.body,
+            content_type=environ.get("CONTENT_TYPE"),
+            content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
+            media=media,
+            notes=notes,
+            visit=visit,
+        )
         handler = self.handlers[operation.operation_id]
-        headers: Mapping[str, str] = {}
-        if operation.method == "GET":
-            body = _read(call, handler, sandbox.moment, environ)
-        else:
+        if not is_read:
             with sandbox.transaction() as fork:
                 view = handler(call, fork)
                 answer = view if isinstance(view, Answer) else Answer(view, {})
-                body, headers = operation.render(answer.view), answer.headers
-        return answered(body, operation.success, headers)
-
-
-def _read(call: Call, handler: Handler, moment: Moment, environ: WSGIEnvironment) -> bytes:
-    """The answer to a GET, which depends on the call and the world alone and is remembered with that world."""
-    operation = call.operation
-    plain = operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")
-    key = (operation.operation_id, *call.path.values(), environ.get("QUERY_STRING") if operation.query else None)
-    remembered = moment.answers.get(key) if plain else None
-    if remembered is not None:
-        body, assumed = remembered
-        call.notes.assumed.update(dict.fromkeys(assumed))
-        return body
-    before = len(call.notes.assumed)
-    body = operation.render(handler(call, Fork(moment.world)))
-    if plain:
-        moment.remember(key, (body, tuple(call.notes.assumed)[before:]))
-    return body
+                body = operation.render(answer.view)
+            return Reply(operation.success, body, answer.headers)
+        before = set(notes.assumed)
+        fork = Fork(world)
+        reply = Reply(operation.success, operation.render(handler(call, fork)))
+        if key is not None:
+            assumed = {rule: None for rule in notes.assumed if rule not in before}
+            sandbox.answers.remember(key, (reply, assumed), len(reply.body), fork)
+        return reply

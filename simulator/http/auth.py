@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from flask import request
 from werkzeug.http import dump_cookie, parse_cookie
 
 from simulator.contract.operation import Answer, Call
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
-from simulator.http.visit import current_sandbox, visit_of
+from simulator.http.visit import Visit
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
 
@@ -51,17 +51,25 @@ def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Director
     return ANONYMOUS
 
 
+@dataclass(kw_only=True)
+class VisitedCall(Call):
+    """A call together with what is known of the request that it came with."""
+
+    visit: Visit
+
+
 def login(call: Call, fork: Fork) -> Answer:
     """POST /api/v1/login/: open a session in the sandbox (A-3). Raises `LoginRefused`."""
     account = fork.directory.accounts.get(call.body["username"])
     if account is None or account.password != call.body["password"]:
         raise LoginRefused(Fault("A-3", "the user name or the password is wrong"))
-    visit_of(request.environ).account = account.name
+    visit = cast(VisitedCall, call).visit
+    visit.account = account.name
     # What counts as the first login is in every answer.
     call.assume("A-3")
-    session_id, first = current_sandbox(request.environ).open_session(account.name)
+    session_id, first = visit.own_sandbox.open_session(account.name)
     # The path keeps the sessions of different sandboxes apart in a browser.
-    cookie = dump_cookie(COOKIE, session_id, path=f"{request.script_root}/api/", httponly=True)
+    cookie = dump_cookie(COOKIE, session_id, path=f"{visit.environ['SCRIPT_NAME']}/api/", httponly=True)
     ids = {"tenant_id": account.tenant_id, "group_id": account.group_id, "user_id": account.user_id}
     profile = {"user_level": int(account.level), "is_first_login": first}
     return Answer({"ids": ids, "profile": profile}, {"Set-Cookie": cookie})

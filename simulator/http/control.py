@@ -6,6 +6,7 @@ import hmac
 import importlib.util
 import ipaddress
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import Call, Content
+from simulator.contract.operation import Call, Content, Operation
 from simulator.control.call import Control, ControlCall
 from simulator.control.operations import HANDLERS
 from simulator.errors import (
@@ -30,7 +31,8 @@ from simulator.errors import (
 )
 from simulator.http.errors import refuse
 from simulator.http.explanation import nearest_to
-from simulator.http.routes import Routes, answered
+from simulator.http.responses import Reply
+from simulator.http.routes import Routes
 from simulator.http.visit import CONTROL, HEALTH, Visit, visit_of
 
 if TYPE_CHECKING:
@@ -59,16 +61,28 @@ class ControlInterface:
         app.url_map.add(Rule(f"{CONTROL}<path:rest>", endpoint=CONTROL))
         app.view_functions[CONTROL] = _switched_off
 
-    def answer(self, call: Call, environ: WSGIEnvironment) -> Response:
+    def answer(
+        self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
+    ) -> Reply:
         """Answer a call, if the caller may make it."""
-        visit, operation = visit_of(environ), call.operation
+        environ = visit.environ
+        call = Call(
+            operation=operation,
+            path=path,
+            query_pairs=query,
+            raw_body=visit.body,
+            content_type=environ.get("CONTENT_TYPE"),
+            content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
+            media=media,
+            notes=visit.notes,
+        )
         if operation.method not in READING:
             self._check_caller(visit, environ)
         if operation.secured:
             self._check_token(environ)
             # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
             _ = call.query
-        address = f"http://{visit.host}{request.script_root}" if _HOST.fullmatch(visit.host) else None
+        address = f"http://{visit.host}{environ['SCRIPT_NAME']}" if _HOST.fullmatch(visit.host) else None
         it = ControlCall(control=self.control, call=call, sandbox_name=visit.sandbox_name, address=address)
         try:
             view = HANDLERS[operation.operation_id](it)
@@ -77,10 +91,10 @@ class ControlInterface:
             refusal.faults = tuple(map(_with_hint, refusal.faults))
             raise
         if not isinstance(view, Content):
-            return answered(operation.render(view), operation.success, {})
+            return Reply(operation.success, operation.render(view))
         if view.media_type not in operation.media:
             raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
-        return answered(view.data, operation.success, {}, _with_charset(view.media_type))
+        return Reply(operation.success, view.data, media=_with_charset(view.media_type))
 
     def _check_caller(self, visit: Visit, environ: WSGIEnvironment) -> None:
         """Raise `ForeignCaller` if this may be a page of another origin, or of a name that was bent to us (S-2)."""
@@ -141,7 +155,7 @@ def _with_charset(media_type: str) -> str:
 
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
-    return refuse(UnknownPath(Fault("S-2", reason)), request.environ)
+    return refuse(UnknownPath(Fault("S-2", reason)), visit_of(request.environ)).for_flask()
 
 
 def _asset(asset: str) -> Response:

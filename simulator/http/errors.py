@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-from werkzeug.wrappers import Response
 
 from simulator import errors
-from simulator.contract.operation import JSON
 from simulator.errors import Fault, MethodNotAllowed, Refusal
-from simulator.http.visit import visit_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from simulator.http.responses import Reply
+from simulator.http.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +75,11 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
     return {}
 
 
-def refuse(refusal: Refusal, environ: WSGIEnvironment) -> Response:
+def refuse(refusal: Refusal, visit: Visit) -> Reply:
     """The answer to a request that no operation of the contract answers."""
-    visit_of(environ).refusal = refusal
+    visit.refusal = refusal
     kind = CATALOGUE[type(refusal)]
-    body = orjson.dumps(report(kind, refusal.faults))
-    return Response(body, kind.status, refusal_headers(refusal), content_type=JSON)
-
-
-def no_content() -> Response:
-    """An answer that has no body."""
-    answer = Response(status=204)
-    del answer.headers["Content-Type"]
-    return answer
+    return Reply(kind.status, orjson.dumps(report(kind, refusal.faults)), refusal_headers(refusal))
 
 
 def injected_report(fault_id: str, status: int) -> dict[str, Any]:
@@ -100,9 +88,9 @@ def injected_report(fault_id: str, status: int) -> dict[str, Any]:
     return report(kind, (Fault("S-6", f"the injected fault {fault_id} answered in the place of the operation"),))
 
 
-def failure(reason: str) -> Response:
+def failure(reason: str) -> Reply:
     """The answer where the simulator itself is at fault."""
-    return Response(orjson.dumps(report(BREACH, (Fault("G-8", reason),))), BREACH.status, content_type=JSON)
+    return Reply(BREACH.status, orjson.dumps(report(BREACH, (Fault("G-8", reason),))))
 
 
 def _details(fault: Fault) -> dict[str, str]:

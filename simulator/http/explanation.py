@@ -26,6 +26,7 @@ class Explanations:
     def __init__(self, contract: Contract, ledger: Mapping[str, Rule]) -> None:
         self.contract = contract
         self.ledger = ledger
+        self._positions = {rule: position for position, rule in enumerate(ledger)}
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
         """What was wrong, where, what would have been right, and what the rule rests on."""
@@ -42,11 +43,13 @@ class Explanations:
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
         """The rules without whose assumed part the answer would have been another one, in the ledger's order (S-9)."""
+        if not (notes.assumed or notes.ignored or refusal):
+            return ()
         rules = {*notes.assumed, *(rule for rule in notes.ignored.values() if rule and self._only_assumed(rule))}
         for fault in refusal.faults if refusal is not None else ():
             if "assumed" in self.ledger[fault.rule].refusals if fault.assumed is None else fault.assumed:
                 rules.add(fault.rule)
-        return tuple(sorted(rules, key=list(self.ledger).index)) if rules else ()
+        return tuple(sorted(rules, key=self._positions.__getitem__))
 
     def _only_assumed(self, rule: str) -> bool:
         return self.ledger[rule].basis == ("assumed",)

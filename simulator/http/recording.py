@@ -1,21 +1,25 @@
-"""What is kept of a call: its entry in the journal of its sandbox, and its place in the coverage."""
+"""What is kept of a call: its entry in the journal of its sandbox, its place in the coverage, its line in the log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from simulator.errors import Refusal
 from simulator.http.explanation import Explanations
-from simulator.http.visit import Visit
+from simulator.http.responses import REQUEST_ID, Headers
+from simulator.http.visit import HEADER, Visit
+from simulator.log import LoggedRequest, RequestLog
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
 from simulator.state.journal import BODY_KEPT, Exchange, Message
 from simulator.state.redaction import (
     without_secret_attributes,
-    without_secret_headers,
+    without_secret_header,
     without_secret_name,
     without_secret_parameters,
     without_secrets,
@@ -32,55 +36,79 @@ MOST_IGNORED = 20
 """How much of the names of what was ignored is kept, and how many of them."""
 LONGEST_HEADER = 4_000
 """How much of a header's name and value the journal keeps."""
+LONGEST_REMEMBERED = 500
+"""How many characters a path may have so that its form without secrets is remembered."""
 
-Headers = list[tuple[str, str]]
+Fields = tuple[tuple[str, str], ...]
 
 
 class Recorder:
     """Records calls, without their secrets and with an explanation of what was refused (S-7, S-8)."""
 
-    def __init__(self, explanations: Explanations, settings: Settings) -> None:
+    def __init__(self, explanations: Explanations, settings: Settings, request_log: RequestLog) -> None:
         self.explanations = explanations
         self.settings = settings
+        self._request_log = request_log
 
-    def record(
-        self, environ: WSGIEnvironment, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None
-    ) -> None:
-        """Put the call into the journal and the coverage of its sandbox."""
-        if visit.sandbox is None:
-            return
-        path, method = without_secrets(path_text(environ["PATH_INFO"])), environ["REQUEST_METHOD"][:LONGEST_METHOD]
+    def record(self, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None) -> None:
+        """Put the call into the journal and the coverage of its sandbox, and into the log.
+
+        `answer` are its headers and its body; the header with the request's id is taken for granted.
+        """
+        if visit.sandbox is not None:
+            self._keep(visit, status, answer)
+        self.log(visit, status)
+
+    def log(self, visit: Visit, status: int | None) -> None:
+        """Put the call into the log."""
+        if self.settings.log_requests:
+            self._request_log(
+                LoggedRequest(
+                    visit.environ["REQUEST_METHOD"],
+                    shown_path(visit.asked)[1],
+                    status,
+                    round((time.perf_counter() - visit.started) * 1000, 2),
+                    visit.rule,
+                    visit.fault.id if visit.fault else None,
+                    visit.sandbox_name,
+                    visit.id,
+                )
+            )
+
+    def _keep(self, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None) -> None:
+        environ, fault = visit.environ, visit.fault
+        path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
         operation_id = visit.operation.operation_id if visit.operation else None
-        rule = "S-6" if visit.fault is not None and visit.fault.refuses else visit.rule
-        names = islice(visit.notes.ignored, MOST_IGNORED)
-        ignored = tuple(dict.fromkeys(without_secret_name(name)[:LONGEST_NAME] for name in names))
+        rule = "S-6" if fault is not None and fault.refuses else visit.rule
+        ignored = _ignored(visit.notes.ignored) if visit.notes.ignored else ()
         counted = None
         if not visit.preflight:
             counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)
         exchange = None
         if self.settings.journal_limit:
             seconds = time.perf_counter() - visit.started
+            query = environ.get("QUERY_STRING")
             exchange = Exchange(
-                id=visit.id,
-                number=visit.number,
-                time=time.time() - seconds,
-                seconds=seconds,
-                method=method,
-                path=path,
-                query=without_secret_parameters(environ.get("QUERY_STRING", "")),
-                operation_id=operation_id,
-                account=visit.account,
-                request=_request_message(environ, visit),
-                status=status,
-                response=None if answer is None else _answer_message(visit, status, *answer),
-                rule=rule,
-                assumed=visit.assumed,
-                ignored=ignored,
-                explanation=self._explanation(visit, path),
-                fault=visit.fault.id if visit.fault is not None else None,
-                abort=visit.fault.abort if visit.fault is not None else None,
+                visit.id,
+                visit.number,
+                time.time() - seconds,
+                seconds,
+                method,
+                path,
+                without_secret_parameters(query) if query else "",
+                operation_id,
+                visit.account,
+                _request_message(environ, visit),
+                status,
+                None if answer is None else _answer_message(visit, status, *answer),
+                rule,
+                visit.assumed,
+                ignored,
+                "" if visit.refusal is None and fault is None else self._explanation(visit, path),
+                fault.id if fault is not None else None,
+                fault.abort if fault is not None else None,
             )
-        visit.sandbox.record(exchange, counted)
+        visit.own_sandbox.record(exchange, counted)
 
     def _explanation(self, visit: Visit, path: str) -> str:
         sentences = [] if visit.fault is None else [self.explanations.injected(visit.fault)]
@@ -89,41 +117,75 @@ class Recorder:
         return " ".join(sentences)
 
 
-def path_text(path: str) -> str:
-    """A path of the WSGI environment as text."""
-    return path.encode("latin-1").decode(errors="replace")
+def shown_path(path: str) -> tuple[str, str]:
+    """A path of the WSGI environment without secrets (S-7): as text, and for a line of text."""
+    return (_shown_path if len(path) < LONGEST_REMEMBERED else _shown_path.__wrapped__)(path)
+
+
+@lru_cache(maxsize=4_096)
+def _shown_path(path: str) -> tuple[str, str]:
+    text = without_secrets(path if path.isascii() else path.encode("latin-1").decode(errors="replace"))
+    return text, printable(text)
+
+
+def printable(text: str) -> str:
+    """A path for a line of text: one line, whatever it holds."""
+    return text if text.isprintable() and " " not in text else quote(text)
+
+
+def _ignored(names: Collection[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(without_secret_name(name)[:LONGEST_NAME] for name in islice(names, MOST_IGNORED)))
 
 
 def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
-    headers = [
-        (_header_name(name[:LONGEST_HEADER]), value[:LONGEST_HEADER])
-        for name, value in environ.items()
-        if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
-    ]
+    header = environ.get(HEADER)
+    if header is not None:
+        headers, size = _shown_header(header)
+    else:
+        fields = [("HTTP_HOST", visit.host)] if visit.host else []
+        fields += [
+            (name, value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+        ]
+        headers, size = _shown_header.__wrapped__(tuple(fields))
     try:
         body = visit.body()
     except Refusal:
         body = b""
-    public = visit.operation.public_attributes if visit.operation is not None else None
-    announced = environ.get("CONTENT_LENGTH") or "0"
-    size = len(body) or (int(announced) if announced.isdecimal() else 0)
-    return _message([("Host", visit.host), *headers] if visit.host else headers, body, size, public)
+    if not body:
+        announced = environ.get("CONTENT_LENGTH") or "0"
+        return Message(headers, body, int(announced) if announced.isdecimal() else 0, False, size)
+    return _message(headers, size, body, visit.operation.public_attributes if visit.operation is not None else None)
 
 
-def _header_name(variable: str) -> str:
-    return variable.removeprefix("HTTP_").replace("_", "-").title()
-
-
-def _message(headers: Headers, body: bytes, size: int, public: Collection[str] | None = None) -> Message:
-    clean = without_secret_attributes(body, public) if body else body
-    return Message(
-        headers=without_secret_headers(headers), body=clean[:BODY_KEPT], size=size, cut=len(clean) > BODY_KEPT
-    )
+@lru_cache(maxsize=500)
+def _shown_header(fields: tuple[tuple[str, str], ...]) -> tuple[Fields, int]:
+    """A header as it was sent, without secrets, and its size; `fields` are variables of the WSGI environment."""
+    shown = []
+    for variable, value in fields:
+        name = variable[:LONGEST_HEADER].removeprefix("HTTP_").replace("_", "-").title()
+        shown.append((name, without_secret_header(name, value[:LONGEST_HEADER])))
+    return tuple(shown), _size(shown)
 
 
 def _answer_message(visit: Visit, status: int | None, headers: Headers, body: bytes) -> Message:
+    kept = [(name, without_secret_header(name, value)) for name, value in headers]
+    kept.append((REQUEST_ID, visit.id))
+    size = _size(kept)
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
     if visit.operation is None or visit.fault is not None or status != visit.operation.success:
-        return _message(headers, body, len(body))
-    kept = without_secret_headers(headers)
-    return Message(headers=kept, body=body[:BODY_KEPT], size=len(body), cut=len(body) > BODY_KEPT)
+        return _message(tuple(kept), size, body, None)
+    return Message(tuple(kept), body[:BODY_KEPT], len(body), len(body) > BODY_KEPT, size)
+
+
+def _message(headers: Fields, header_size: int, body: bytes, public: Collection[str] | None) -> Message:
+    clean = without_secret_attributes(body, public) if body else body
+    return Message(headers, clean[:BODY_KEPT], len(body), len(clean) > BODY_KEPT, header_size)
+
+
+def _size(headers: Iterable[tuple[str, str]]) -> int:
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+    return size

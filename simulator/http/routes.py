@@ -1,32 +1,43 @@
-"""A contract's paths in Flask: from the path and the method of a request to its operation, and to an answer."""
+"""A contract's paths: from the path and the method of a request to its operation, and to an answer."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 from flask import Flask, request
-from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import JSON, Call, Operation
+from simulator.contract.operation import JSON, Operation
 from simulator.errors import ContractBreach, Fault, MethodNotAllowed, NotAcceptable, Refusal, UnknownPath
 from simulator.http.errors import CATALOGUE, failure, refusal_headers, refuse, report
-from simulator.http.visit import visit_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from simulator.http.responses import Reply
+from simulator.http.visit import Visit, visit_of
 
 logger = logging.getLogger("simulator.routes")
 
-Answering = Callable[[Call, "WSGIEnvironment"], Response]
-"""Answers the call of an operation, or raises a refusal."""
+PATHS_REMEMBERED = 4_096
+LONGEST_REMEMBERED = 500
+"""How many characters a path, or an `Accept` header, may have so that what it leads to is remembered."""
+
+Query = Iterable[tuple[str, str]]
+Answering = Callable[[Visit, Operation, Mapping[str, str], Query, str], Reply]
+"""Answers a request to an operation, given the path's parameters, the query and the media type of the answer.
+
+It may raise a refusal.
+"""
+Found = tuple[Operation, Mapping[str, str]]
+"""An operation, and the path's parameters."""
+
+_Node = dict[str | None, Any]
+_END = "/"
+"""Where a path ends: no segment is called so."""
 
 
 class Routes:
@@ -35,69 +46,89 @@ class Routes:
     def __init__(self, contract: Contract, answer: Answering) -> None:
         self.contract = contract
         self.answer = answer
-        self._map = Map(self._rules(), strict_slashes=False, merge_slashes=False).bind("")
+        self._tree = _tree(contract.paths)
+        self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
 
     def register(self, app: Flask, only: str | None = None) -> None:
         """Give the app one rule for each path, or `only` for one; for any method, as Flask would answer some itself."""
-        for rule in self._rules():
-            if only not in (None, rule.endpoint):
-                continue
-            app.url_map.add(rule)
-            app.view_functions[rule.endpoint] = partial(self._serve, self.contract.paths[rule.endpoint])
+        for template, operations in self.contract.paths.items():
+            if only in (None, template):
+                app.url_map.add(Rule(template.replace("{", "<").replace("}", ">"), endpoint=template))
+                app.view_functions[template] = partial(self._serve, operations)
 
-    def find(self, path: str, method: str) -> tuple[Operation, Mapping[str, str]] | None:
-        """The operation of a path and a method, with the path's parameters."""
+    def find(self, path: str, method: str) -> Found | None:
+        """The operation of a path and a method. It depends on the contract alone."""
+        return (self._find_remembered if len(path) < LONGEST_REMEMBERED else self._find)(path, method)
+
+    def _find(self, path: str, method: str) -> Found | None:
+        values: list[str] = []
+        template = _template(self._tree, path.split("/"), 0, values)
+        operation = None if template is None else self.contract.paths[template].get(method)
+        return None if operation is None else (operation, dict(zip(operation.path_parameters, values, strict=True)))
+
+    def reply(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
+        """The answer to a request to an operation, whoever found that."""
+        visit.operation = operation
         try:
-            template, parameters = self._map.match(path)
-        except HTTPException:
-            return None
-        operation = self.contract.paths[template].get(method)
-        return None if operation is None or _path_fault(path, template) else (operation, parameters)
-
-    def _rules(self) -> list[Rule]:
-        return [Rule(path.replace("{", "<").replace("}", ">"), endpoint=path) for path in self.contract.paths]
-
-    def _serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
-        # Taken once: each look at Flask's `request` costs as much as a function call.
-        environ = request.environ
-        visit = visit_of(environ)
-        try:
-            operation = _operation(operations, environ)
-            visit.operation = operation
-            call = Call(
-                operation=operation,
-                path=path,
-                query_pairs=request.args.items(multi=True) if operation.query or operation.closed_query else (),
-                raw_body=visit.body,
-                content_type=environ.get("CONTENT_TYPE"),
-                content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
-                media=_media(operation, environ.get("HTTP_ACCEPT")),
-                notes=visit.notes,
-            )
-            if environ.get("QUERY_STRING"):
-                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(request.args)))
-            return self.answer(call, environ)
+            media = _media(operation, visit.environ.get("HTTP_ACCEPT"))
+            if query:
+                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query)))
+            return self.answer(visit, operation, path, query, media)
         except Refusal as refusal:
-            return _refuse(visit.operation, environ, refusal)
+            return _refuse(operation, visit, refusal)
         except ContractBreach as breach:
             logger.exception("the contract was about to be broken")
             return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
+        except Exception as error:
+            logger.exception("%s %s failed", visit.environ["REQUEST_METHOD"], visit.asked)
+            return failed(error)
+
+    def _serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
+        visit = visit_of(request.environ)
+        try:
+            operation = _operation(operations, visit)
+        except Refusal as refusal:
+            return refuse(refusal, visit).for_flask()
+        return self.reply(visit, operation, path, list(request.args.items(multi=True))).for_flask()
 
 
-def answered(body: bytes, status: int | str, headers: Mapping[str, str], media: str = JSON) -> Response:
-    """The answer with this body; without one it has no content type."""
-    response = Response(body, status, headers, content_type=media)
-    if not body:
-        del response.headers["Content-Type"]
-    return response
+def failed(error: Exception) -> Reply:
+    """The answer where something went wrong that should not."""
+    return failure(f"the simulator failed, and changed nothing: {type(error).__name__}")
 
 
-def _operation(operations: Mapping[str, Operation], environ: WSGIEnvironment) -> Operation:
+def _tree(templates: Iterable[str]) -> _Node:
+    """The templates by their segments, one below the other; `None` stands for a parameter."""
+    tree: _Node = {}
+    for template in templates:
+        node = tree
+        for segment in template.split("/"):
+            node = node.setdefault(None if segment.startswith("{") else segment, {})
+        node[_END] = template
+    return tree
+
+
+def _template(node: _Node, segments: list[str], position: int, values: list[str]) -> str | None:
+    """The template of a path below a node of the tree, with the path's parameters appended to `values`."""
+    if position == len(segments):
+        template: str | None = node.get(_END)
+        return template
+    segment = segments[position]
+    below = node.get(segment)
+    found = None if below is None else _template(below, segments, position + 1, values)
+    if found is None and segment and None in node:
+        values.append(segment)
+        found = _template(node[None], segments, position + 1, values)
+        if found is None:
+            values.pop()
+    return found
+
+
+def _operation(operations: Mapping[str, Operation], visit: Visit) -> Operation:
     """The operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
-    method = environ["REQUEST_METHOD"]
+    method = visit.environ["REQUEST_METHOD"]
     template = next(iter(operations.values())).path
-    path = environ["PATH_INFO"]
-    fault = _path_fault(path, template)
+    fault = _path_fault(visit.environ["PATH_INFO"], template)
     if fault is not None:
         right = re.sub("/+", "/", request.path.rstrip("/")) + ("/" if template.endswith("/") else "")
         raise UnknownPath(Fault("G-1", f"{fault}: {request.script_root}{right}"))
@@ -120,11 +151,13 @@ def _path_fault(path: str, template: str) -> str | None:
 def _media(operation: Operation, accept: str | None) -> str:
     """The media type of the answer. Raises `NotAcceptable` (G-10)."""
     offered = operation.media or (JSON,)
-    media = _preferred(accept, offered) if accept else offered[0]
-    if accept and media is None:
+    if not accept:
+        return offered[0]
+    media = (_preferred if len(accept) < LONGEST_REMEMBERED else _preferred.__wrapped__)(accept, offered)
+    if media is None:
         reason = f"the answer is {' or '.join(offered)}, which Accept: {accept[:100]} rules out"
         raise NotAcceptable(Fault("G-10", reason, assumed=False))
-    return media or offered[0]
+    return media
 
 
 @lru_cache(maxsize=256)
@@ -150,14 +183,12 @@ def _quality(text: str) -> float:
         return 1.0
 
 
-def _refuse(operation: Operation | None, environ: WSGIEnvironment, refusal: Refusal) -> Response:
-    if operation is None:
-        return refuse(refusal, environ)
-    visit_of(environ).refusal = refusal
+def _refuse(operation: Operation, visit: Visit, refusal: Refusal) -> Reply:
+    visit.refusal = refusal
     kind = CATALOGUE[type(refusal)]
     try:
         body = operation.render_as(kind.status, report(kind, refusal.faults))
     except ContractBreach as breach:
         logger.exception("the contract was about to be broken")
         return failure(str(breach))
-    return answered(body, kind.status, refusal_headers(refusal))
+    return Reply(kind.status, body, refusal_headers(refusal))

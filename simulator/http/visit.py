@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.contract.operation import Notes, Operation
@@ -16,56 +15,61 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 VISIT = "simulator.visit"
+HEADER = "simulator.header"
+"""Where the server puts a small header, as pairs of a variable of the environment and its value."""
 CONTROL = "/_simulator/"
 """Where the control interface begins."""
 HEALTH = f"{CONTROL}health"
 """The one call of it that anybody may make, and that never takes long."""
 
 
-@dataclass(slots=True)
 class Visit:
     """One request on its way.
 
-    `number` counts the requests of the server, and `id` holds it. `body` gives the bytes of the body or raises the
-    refusal that reading them led to. The sandbox is there for calls of the simulated API only: not every call of the
-    control interface is about one, and those that are not must not bring one into being.
+    `number` counts the requests of the server, and `id` holds it; `started` is in seconds of the performance counter,
+    `asked` the whole path. `body` gives the bytes of the body or raises the refusal that reading them led to. The
+    sandbox is there for calls of the simulated API only: not every call of the control interface is about one, and
+    those that are not must not bring one into being.
     """
 
-    id: str
-    number: int
-    started: float
-    asked: str
-    host: str = ""
     sandbox_name: str = DEFAULT
     sandbox: Sandbox | None = None
-    body: Callable[[], bytes] = field(default=bytes)
+    body: Callable[[], bytes] = bytes
     operation: Operation | None = None
     account: str | None = None
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
-    notes: Notes = field(default_factory=Notes)
     assumed: tuple[str, ...] = ()
     preflight: bool = False
     is_control: bool = False
+
+    def __init__(self, environ: WSGIEnvironment, run: str, number: int) -> None:
+        self.environ = environ
+        self.number = number
+        self.id = f"{run}-{number}"
+        self.started = time.perf_counter()
+        self.asked: str = environ["PATH_INFO"]
+        # Flask refuses every request whose Host header it dislikes; what the host is good for is looked at elsewhere.
+        self.host: str = environ.pop("HTTP_HOST", "")
+        self.notes = Notes()
 
     @property
     def rule(self) -> str | None:
         """The rule of the refusal, if the request was refused."""
         return self.refusal.faults[0].rule if self.refusal is not None else None
 
+    @property
+    def own_sandbox(self) -> Sandbox:
+        """The sandbox of a call of the simulated API."""
+        if self.sandbox is None:
+            raise LookupError("the control interface has no sandbox of its own")
+        return self.sandbox
+
 
 def visit_of(environ: WSGIEnvironment) -> Visit:
     """The visit that the gateway began."""
     visit: Visit = environ[VISIT]
     return visit
-
-
-def current_sandbox(environ: WSGIEnvironment) -> Sandbox:
-    """The sandbox of a call of the simulated API."""
-    sandbox = visit_of(environ).sandbox
-    if sandbox is None:
-        raise LookupError("the control interface has no sandbox of its own")
-    return sandbox
 
 
 class ConnectionAborted(Exception):

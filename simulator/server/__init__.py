@@ -1,4 +1,4 @@
-"""The server: bytes to requests (`reading`), requests to answers (`connection`), an address with its clients (`server`)."""
+"""The server: an address with its clients (`server`), each a `connection` whose bytes become requests (`reading`)."""
 
 from simulator.server.server import (
     CONNECTIONS,

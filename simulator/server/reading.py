@@ -18,13 +18,15 @@ from httptools import (
     HttpRequestParser,
 )
 
+from simulator.http.visit import HEADER
+
 LARGEST_HEADER = 256 * 1024
 """How many bytes a request may have besides its body."""
 MOST_FIELDS = 1_000
 """How many fields the header of a request may have."""
 LONGEST_METHOD = 40
-LONGEST_NAME = 100
-"""How many bytes a field's name may have to be remembered in its other spelling."""
+SMALL = 4096
+"""Up to how many bytes a header is remembered in the shape that the application gets."""
 FRAMING = 5
 """How many bytes of framing there may be for each byte of a chunked body: `1 CR LF x CR LF` has so many."""
 
@@ -110,7 +112,7 @@ class RequestReader:
     def _opened(self, data: bytes) -> bytes:
         """The beginning of a request, once its method is there; one that the parser does not know is taken out.
 
-        The parser refuses methods that are not on its list, but to refuse a method is the application's business (G-10).
+        The parser refuses methods that are not on its list; here, the application does that (G-10).
         """
         data = (self._opening + data).lstrip(b"\r\n")
         method, blank, _ = data[: LONGEST_METHOD + 1].partition(b" ")
@@ -170,7 +172,12 @@ class RequestReader:
             return self._refuse(431, f"the header has more than {MOST_FIELDS} fields")
         environ["REQUEST_METHOD"] = self._method or self._parser.get_method().decode()
         environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
-        _put_fields(environ, self._fields)
+        fields = tuple(self._fields)
+        if self._received <= SMALL:
+            environ[HEADER] = variables = _variables(fields)
+        else:
+            variables = _variables.__wrapped__(fields)
+        environ.update(variables)
         if environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
             return self._refuse(400, "the transfer encoding must be chunked, or none")
         if int(environ.get("CONTENT_LENGTH") or 0) > self._largest_body:
@@ -230,26 +237,24 @@ def _put_target(environ: dict[str, Any], target: bytes) -> None:
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
 
 
-def _put_fields(environ: dict[str, Any], fields: list[tuple[bytes, bytes]]) -> None:
-    """Put the fields of a header into an environment; those of one name are joined by commas."""
+@lru_cache(maxsize=500)
+def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+    """The fields of a header as variables of the environment; those of one name are joined by commas.
+
+    The requests of a connection have mostly the same ones.
+    """
+    found: dict[str, str] = {}
     repeated: dict[str, list[str]] = {}
     for name, value in fields:
-        key = _variable(name) if len(name) <= LONGEST_NAME else _variable.__wrapped__(name)
-        if key is None:
+        # With an underscore, one name could pass for another.
+        if b"_" in name:
             continue
-        text = value.decode("latin-1")
-        if key in environ:
-            repeated.setdefault(key, [environ[key]]).append(text)
+        field, text = name.decode("latin-1").upper(), value.decode("latin-1")
+        variable = _WITHOUT_PREFIX.get(field) or f"HTTP_{field.replace('-', '_')}"
+        if variable in found:
+            repeated.setdefault(variable, [found[variable]]).append(text)
         else:
-            environ[key] = text
-    for key, texts in repeated.items():
-        environ[key] = ", ".join(texts)
-
-
-@lru_cache(maxsize=1_000)
-def _variable(name: bytes) -> str | None:
-    """The key of a field in the environment; one with an underscore could pass for another one, and has none."""
-    if b"_" in name:
-        return None
-    text = name.decode("latin-1").upper()
-    return _WITHOUT_PREFIX.get(text) or f"HTTP_{text.replace('-', '_')}"
+            found[variable] = text
+    for variable, texts in repeated.items():
+        found[variable] = ", ".join(texts)
+    return tuple(found.items())

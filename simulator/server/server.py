@@ -62,9 +62,9 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class Server:
     """Serves an application at an address of this machine; `port` 0 becomes a free one.
 
-    The application is called on the loop's thread, and so must not wait: what waits or takes long it answers with
-    `Delayed` or `Background`. Raises `AddressUnavailable` if the address cannot be had. There is one process only: state
-    in memory and two processes would be two worlds.
+    The application is called on the thread of the loop, and must not wait there: what waits or takes long, it answers
+    with `Delayed` or `Background`. Raises `AddressUnavailable` if the address cannot be had. There is one process only:
+    state in memory and two processes would be two worlds.
     """
 
     def __init__(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from typing import NamedTuple, TypeVar
 
 KINDS_KEPT = 1_000
 """How many different undocumented calls, and how many names of what is ignored, are told apart."""
+
+TOGETHER = 500
+"""How many calls are counted together."""
 
 K = TypeVar("K")
 
@@ -32,6 +35,7 @@ class Coverage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._calls: deque[Counted] = deque()
         self.statuses: Counter[tuple[str, int | None]] = Counter()
         self.rules: Counter[tuple[str, str]] = Counter()
         self.assumed: Counter[tuple[str, str]] = Counter()
@@ -39,23 +43,32 @@ class Coverage:
         self.undocumented: Counter[tuple[str, str, int | None]] = Counter()
 
     def count(self, call: Counted) -> None:
-        """Count one call."""
-        with self._lock:
+        """Count one call: calls that are alike are counted together, some time before anybody looks."""
+        self._calls.append(call)
+        if len(self._calls) >= TOGETHER:
+            with self._lock:
+                self._count_all()
+
+    def _count_all(self) -> None:
+        # Taken one by one, so that none is lost that comes meanwhile.
+        calls = Counter(self._calls.popleft() for _ in range(len(self._calls)))
+        for call, times in calls.items():
             if call.operation_id is None:
-                _count_kind(self.undocumented, (call.method, call.path, call.status))
-                return
-            self.statuses[call.operation_id, call.status] += 1
+                _count_kind(self.undocumented, (call.method, call.path, call.status), times)
+                continue
+            self.statuses[call.operation_id, call.status] += times
             if call.rule is not None:
-                self.rules[call.operation_id, call.rule] += 1
+                self.rules[call.operation_id, call.rule] += times
             for rule in call.assumed:
-                self.assumed[call.operation_id, rule] += 1
+                self.assumed[call.operation_id, rule] += times
             for name in call.ignored:
-                _count_kind(self.ignored, (call.operation_id, name))
+                _count_kind(self.ignored, (call.operation_id, name), times)
 
     def copy(self) -> Coverage:
         """The counts of one moment."""
         copy = Coverage()
         with self._lock:
+            self._count_all()
             copy.statuses = self.statuses.copy()
             copy.rules = self.rules.copy()
             copy.assumed = self.assumed.copy()
@@ -64,6 +77,6 @@ class Coverage:
         return copy
 
 
-def _count_kind(counter: Counter[K], kind: K) -> None:
+def _count_kind(counter: Counter[K], kind: K, times: int) -> None:
     if kind in counter or len(counter) < KINDS_KEPT:
-        counter[kind] += 1
+        counter[kind] += times

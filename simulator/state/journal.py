@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BODY_KEPT = 64 * 1024
 """How many bytes of a body are kept."""
@@ -12,18 +12,20 @@ _OVERHEAD = 800
 """About what an exchange takes besides its texts, in bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less."""
+class Message(NamedTuple):
+    """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less.
+
+    The names and values of the headers have `header_size` characters.
+    """
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
     size: int
     cut: bool = False
+    header_size: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One call and what came of it.
 
     `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
@@ -55,8 +57,9 @@ class Exchange:
     def size(self) -> int:
         """About how many bytes it takes to keep this."""
         size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation)
-        for message in filter(None, (self.request, self.response)):
-            size += len(message.body) + sum([len(name) + len(value) for name, value in message.headers])
+        for message in (self.request, self.response):
+            if message is not None:
+                size += len(message.body) + message.header_size
         return size
 
 

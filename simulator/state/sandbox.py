@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from simulator.settings import DEFAULTS, Settings
+from simulator.state.answers import RememberedAnswers
 from simulator.state.coverage import Counted, Coverage
 from simulator.state.faults import InjectedFaults
 from simulator.state.journal import Exchange, Journal
@@ -25,27 +26,16 @@ NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'"
 DEFAULT = "default"
 """The name of the sandbox that answers where none is named."""
 
-REMEMBERED_ANSWERS = 1_000
 SESSIONS = 1_000
 
 
-RememberedAnswer = tuple[bytes, tuple[str, ...]]
-"""The body of an answer, and the rules on whose assumed part it rests."""
-
-
 class Moment:
-    """A world and the answers already given from it: since a world never changes, neither does an answer to a GET."""
+    """A world that a sandbox holds, or held: where the same world comes back, it is another moment."""
 
-    __slots__ = ("answers", "world")
+    __slots__ = ("world",)
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.answers: dict[object, RememberedAnswer] = {}
-
-    def remember(self, call: object, answer: RememberedAnswer) -> None:
-        """Keep an answer for as long as the world lasts, unless very many are kept already."""
-        if len(self.answers) < REMEMBERED_ANSWERS:
-            self.answers[call] = answer
 
 
 class Snapshot:
@@ -80,6 +70,7 @@ class Sandbox:
 
     def _start(self) -> None:
         self.moment = Moment(self.seed)
+        self.answers = RememberedAnswers()
         self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
@@ -94,7 +85,7 @@ class Sandbox:
             fork = Fork(self.moment.world)
             yield fork
             if fork.world is not self.moment.world:
-                self.moment = Moment(fork.world)
+                self._enter(Moment(fork.world))
 
     def replace(self, moment: Moment, world: World) -> bool:
         """Put another world in the place of a moment's, if that is still the present one, and say whether it was."""
@@ -102,8 +93,14 @@ class Sandbox:
             if self.moment is not moment:
                 return False
             if world is not moment.world:
-                self.moment = Moment(world)
+                self._enter(Moment(world))
             return True
+
+    def _enter(self, moment: Moment) -> None:
+        if moment.world.directory is not self.moment.world.directory:
+            # None of them holds any more, and they would keep a directory that nobody needs.
+            self.answers = RememberedAnswers()
+        self.moment = moment
 
     def reset(self) -> None:
         """Back to the seed: sessions end, journal, faults and coverage are empty; snapshots stay (S-5)."""
@@ -149,7 +146,7 @@ class Sandbox:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a moment: the world only (S-5)."""
         with self._lock:
-            self.moment = snapshot.moment
+            self._enter(snapshot.moment)
 
     def open_session(self, account_name: str) -> tuple[str, bool]:
         """A new session id for the account, and whether it is the account's first login in this sandbox (A-3).

@@ -31,6 +31,8 @@ class Fork:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.read: dict[Place, object] = {}
+        """The states that were asked for, `None` where there was none."""
 
     @property
     def directory(self) -> Directory:
@@ -39,7 +41,7 @@ class Fork:
 
     def state(self, place: Place, initial: S) -> S:
         """The state at a place, or the initial one where none was ever stored."""
-        found = self.world.states.get(place)
+        found = self.read[place] = self.world.states.get(place)
         return initial if found is None else cast(S, found)
 
     def store(self, place: Place, state: object) -> None:

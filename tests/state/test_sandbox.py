@@ -14,7 +14,7 @@ import pytest
 
 from simulator.directory import Directory
 from simulator.errors import Refusal
-from simulator.state.sandbox import REMEMBERED_ANSWERS, SESSIONS, Sandbox, Sandboxes
+from simulator.state.sandbox import SESSIONS, Sandbox, Sandboxes
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
 
@@ -87,19 +87,20 @@ def test_a_write_leaves_the_world_before_it_alone_and_shares_all_the_rest_with_i
     assert len(fork.world.states) == 20_000
 
 
-def test_an_answer_is_remembered_with_the_world_it_came_from() -> None:
+def test_a_change_of_the_directory_forgets_the_answers_of_the_one_before() -> None:
     sandbox = Sandbox("s", EMPTY)
-    sandbox.moment.remember("call", (b"answer", ()))
+    sandbox.answers.remember("call", "answer", 6, Fork(EMPTY))
+    before = sandbox.take_snapshot("before")
     with sandbox.transaction() as fork:
-        fork.world = replace(fork.world)
-    assert sandbox.moment.answers == {}
-
-
-def test_remembered_answers_are_bounded() -> None:
-    moment = Sandbox("s", EMPTY).moment
-    for number in range(REMEMBERED_ANSWERS + 5):
-        moment.remember(number, (b"", ()))
-    assert len(moment.answers) == REMEMBERED_ANSWERS
+        fork.store(("a",), 1)
+    assert len(sandbox.answers) == 1
+    with sandbox.transaction() as fork:
+        fork.world = replace(fork.world, directory=replace(EMPTY.directory))
+    assert len(sandbox.answers) == 0
+    sandbox.answers.remember("call", "another answer", 6, Fork(sandbox.moment.world))
+    assert before is not None
+    sandbox.restore(before)
+    assert len(sandbox.answers) == 0
 
 
 def test_sessions_are_bounded_and_end_with_a_reset() -> None:

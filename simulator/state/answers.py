@@ -1,0 +1,76 @@
+"""Answers already given: as long as nothing changes that an answer to a GET was made from, it is the same again."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.directory import Directory
+from simulator.state.world import Fork, Place, World
+
+MOST_BYTES = 1024 * 1024
+"""How large the remembered answers of a sandbox get together, in bytes."""
+
+_OVERHEAD = 1_000
+"""About what an answer takes besides its body, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remembered:
+    """An answer, and what it was made from: a directory and the states at some places.
+
+    These never change: others come instead of them.
+    """
+
+    answer: Any
+    size: int
+    directory: Directory
+    states: tuple[tuple[Place, object], ...]
+
+    def holds_in(self, world: World) -> bool:
+        """Whether it is the answer in this world."""
+        if world.directory is not self.directory:
+            return False
+        find = world.states.get
+        for place, state in self.states:  # noqa: SIM110  # `all` of a generator takes three times as long
+            if find(place) is not state:
+                return False
+        return True
+
+
+class RememberedAnswers:
+    """The answers of a sandbox, by call; beyond `limit` bytes the oldest are forgotten."""
+
+    def __init__(self, limit: int = MOST_BYTES) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self._answers: dict[object, _Remembered] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def find(self, call: object, world: World) -> Any | None:
+        """The answer to a call, if it was given before and holds in this world."""
+        remembered = self._answers.get(call)
+        return remembered.answer if remembered is not None and remembered.holds_in(world) else None
+
+    def remember(self, call: object, answer: object, size: int, fork: Fork) -> None:
+        """Keep the answer that was made from a fork of a world and is of so many bytes."""
+        size += _OVERHEAD
+        if size > self.limit:
+            return
+        with self._lock:
+            self._forget(call)
+            self._answers[call] = _Remembered(
+                answer=answer, size=size, directory=fork.directory, states=tuple(fork.read.items())
+            )
+            self.bytes += size
+            while self.bytes > self.limit:
+                self._forget(next(iter(self._answers)))
+
+    def _forget(self, call: object) -> None:
+        remembered = self._answers.pop(call, None)
+        if remembered is not None:
+            self.bytes -= remembered.size
