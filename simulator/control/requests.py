@@ -11,7 +11,7 @@ import orjson
 from simulator.control.call import ControlCall, ControlHandler, moment_text
 from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
-from simulator.state.journal import Exchange, Message
+from simulator.state.journal import REQUEST_ID, Exchange, Message
 
 NEWEST = 100
 """How many entries a list holds if nothing else is asked for."""
@@ -116,7 +116,7 @@ def _view(it: ControlCall, exchange: Exchange) -> object:
         "duration_ms": round(exchange.seconds * 1000, 3),
         "account": exchange.account,
         "request": _message_view(exchange.request),
-        "response": exchange.response and _message_view(exchange.response),
+        "response": exchange.response and _message_view(exchange.response, (REQUEST_ID, exchange.id)),
         "rule": exchange.rule,
         "basis": rule and list(rule.basis),
         "assumed": list(exchange.assumed) or None,
@@ -127,8 +127,8 @@ def _view(it: ControlCall, exchange: Exchange) -> object:
     }
 
 
-def _message_view(message: Message) -> object:
-    view: dict[str, Any] = {"headers": dict(message.headers), "body_bytes": message.size}
+def _message_view(message: Message, *more: tuple[str, str]) -> object:
+    view: dict[str, Any] = {"headers": dict([*message.headers, *more]), "body_bytes": message.size}
     if message.body:
         view["body"] = _shown_body(message.body)
     if message.cut:

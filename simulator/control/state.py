@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from simulator.contract.operation import YAML, Content
@@ -14,8 +16,8 @@ from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
 from simulator.state.world import World
 
-PATCH_ATTEMPTS = 10
-"""How often a patch is tried anew when the state changed meanwhile, before it keeps others from changing it."""
+PATCH_ATTEMPTS = 3
+"""How often a patch is tried when the state changes meanwhile, before it keeps others from changing it."""
 
 SEED = "seed"
 """The name under which a difference knows the sandbox's seed; no snapshot may have it."""
@@ -44,17 +46,14 @@ def replace_state(it: ControlCall) -> object:
 def patch_state(it: ControlCall) -> object:
     """PATCH state: a merge patch of the world's fixture, and what it changed (S-4, EX-17)."""
     patch, sandbox, fixtures = it.body, it.sandbox, it.control.fixtures
-    # Outside the lock, for it may take long: calls of the API that wait for the lock hold the threads of all.
-    for _ in range(PATCH_ATTEMPTS):
-        moment = sandbox.moment
-        before, after = moment.world, patched_world(moment.world, patch, fixtures)
-        if sandbox.replace(moment, after):
-            break
-    else:
-        with sandbox.transaction() as fork:
-            before, after = fork.world, patched_world(fork.world, patch, fixtures)
-            fork.world = after
-    return {"changes": _changes(it, before, after)}
+    # Outside the lock, for it may take long: who waits for the lock may be the thread that answers everybody.
+    for attempt in itertools.count(1):
+        with nullcontext() if attempt <= PATCH_ATTEMPTS else sandbox.reserved():
+            moment = sandbox.moment
+            after = patched_world(moment.world, patch, fixtures)
+            if sandbox.replace(moment, after):
+                break
+    return {"changes": _changes(it, moment.world, after)}
 
 
 def get_diff(it: ControlCall) -> object:

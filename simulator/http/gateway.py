@@ -15,11 +15,12 @@ from werkzeug.wsgi import get_input_stream
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
 from simulator.http.errors import injected_report, refuse
 from simulator.http.recording import Recorder, printable
-from simulator.http.responses import NO_CONTENT, REQUEST_ID, Headers, Reply
+from simulator.http.responses import NO_CONTENT, Fields, Reply
 from simulator.http.routes import Found, Routes
 from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
+from simulator.state.journal import REQUEST_ID
 from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 UNDISTURBED = Disturbance()
+RESERVED_SECONDS = 0.05
+"""How long a call waits until it looks again whether it may change something."""
 
 
 class Gateway:
@@ -74,9 +77,8 @@ class Gateway:
         disturbance = self._disturb(visit, found) if found and visit.own_sandbox.faults else UNDISTURBED
         delay = self.settings.delay_ms + disturbance.delay_ms
         visit.fault = disturbance.fault
-        if delay:
-            return Delayed(delay / 1000, partial(self._answer, visit, refusal, found, start_response))
-        return self._answer(visit, refusal, found, start_response)
+        answer = partial(self._answer, visit, refusal, found, start_response)
+        return Delayed(delay / 1000, answer) if delay else answer()
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
         """Note the sandbox that the path names, and leave the rest of the path to the app.
@@ -129,81 +131,85 @@ class Gateway:
         return Background(named or visit.sandbox_name, answer)
 
     def _answer_control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
-        line, headers, body = self._through_flask(visit) if refusal is None else _wire(refuse(refusal, visit))
-        self.recorder.log(visit, int(line[:3]))
-        start_response(line, headers)
-        return [body]
+        reply = self._through_flask(visit) if refusal is None else refuse(refusal, visit)
+        self.recorder.log(visit, reply.status)
+        start_response(reply.line, list(reply.fields))
+        return [reply.body]
 
     def _answer(
         self, visit: Visit, refusal: Refusal | None, found: Found | None, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Make the answer, record it, and send what an injected fault leaves of it."""
         fault, environ = visit.fault, visit.environ
+        if visit.sandbox is not None and visit.sandbox.is_reserved and environ["REQUEST_METHOD"] != "GET":
+            return Delayed(RESERVED_SECONDS, partial(self._answer, visit, refusal, found, start_response))
         if fault is not None and fault.abort == "close":
-            self.recorder.record(visit, None, None)
+            self.recorder.record(visit, None)
             raise ConnectionAborted
-        if refusal is not None:
-            line, headers, body = _wire(refuse(refusal, visit))
-        elif visit.preflight:
-            line, headers, body = _wire(NO_CONTENT)
-        elif fault is not None and fault.status is not None:
-            line, headers, body = _wire(_injected(fault, fault.status))
-        elif found is not None and self.direct and not environ.get("QUERY_STRING"):
-            line, headers, body = _wire(self.routes.reply(visit, *found))
-        else:
-            line, headers, body = self._through_flask(visit)
+        reply = self._reply(visit, refusal, found)
         visit.assumed = self.recorder.explanations.assumed(visit.notes, visit.refusal)
-        if "HTTP_ORIGIN" in environ:
-            headers += self._cors_headers(environ, visit)
+        more: Fields = self._cors_fields(environ, visit) if "HTTP_ORIGIN" in environ else ()
         if visit.assumed and self.settings.fidelity == "strict":
-            headers.append((ASSUMED, ", ".join(visit.assumed)))
+            more += ((ASSUMED, ", ".join(visit.assumed)),)
         if fault is not None:
-            headers.append((FAULT_ID, fault.id))
-        self.recorder.record(visit, int(line[:3]), (headers, body))
-        headers.append((REQUEST_ID, visit.id))
+            more += ((FAULT_ID, fault.id),)
+        self.recorder.record(visit, reply, more)
+        body = reply.body
         if fault is not None and fault.abort == "truncate":
             # Of an answer without body there is nothing to send a half of.
             if len(body) < 2:
                 raise ConnectionAborted
             body = body[: len(body) // 2]
-        start_response(line, headers)
+        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])
         return [body]
 
-    def _through_flask(self, visit: Visit) -> tuple[str, Headers, bytes]:
-        """Status line, headers and the whole body of Flask's answer."""
-        line, headers = "", Headers()
+    def _reply(self, visit: Visit, refusal: Refusal | None, found: Found | None) -> Reply:
+        """The answer of the one who is to give it."""
+        fault = visit.fault
+        if refusal is not None:
+            return refuse(refusal, visit)
+        if visit.preflight:
+            return NO_CONTENT
+        if fault is not None and fault.status is not None:
+            return _injected(fault, fault.status)
+        if found is not None and self.direct and not visit.environ.get("QUERY_STRING"):
+            return self.routes.reply(visit, *found)
+        return self._through_flask(visit)
+
+    def _through_flask(self, visit: Visit) -> Reply:
+        """The whole answer of Flask."""
         environ = visit.environ
         if "HTTP_UPGRADE" in environ:
             # Flask would take a request that offers WebSocket for nothing else.
             environ = {key: value for key, value in environ.items() if key != "HTTP_UPGRADE"}
+        started: list[tuple[str, Fields]] = []
 
-        def start(status: str, fields: Headers, *_: Any) -> Any:
-            nonlocal line, headers
-            line, headers = status, list(fields)
+        def start(line: str, fields: list[tuple[str, str]], *_: object) -> Any:
+            started.append((line, tuple(fields)))
 
         answer = self.app(environ, start)
         body = b"".join(answer)
         if hasattr(answer, "close"):
             answer.close()
-        return line, headers, body
+        return Reply.of_flask(*started[-1], body)
 
-    def _cors_headers(self, environ: WSGIEnvironment, visit: Visit) -> Headers:
+    def _cors_fields(self, environ: WSGIEnvironment, visit: Visit) -> Fields:
         origin = environ["HTTP_ORIGIN"]
-        headers = [("Vary", "Origin")]
+        fields: Fields = (("Vary", "Origin"),)
         if not self.cors_origins or origin in self.cors_origins:
-            headers += [
+            fields += (
                 ("Access-Control-Allow-Origin", origin),
                 ("Access-Control-Allow-Credentials", "true"),
                 ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
-            ]
+            )
             if visit.preflight:
                 # The method asked for, documented or not: so the page's script gets to read the 405 and its reason.
-                headers += [
+                fields += (
                     ("Access-Control-Allow-Methods", environ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"]),
                     ("Access-Control-Allow-Headers", environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")),
                     ("Access-Control-Max-Age", PREFLIGHT_SECONDS),
-                ]
-        return headers
+                )
+        return fields
 
 
 def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
@@ -223,10 +229,6 @@ def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
         raise refusal
 
     return say
-
-
-def _wire(reply: Reply) -> tuple[str, Headers, bytes]:
-    return reply.line, list(reply.fields), reply.body
 
 
 def _injected(fault: InjectedFault, status: int) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from simulator.errors import Refusal
 from simulator.http.explanation import Explanations
-from simulator.http.responses import REQUEST_ID, Headers
+from simulator.http.responses import Fields, Reply
 from simulator.http.visit import HEADER, Visit
 from simulator.log import LoggedRequest, RequestLog
 from simulator.settings import Settings
@@ -24,6 +24,7 @@ from simulator.state.redaction import (
     without_secret_parameters,
     without_secrets,
 )
+from simulator.state.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -39,8 +40,6 @@ LONGEST_HEADER = 4_000
 LONGEST_REMEMBERED = 500
 """How many characters a path may have so that its form without secrets is remembered."""
 
-Fields = tuple[tuple[str, str], ...]
-
 
 class Recorder:
     """Records calls, without their secrets and with an explanation of what was refused (S-7, S-8)."""
@@ -50,13 +49,14 @@ class Recorder:
         self.settings = settings
         self._request_log = request_log
 
-    def record(self, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None) -> None:
+    def record(self, visit: Visit, reply: Reply | None, more: Fields = ()) -> None:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
-        `answer` are its headers and its body; the header with the request's id is taken for granted.
+        There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
         """
+        status = None if reply is None else reply.status
         if visit.sandbox is not None:
-            self._keep(visit, status, answer)
+            self._keep(visit, visit.sandbox, status, None if reply is None else _answer_message(visit, reply, more))
         self.log(visit, status)
 
     def log(self, visit: Visit, status: int | None) -> None:
@@ -75,7 +75,7 @@ class Recorder:
                 )
             )
 
-    def _keep(self, visit: Visit, status: int | None, answer: tuple[Headers, bytes] | None) -> None:
+    def _keep(self, visit: Visit, sandbox: Sandbox, status: int | None, answer: Message | None) -> None:
         environ, fault = visit.environ, visit.fault
         path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
         operation_id = visit.operation.operation_id if visit.operation else None
@@ -100,7 +100,7 @@ class Recorder:
                 visit.account,
                 _request_message(environ, visit),
                 status,
-                None if answer is None else _answer_message(visit, status, *answer),
+                answer,
                 rule,
                 visit.assumed,
                 ignored,
@@ -108,7 +108,7 @@ class Recorder:
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
             )
-        visit.own_sandbox.record(exchange, counted)
+        sandbox.record(exchange, counted)
 
     def _explanation(self, visit: Visit, path: str) -> str:
         sentences = [] if visit.fault is None else [self.explanations.injected(visit.fault)]
@@ -140,7 +140,7 @@ def _ignored(names: Collection[str]) -> tuple[str, ...]:
 def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
     header = environ.get(HEADER)
     if header is not None:
-        headers, size = _shown_header(header)
+        message = _without_body(header)
     else:
         fields = [("HTTP_HOST", visit.host)] if visit.host else []
         fields += [
@@ -148,44 +148,45 @@ def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
             for name, value in environ.items()
             if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
         ]
-        headers, size = _shown_header.__wrapped__(tuple(fields))
+        message = _without_body.__wrapped__(tuple(fields))
     try:
         body = visit.body()
     except Refusal:
         body = b""
-    if not body:
-        announced = environ.get("CONTENT_LENGTH") or "0"
-        return Message(headers, body, int(announced) if announced.isdecimal() else 0, False, size)
-    return _message(headers, size, body, visit.operation.public_attributes if visit.operation is not None else None)
+    if body:
+        public = visit.operation.public_attributes if visit.operation is not None else None
+        return _message(message.headers, message.header_size, body, public)
+    announced = environ.get("CONTENT_LENGTH") or "0"
+    if announced == "0" or not announced.isdecimal():
+        return message
+    return message._replace(size=int(announced))
 
 
 @lru_cache(maxsize=500)
-def _shown_header(fields: tuple[tuple[str, str], ...]) -> tuple[Fields, int]:
-    """A header as it was sent, without secrets, and its size; `fields` are variables of the WSGI environment."""
+def _without_body(fields: Fields) -> Message:
+    """What is kept of a request with this header and no body; `fields` are variables of the WSGI environment."""
     shown = []
     for variable, value in fields:
         name = variable[:LONGEST_HEADER].removeprefix("HTTP_").replace("_", "-").title()
         shown.append((name, without_secret_header(name, value[:LONGEST_HEADER])))
-    return tuple(shown), _size(shown)
+    return Message(tuple(shown), b"", 0, False, sum(len(name) + len(value) for name, value in shown))
 
 
-def _answer_message(visit: Visit, status: int | None, headers: Headers, body: bytes) -> Message:
-    kept = [(name, without_secret_header(name, value)) for name, value in headers]
-    kept.append((REQUEST_ID, visit.id))
-    size = _size(kept)
+def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
+    if reply.kept is not None and not more:
+        return reply.kept
+    body = reply.body
+    headers = tuple([(name, without_secret_header(name, value)) for name, value in (*reply.fields, *more)])
+    size = sum([len(name) + len(value) for name, value in headers])
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
-    if visit.operation is None or visit.fault is not None or status != visit.operation.success:
-        return _message(tuple(kept), size, body, None)
-    return Message(tuple(kept), body[:BODY_KEPT], len(body), len(body) > BODY_KEPT, size)
+    if visit.operation is None or visit.fault is not None or reply.status != visit.operation.success:
+        return _message(headers, size, body, None)
+    message = Message(headers, body[:BODY_KEPT], len(body), len(body) > BODY_KEPT, size)
+    if not more:
+        reply.kept = message
+    return message
 
 
 def _message(headers: Fields, header_size: int, body: bytes, public: Collection[str] | None) -> Message:
     clean = without_secret_attributes(body, public) if body else body
     return Message(headers, clean[:BODY_KEPT], len(body), len(clean) > BODY_KEPT, header_size)
-
-
-def _size(headers: Iterable[tuple[str, str]]) -> int:
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
-    return size

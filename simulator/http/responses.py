@@ -9,11 +9,9 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 from simulator.contract.operation import JSON
+from simulator.state.journal import Message
 
-Headers = list[tuple[str, str]]
-
-REQUEST_ID = "X-Simulator-Request-Id"
-"""The header of every answer of the simulated API, by which the journal and the log know it."""
+Fields = tuple[tuple[str, str], ...]
 
 _LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -24,14 +22,17 @@ class Reply:
     """An answer, which never changes: status, body, the headers that are its own, and the body's media type.
 
     `line` is the status with its phrase. `fields` are the headers with those that speak of the body; without one it has
-    no type.
+    no type. `kept` is for what the journal keeps of it: the same answer may be given many times.
     """
 
-    __slots__ = ("body", "fields", "line", "status")
+    __slots__ = ("body", "fields", "kept", "line", "status")
+
+    fields: Fields
 
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] = _NONE, media: str = JSON) -> None:
         self.status = status
         self.body = body
+        self.kept: Message | None = None
         self.line = _LINES.get(status) or f"{status} INJECTED"
         fields = [*headers.items()]
         if body:
@@ -39,6 +40,13 @@ class Reply:
         if status not in WITHOUT_LENGTH:
             fields.append(("Content-Length", str(len(body))))
         self.fields = tuple(fields)
+
+    @classmethod
+    def of_flask(cls, line: str, fields: Fields, body: bytes) -> Reply:
+        """What Flask has answered."""
+        reply = cls(int(line[:3]), body)
+        reply.line, reply.fields = line, fields
+        return reply
 
     def for_flask(self) -> Response:
         """The same as Flask takes it."""

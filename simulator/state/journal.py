@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+REQUEST_ID = "X-Simulator-Request-Id"
+"""The header of every answer that holds the id of its exchange; the message that is kept of it leaves it out."""
 BODY_KEPT = 64 * 1024
 """How many bytes of a body are kept."""
 

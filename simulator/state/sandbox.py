@@ -66,6 +66,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._record_lock = threading.Lock()
         self._snapshots: dict[str, Snapshot] = {}
+        self._reservations = 0
         self._start()
 
     def _start(self) -> None:
@@ -101,6 +102,22 @@ class Sandbox:
             # None of them holds any more, and they would keep a directory that nobody needs.
             self.answers = RememberedAnswers()
         self.moment = moment
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep calls of the API from changing anything until the block ends; they are to wait (`is_reserved`)."""
+        with self._lock:
+            self._reservations += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reservations -= 1
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether calls of the API that change something have to wait."""
+        return self._reservations > 0
 
     def reset(self) -> None:
         """Back to the seed: sessions end, journal, faults and coverage are empty; snapshots stay (S-5)."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from simulator import Simulator
 from simulator.app import Simulation
 from simulator.control.patch import patched_world
 from simulator.document import parse_document
@@ -277,7 +281,7 @@ class TestPatch:
         def interrupted(world: World, patch: Any, fixtures: Any) -> World:
             # Another change just before each attempt is over, as long as others may change something at all.
             moment = sandboxes[0].moment
-            if not sandboxes[0]._lock.locked():
+            if not sandboxes[0].is_reserved:
                 sandboxes[0].replace(moment, replace(moment.world))
             return patched_world(world, patch, fixtures)
 
@@ -290,6 +294,21 @@ class TestPatch:
         changes = (client.patch("/_simulator/state", json=patch_of(*user, to="New")).json or {})["changes"]
         assert [change["after"] for change in changes] == ["New"]
         assert len((client.get("/_simulator/diff").json or {})["changes"]) == 2
+
+    def test_calls_that_change_something_wait_for_it_then_and_hold_up_nobody(self) -> None:
+        with Simulator() as simulator, ThreadPoolExecutor(1) as pool:
+            assert simulator._server is not None
+            gateway: Any = simulator._server.app.wsgi_app  # type: ignore[attr-defined]
+            sandbox = gateway.sandboxes.sandbox("default")
+            path = f"{simulator.url}/api/v1/{CAPACITIES}Reception/"
+            with sandbox.reserved():
+                change = pool.submit(httpx.put, path, json={"maxCalls": 9})
+                while not simulator._server.delayed:
+                    time.sleep(0.001)
+                time.sleep(0.1)
+                assert httpx.get(path).json()["maxCalls"] == 7
+                assert not change.done()
+            assert change.result().json()["maxCalls"] == 9
 
     @pytest.mark.rule("S-4")
     @pytest.mark.parametrize("content_type", ["application/merge-patch+json", "application/json"])
