@@ -156,7 +156,7 @@ def all_is_compiled(image: Image) -> str:
         said += running.log.read_text(encoding="utf-8")
     modules = set(re.findall(r"^# code object from '?([^'\n]+?)'?$", said, re.MULTILINE))
     expect([each for each in sorted(modules) if not each.endswith(".pyc")], [], "modules without bytecode")
-    if not any("/waitress/" in each for each in modules):
+    if not any("/werkzeug/" in each for each in modules):
         raise Failed(f"Python does not say what it imports: {said[:1000]}")
     return f"{len(modules)} modules"
 

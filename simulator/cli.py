@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -167,6 +168,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     from simulator.log import configure_logging
     from simulator.server import AddressUnavailable, Server, run_until_stopped
 
+    # What is loaded stays: to look through it for garbage would be in vain, now and later.
+    gc.disable()
     request_log = configure_logging(log_format)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)
@@ -179,6 +182,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         fail(broken)
     except AddressUnavailable as unavailable:
         fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
+    gc.freeze()
+    gc.enable()
     text = banner(server.url, settings, file, world.directory)
     run_until_stopped(server, ready=lambda: click.echo(text))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -81,8 +82,8 @@ def world(simulation: Simulation) -> World:
 
 @pytest.fixture(scope="session")
 def server(simulation: Simulation, world: World) -> Iterator[str]:
-    """The address of a server with the default fixture, shared by all tests."""
-    server = Server(simulation.app(world))
+    """The address of a server with the default fixture, shared by all tests; on the loop that everybody has."""
+    server = Server(simulation.app(world), event_loop=asyncio.SelectorEventLoop)
     server.start()
     yield server.url
     server.stop()

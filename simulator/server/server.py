@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
 
+SWITCH_SECONDS = 0.001
+"""How long a thread that carries out a long call may compute before the loop has its turn."""
+
 SIGNAL_SECONDS = 0.5
 """How long Ctrl-C may go unnoticed on Windows."""
 
@@ -278,6 +281,8 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.put(number))
+    # Who answers should not wait long for a thread that computes.
+    sys.setswitchinterval(SWITCH_SECONDS)
     server.start()
     ready()
     stopped = False
