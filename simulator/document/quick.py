@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 import yaml
 
 from simulator.document.values import DEEPEST, LONGEST_KEY, collections, deeper_than, scalar
+from simulator.progress import Progress, unseen
 
+MAPPINGS_A_REPORT = 1_000
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -46,14 +48,13 @@ def _unusual(_: str) -> NoReturn:
     raise Unusual
 
 
-def yaml_data(text: str) -> Any:
+def yaml_data(text: str, progress: Progress = unseen) -> Any:
     """What a text of YAML stands for. Raises `Unusual`."""
     if _SURROGATE.search(text):
         raise Unusual
     loader = _Loader(text)
     try:
-        # A node takes a character at least: this is within what the thorough reader allows.
-        return _Construction(loader.get_event, 9 * len(text)).document()
+        return _Construction(loader.get_event, len(text), progress).document()
     except yaml.YAMLError:
         raise Unusual from None
     finally:
@@ -63,9 +64,13 @@ def yaml_data(text: str) -> Any:
 class _Construction:
     """Makes plain data of the parser's events; what aliases repeat is shared, up to a number of nodes."""
 
-    def __init__(self, next_event: Callable[[], Any], limit: int) -> None:
+    def __init__(self, next_event: Callable[[], Any], length: int, progress: Progress) -> None:
         self.next_event = next_event
-        self.left = limit
+        self.length = length
+        self.progress = progress
+        self.mappings = 0
+        # A node takes a character at least: this is within what the thorough reader allows.
+        self.left = 9 * length
         self.keys: dict[str, str] = {}
         self.anchored: dict[str, Any] = {}
 
@@ -110,6 +115,9 @@ class _Construction:
             if key in result or len(key) > LONGEST_KEY:
                 raise Unusual
             result[key] = self.value(self.next_event(), depth + 1)
+        self.mappings += 1
+        if self.mappings % MAPPINGS_A_REPORT == 0:
+            self.progress("reading", event.start_mark.index / self.length if event.start_mark else None)
         return result
 
     def sequence(self, depth: int) -> list[Any]:

@@ -12,12 +12,13 @@ from simulator.document.document import Document
 from simulator.document.quick import Unusual, json_data, yaml_data
 from simulator.document.thorough import read_thoroughly
 from simulator.errors import BrokenDocument, Problem
+from simulator.progress import Progress, unseen
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Where a document comes from: the path of a YAML or JSON file, or what it holds."""
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, progress: Progress = unseen) -> Document:
     """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def read_document(path: Path) -> Document:
         raise BrokenDocument([Problem(str(path), f"cannot be read: {error.strerror or error}")]) from None
     except UnicodeDecodeError:
         raise BrokenDocument([Problem(str(path), "is not UTF-8 text")]) from None
-    return parse_document(str(path), text)
+    return parse_document(str(path), text, progress)
 
 
 def document_of(source: Source, name: str) -> Document:
@@ -41,13 +42,13 @@ def document_of(source: Source, name: str) -> Document:
         raise BrokenDocument([Problem(name, f"holds what JSON cannot hold: {error}")]) from None
 
 
-def parse_document(name: str, text: str) -> Document:
+def parse_document(name: str, text: str, progress: Progress = unseen) -> Document:
     """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`.
 
     JSON is what has a name that ends in `.json`.
     """
     try:
-        data = json_data(text) if name.endswith(".json") else yaml_data(text)
+        data = json_data(text) if name.endswith(".json") else yaml_data(text, progress)
     except Unusual:
         return read_thoroughly(name, text)
     return Document(name, data, lambda: _lines(name, text))
