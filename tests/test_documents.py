@@ -80,6 +80,20 @@ def test_what_is_written_as_yaml_is_read_quickly_and_as_the_same(value: Any) -> 
     assert repr(yaml_data(write_yaml(value))) == repr(value)
 
 
+@given(VALUES)
+def test_what_is_written_as_yaml_is_the_same_for_other_readers(value: Any) -> None:
+    assert yaml.safe_load(write_yaml(value)) == value
+
+
+def test_yaml_is_written_plainly_and_in_quotation_marks_only_where_need_be() -> None:
+    data: Any = {"a": ["text", "yes", "~", "0o7", "07", "1_000", "1e3", "", "a: b", "é"], "no": {"x": {}, "y": []}}
+    data["b"] = [None, True, 1, -1.5, 1e20]
+    assert write_yaml(data) == (
+        "a:\n- text\n- 'yes'\n- '~'\n- 0o7\n- '07'\n- '1_000'\n- '1e3'\n- ''\n- 'a: b'\n- é\n"
+        "'no':\n  x: {}\n  y: []\nb:\n- null\n- true\n- 1\n- -1.5\n- 1.0e+20\n"
+    )
+
+
 UNUSUAL_JSON = {
     "a key twice": '{"a": 1, "a": 2}',
     "a lone surrogate": '["\\ud800"]',
