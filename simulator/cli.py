@@ -24,6 +24,8 @@ from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, S
 if TYPE_CHECKING:
     from simulator.client import Client
     from simulator.directory import Account, Directory
+    from simulator.fixtures.fixtures import Fixtures
+    from simulator.state.world import World
 
 PREFIX = "APIO_SIMULATOR_"
 FOLLOW_SECONDS = 0.5
@@ -176,7 +178,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     try:
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
-        world = simulation.fixtures.read(file) if file else simulation.world()
+        world = read_fixture(simulation.fixtures, file) if file else simulation.world()
         server = Server(simulation.app(world, settings, request_log), host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
@@ -204,7 +206,7 @@ def validate(files: tuple[Path, ...]) -> None:
     for path in files:
         try:
             file = fixture_file(path)
-            click.echo(f"{file}: {counts(fixtures.read(file).directory)}")
+            click.echo(f"{file}: {counts(read_fixture(fixtures, file).directory)}")
         except BrokenDocument as broken:
             failed = True
             click.echo(broken, err=True)
@@ -359,6 +361,14 @@ def _client(url: str, sandbox: str, control_token: str | None) -> Iterator[Clien
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def read_fixture(fixtures: Fixtures, file: Path) -> World:
+    """The world of a fixture, with the progress of what takes long on the terminal. Raises `BrokenDocument`."""
+    from simulator.progress import shown
+
+    with shown(str(file), sys.stderr) as progress:
+        return fixtures.read(file, progress)
 
 
 def fail(problem: object) -> NoReturn:

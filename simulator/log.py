@@ -149,7 +149,9 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def configure_logging(log_format: str) -> RequestLog:
     """Send the simulator's log to standard error, as `text` or as `json`; returns what logs requests there."""
-    writer = LogWriter(sys.stderr.fileno(), log_format)
+    # A process may be started without; its file descriptor may be something else's then.
+    descriptor = os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else sys.stderr.fileno()
+    writer = LogWriter(descriptor, log_format)
     root = logging.getLogger("simulator")
     root.handlers = [writer]
     root.setLevel(logging.INFO)

@@ -1,0 +1,23 @@
+"""YAML and JSON files as plain data that knows on which line each place stands.
+
+Only JSON's types exist here: a date or a sexagesimal number stays the text it is written as, `yes` and `on` are text.
+"""
+
+from simulator.document.document import Document, pointer_to, token
+from simulator.document.reading import Source, document_of, parse_document, read_document
+from simulator.document.values import DEEPEST, LONGEST_KEY, deeper_than
+from simulator.document.writing import write_yaml
+
+__all__ = [
+    "DEEPEST",
+    "LONGEST_KEY",
+    "Document",
+    "Source",
+    "deeper_than",
+    "document_of",
+    "parse_document",
+    "pointer_to",
+    "read_document",
+    "token",
+    "write_yaml",
+]

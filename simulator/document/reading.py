@@ -1,0 +1,62 @@
+"""Documents from where they come: files, texts and mappings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simulator.document.document import Document
+from simulator.document.quick import Unusual, json_data, yaml_data
+from simulator.document.thorough import read_thoroughly
+from simulator.errors import BrokenDocument, Problem
+from simulator.progress import Progress, unseen
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+"""Where a document comes from: the path of a YAML or JSON file, or what it holds."""
+
+
+def read_document(path: Path, progress: Progress = unseen) -> Document:
+    """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BrokenDocument([Problem(str(path), f"cannot be read: {error.strerror or error}")]) from None
+    except UnicodeDecodeError:
+        raise BrokenDocument([Problem(str(path), "is not UTF-8 text")]) from None
+    return parse_document(str(path), text, progress)
+
+
+def document_of(source: Source, name: str) -> Document:
+    """The document that a source is, `name` being what to call one that is no file.
+
+    Raises `BrokenDocument` as `read_document` does, and if a mapping holds what JSON has no word for.
+    """
+    if not isinstance(source, Mapping):
+        return read_document(Path(source))
+    try:
+        return Document(name, json.loads(json.dumps(source, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BrokenDocument([Problem(name, f"holds what JSON cannot hold: {error}")]) from None
+
+
+def parse_document(name: str, text: str, progress: Progress = unseen) -> Document:
+    """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`.
+
+    JSON is what has a name that ends in `.json`.
+    """
+    try:
+        data = json_data(text) if name.endswith(".json") else yaml_data(text, progress)
+    except Unusual:
+        return read_thoroughly(name, text)
+    return Document(name, data, lambda: _lines(name, text))
+
+
+def _lines(name: str, text: str) -> dict[str, int]:
+    try:
+        return read_thoroughly(name, text).lines
+    except BrokenDocument:
+        # JSON may break lines where YAML may not, as between a key and its colon.
+        return {}

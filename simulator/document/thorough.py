@@ -1,0 +1,146 @@
+"""A text as plain data, with the line of every place and all that is wrong.
+
+JSON is read as the YAML that it nearly is.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from simulator.document.document import Document, token
+from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
+from simulator.errors import BrokenDocument, Problem
+
+# YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
+_SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+# What JSON may hold as it is, and YAML would refuse or take for the end of a line.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def read_thoroughly(name: str, text: str) -> Document:
+    """The document that a text holds, its problems reported under `name`. Raises `BrokenDocument`."""
+    if name.endswith(".json"):
+        text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text.removeprefix("\ufeff"))
+    text = _SURROGATE_PAIR.sub(_whole_character, text)
+    # A node takes a character at least; only aliases make more of them, and nobody needs ten times as many.
+    construction = _Construction(name, 1_000 + 10 * len(text))
+    try:
+        _check_depth(name, text)
+        with _garbage_left_alone():
+            data = construction.value(_root(text), "", ())
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BrokenDocument([Problem(f"{name}:{line}", f"is not well-formed YAML: {error.problem}")]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        reason = f"holds a character that YAML does not allow: {error.reason}"
+        raise BrokenDocument([Problem(f"{name}:{line}", reason)]) from None
+    document = Document(name, data, lambda: construction.lines)
+    document.problems = construction.problems
+    return document
+
+
+def _whole_character(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16), int(match[3], 16)
+    return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # which class it is, is known at run time
+    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here."""
+
+    def descend_resolver(self, *_: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+    def resolve(self, *_: Any) -> str:
+        return ""
+
+
+@contextmanager
+def _garbage_left_alone() -> Iterator[None]:
+    """Look for no garbage: among as many nodes as a large file has, that takes twice as long as everything else."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _root(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _check_depth(name: str, text: str) -> None:
+    """Raise `BrokenDocument` for what is nested too deeply: the parser itself would run out of stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+                raise BrokenDocument([Problem(place, f"is nested more deeply than {DEEPEST} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+class _Construction:
+    """Makes plain data of YAML's nodes and notes where each stands, up to a number of nodes."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.name = name
+        self.left = limit
+        self.lines: dict[str, int] = {}
+        self.problems: list[Problem] = []
+
+    def value(self, node: yaml.Node | None, pointer: str, inside: tuple[yaml.Node, ...]) -> Any:
+        if node is None:
+            return None
+        line = node.start_mark.line + 1
+        self.lines[pointer] = line
+        self.left -= 1
+        if self.left < 0 or node in inside:
+            message = "an alias must not contain itself" if node in inside else "its aliases make far too much of it"
+            raise BrokenDocument([Problem(f"{self.name}:{line}", message)])
+        if isinstance(node, yaml.ScalarNode):
+            return node.value if node.style else scalar(node.value)
+        inside = (*inside, node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, f"{pointer}/{i}", inside) for i, item in enumerate(node.value)]
+        return self.mapping(node, pointer, inside)
+
+    def mapping(self, node: yaml.Node, pointer: str, inside: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problem(line, pointer, "a key must be a plain text")
+                continue
+            key = key_node.value
+            if len(key) > LONGEST_KEY:
+                reason = f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
+                raise BrokenDocument([Problem(f"{self.name}:{line}", reason)])
+            place = pointer + token(key)
+            if key in result:
+                self.problem(line, place, "stands here twice")
+                continue
+            result[key] = self.value(value_node, place, inside)
+            self.lines[place] = line
+        return result
+
+    def problem(self, line: int, pointer: str, message: str) -> None:
+        self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))

@@ -1,0 +1,57 @@
+"""What a document may hold, and what plain YAML text stands for."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+DEEPEST = 200
+"""How deeply a file may be nested."""
+LONGEST_KEY = 1_000
+"""How many characters a key may have: every place below it repeats it."""
+
+_SCALARS = {
+    "int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    "float": re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"),
+    "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
+    "null": re.compile(r"~|null|Null|NULL|"),
+}
+_BEGINNINGS = frozenset("-+.0123456789tTfFnN~")
+
+
+def collections(value: object) -> Iterator[list[Any]]:
+    """The collections of a value, level by level; told without recursion, however deeply they are nested."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    while level:
+        yield level
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+
+
+def deeper_than(value: object, levels: int) -> bool:
+    """Whether JSON types are nested more deeply."""
+    return next(islice(collections(value), levels, None), None) is not None
+
+
+def scalar(text: str) -> Any:
+    """What a text without quotation marks stands for."""
+    # Most texts are told by their first character.
+    if text and text[0] not in _BEGINNINGS:
+        return text
+    if _SCALARS["null"].fullmatch(text):
+        return None
+    if _SCALARS["bool"].fullmatch(text):
+        return text[0] in "tT"
+    # Python makes no integers of more digits than this; whoever asks for one gets to see the text.
+    if len(text) < sys.get_int_max_str_digits() and _SCALARS["int"].fullmatch(text):
+        return int(text)
+    if _SCALARS["float"].fullmatch(text):
+        return float(text)
+    return text

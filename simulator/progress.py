@@ -1,0 +1,64 @@
+"""How far long work has come, on the terminal of whoever waits for it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+Progress = Callable[[str, float | None], None]
+"""Told now and then what is being done, and the fraction of it that is, if that is known."""
+
+DELAY_SECONDS = 1.0
+"""How long work goes on before it shows."""
+INTERVAL_SECONDS = 0.2
+
+
+def unseen(_: str, __: float | None) -> None:
+    """The progress of work that nobody watches."""
+
+
+@contextmanager
+def shown(name: str, stream: TextIO | None) -> Iterator[Progress]:
+    """Show the progress in one line of a terminal while the work lasts; nothing where the stream is no terminal."""
+    if stream is None or stream.closed or not stream.isatty():
+        yield unseen
+        return
+    line = _Line(name, stream)
+    line.thread.start()
+    try:
+        yield line.report
+    finally:
+        line.ended.set()
+        line.thread.join()
+
+
+class _Line:
+    """A line that a thread of its own writes, so that the work waits for no terminal."""
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.name = name
+        self.stream = stream
+        self.text = name
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.write, daemon=True)
+
+    def report(self, stage: str, fraction: float | None) -> None:
+        done = "" if fraction is None else f" {fraction:.0%}"
+        self.text = f"{self.name}: {stage}{done} …"
+
+    def write(self) -> None:
+        wait, width = DELAY_SECONDS, 0
+        # A terminal that has gone, or cannot write the name, is no reason to stop the work.
+        try:
+            while not self.ended.wait(wait):
+                text = self.text[: shutil.get_terminal_size().columns - 1]
+                self.stream.write(f"\r{text.ljust(width)}")
+                self.stream.flush()
+                wait, width = INTERVAL_SECONDS, len(text)
+            self.stream.write(f"\r{' ' * width}\r" if width else "")
+            self.stream.flush()
+        except (OSError, ValueError):
+            pass
