@@ -65,7 +65,7 @@ class Gateway:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        visit = environ[VISIT] = Visit(environ, self._run, next(self._count))
+        visit = Visit(environ, self._run, next(self._count))
         refusal = self._select_sandbox(environ, visit)
         if visit.is_control:
             return self._control(visit, refusal, start_response)
@@ -178,10 +178,10 @@ class Gateway:
 
     def _through_flask(self, visit: Visit) -> Reply:
         """The whole answer of Flask."""
-        environ = visit.environ
-        if "HTTP_UPGRADE" in environ:
-            # Flask would take a request that offers WebSocket for nothing else.
-            environ = {key: value for key, value in environ.items() if key != "HTTP_UPGRADE"}
+        # A copy: an environment and a visit that hold each other would be garbage for the collector to find.
+        environ = {**visit.environ, VISIT: visit}
+        # Flask would take a request that offers WebSocket for nothing else.
+        environ.pop("HTTP_UPGRADE", None)
         started: list[tuple[str, Fields]] = []
 
         def start(line: str, fields: list[tuple[str, str]], *_: object) -> Any:
