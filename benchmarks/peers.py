@@ -52,20 +52,25 @@ class Peer:
                 yield server
 
 
+def serve(*options: object) -> list[object]:
+    """The command that serves the simulator as it is where uvloop is not installed."""
+    return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", *options]
+
+
 def simulator(folder: Path, port: int) -> list[object]:
     """The simulator, with everything on that is on by default: journal, coverage, log."""
-    return [sys.executable, "-m", "simulator", *_serve(folder, port)]
+    return serve("--port", port, "--fixtures", _world(folder))
 
 
-def simulator_without_uvloop(folder: Path, port: int) -> list[object]:
-    """The simulator as it is where uvloop is not installed."""
-    return [sys.executable, "-c", WITHOUT_UVLOOP, *_serve(folder, port)]
+def simulator_with_uvloop(folder: Path, port: int) -> list[object]:
+    """The same with uvloop, which it uses where it can."""
+    return [sys.executable, "-m", "simulator", "serve", "--port", port, "--fixtures", _world(folder)]
 
 
-def _serve(folder: Path, port: int) -> list[object]:
+def _world(folder: Path) -> Path:
     file = folder / "world.json"
     file.write_text(json.dumps(fixture()), encoding="utf-8")
-    return ["serve", "--port", port, "--fixtures", file]
+    return file
 
 
 def flask(folder: Path, port: int) -> list[object]:
@@ -173,9 +178,9 @@ PACKAGES: Mapping[str, str] = {
 def peers() -> dict[str, Peer]:
     """All servers by name; with uvloop only where it is installed."""
     state = frozenset({CHANGES, CREATES})
-    ours = {OURS: Peer(simulator_without_uvloop, can=state | {SANDBOXES})}
+    ours = {OURS: Peer(simulator, can=state | {SANDBOXES})}
     if importlib.util.find_spec("uvloop"):
-        ours[UVLOOP] = Peer(simulator, can=state | {SANDBOXES})
+        ours[UVLOOP] = Peer(simulator_with_uvloop, can=state | {SANDBOXES})
     jvm = ("java",)
     return {
         **ours,

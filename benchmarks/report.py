@@ -104,7 +104,8 @@ def rates(results: Results) -> str:
     ]
     others = [server for server in servers if server != OURS]
     ratios = [[FIGURES[figure].title, *(_ratio(results, figure, other) for other in others)] for figure in RATES]
-    compared = table(["apio-simulator to", *(TITLES[server] for server in others)], ratios)
+    shared = [row for row in ratios if set(row[1:]) != {NONE}]
+    compared = table(["apio-simulator to", *(TITLES[server] for server in others)], shared)
     return f"{table(head, rows)}\nThe ratio of apio-simulator's rate to that of the others:\n\n{compared}"
 
 

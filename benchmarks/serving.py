@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.figures import Results
-from benchmarks.peers import OURS, TITLES, peers
+from benchmarks.peers import OURS, TITLES, peers, serve
 from benchmarks.processes import Running, answer, free_port, running
 from benchmarks.scenarios import INSTANCE
 from benchmarks.worlds import GROUP, fixture, user_id
@@ -80,7 +80,7 @@ def _starts(results: Results, rounds: int) -> None:
 
 def _default(folder: Path, port: int) -> list[object]:
     """The simulator as it starts without any option but the port."""
-    return [sys.executable, "-m", "simulator", "serve", "--port", port]
+    return serve("--port", port)
 
 
 def _library(results: Results, rounds: int) -> None:
@@ -145,8 +145,7 @@ def _large_world(users: int) -> Iterator[Running]:
         folder, port = Path(name), free_port()
         file = folder / "world.json"
         file.write_text(json.dumps(fixture(users)), encoding="utf-8")
-        command = [sys.executable, "-m", "simulator", "serve", "--port", port, "--fixtures", file]
-        with running(command, port, folder) as server:
+        with running(serve("--port", port, "--fixtures", file), port, folder) as server:
             server.until_it_answers(HEALTH)
             yield server
 
