@@ -30,11 +30,11 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 examples: $(VENV)/examples  ## run the test suites in examples/ the way their README says
 	@$(BIN)/python -m pytest -m examples --numprocesses auto --quiet $(ARGS)
 
-bench: $(VENV)/development  ## measure, as ratios within one run
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(VENV)/development  ## measure, beside other servers; shorter: make bench ARGS="--quick"
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) contract/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) contract/node_modules benchmarks/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) …"

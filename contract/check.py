@@ -63,21 +63,26 @@ def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] |
     return output
 
 
-def node_program(name: str) -> Path:
-    """A program of the packages that package.json pins, which are installed if they are not there yet.
+def node_modules(kit: Path = KIT) -> Path:
+    """The packages that the package.json of a folder pins, which are installed if they are not there yet.
 
     Raises `Skipped` without Node.js, or when the packages cannot be had.
     """
     needs("node", "npm")
-    modules, locked = KIT / "node_modules", KIT / "package-lock.json"
+    modules, locked = kit / "node_modules", kit / "package-lock.json"
     installed = modules / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
         try:
-            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=KIT)
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=kit)
         except Failed as failure:
-            raise Skipped(f"needs the packages of contract/package.json: {str(failure).strip()[-300:]}") from None
+            raise Skipped(f"needs the packages of {kit.name}/package.json: {str(failure).strip()[-300:]}") from None
         installed.touch()
-    return modules / ".bin" / name
+    return modules
+
+
+def node_program(name: str, kit: Path = KIT) -> Path:
+    """A program of the packages of a folder. Raises `Skipped` as `node_modules` does."""
+    return node_modules(kit) / ".bin" / name
 
 
 @contextmanager
