@@ -44,6 +44,12 @@ class CompiledSchema(marshmallow.Schema):
         except ValidationError as error:
             return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
 
+    def write(self, view: Any) -> dict[str, Any]:
+        """The JSON object that shows a view. Raises `InvalidAttribute` if the schema does not allow what came out."""
+        document = cast("dict[str, Any]", self.dump(view))
+        self.read(document)
+        return document
+
     def ignored(self, data: Any) -> Iterator[tuple[str, str]]:
         """The attributes of a document that has been read and that change nothing, each with the rule that says so.
 
@@ -60,15 +66,15 @@ class CompiledSchema(marshmallow.Schema):
 
 
 class AnyObject(CompiledSchema):
-    """The schema of an object of which nothing is stated: read and dumped as it is."""
+    """The schema of an object of which nothing is stated: read and written as it is."""
 
     def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
         """The document itself."""
         return data, []
 
-    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+    def write(self, view: Any) -> dict[str, Any]:
         """The object itself."""
-        return obj
+        return cast("dict[str, Any]", view)
 
 
 class StrictString(fields.String):

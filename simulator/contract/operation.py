@@ -172,8 +172,7 @@ class Operation:
                 raise ContractBreach(f"{self.operation_id} documents no body for the status {status}")
             return b""
         try:
-            answer = schema.dump(view)
-            schema.read(answer)
+            answer = schema.write(view)
         except (InvalidAttribute, ValueError, TypeError, AttributeError) as error:
             faults = [f"{fault.pointer} {fault.reason}" for fault in getattr(error, "faults", ())] or [repr(error)]
             raise ContractBreach(f"{self.operation_id} was to answer {status} with: {'; '.join(faults)}") from error
