@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from simulator.contract.fields import CompiledSchema, Secret, StrictBoolean, shown
+from simulator.contract.fields import Secret, StrictBoolean, shown
+from simulator.contract.schemas import CompiledSchema
 from simulator.document import parse_document
 from simulator.errors import (
     BrokenDocument,

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
 from simulator.app import Simulation
-from simulator.contract.fields import CompiledSchema
-from simulator.contract.schemas import SchemaCompiler, snake_case
+from simulator.contract.schemas import CompiledSchema, SchemaCompiler, snake_case
 from simulator.document import Document, parse_document
 from simulator.errors import BrokenDocument, InvalidAttribute
 
