@@ -219,17 +219,6 @@ def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
     return Fault("G-2", f"the body is not valid JSON: {error}")
 
 
-class View:
-    """A record with some attributes more, or others, than it has: what an answer shows where that is not one record."""
-
-    def __init__(self, record: object, **attributes: object) -> None:
-        self.__dict__.update(attributes)
-        self._record = record
-
-    def __getattr__(self, attribute: str) -> object:
-        return getattr(self._record, attribute)
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A view together with headers of the answer, for the handlers that set some."""
