@@ -17,6 +17,7 @@ from typing import Any, cast
 import marshmallow
 from marshmallow import ValidationError, fields, missing
 
+from simulator.contract.direct import Converter, reader, writer
 from simulator.contract.fields import (
     Ignored,
     ObjectOf,
@@ -55,7 +56,10 @@ ANNOTATIONS = {
 
 
 class CompiledSchema(marshmallow.Schema):
-    """A schema that takes documented attributes only and leaves unset ones out of a dump."""
+    """A schema that takes documented attributes only and leaves unset ones out of a dump.
+
+    What is plainly right is read and written directly (see `direct.py`). Marshmallow judges all the rest.
+    """
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
         """The attribute's value; a `None` counts as unset."""
@@ -72,12 +76,20 @@ class CompiledSchema(marshmallow.Schema):
     def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
         """The valid attributes of a JSON document, and the faults of the others."""
         try:
+            return self._reader(data), []
+        except ValidationError:
+            pass
+        try:
             return cast("dict[str, Any]", self.load(data)), []
         except ValidationError as error:
             return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
 
     def write(self, view: Any) -> dict[str, Any]:
         """The JSON object that shows a view. Raises `InvalidAttribute` if the schema does not allow what came out."""
+        try:
+            return cast("dict[str, Any]", self._writer(view))
+        except ValidationError:
+            pass
         document = cast("dict[str, Any]", self.dump(view))
         self.read(document)
         return document
@@ -91,6 +103,14 @@ class CompiledSchema(marshmallow.Schema):
             field = self.fields[name]
             if field.data_key in data:
                 yield from _ignored(field, data[field.data_key], token(str(field.data_key)))
+
+    @cached_property
+    def _reader(self) -> Converter:
+        return reader(self)
+
+    @cached_property
+    def _writer(self) -> Converter:
+        return writer(self)
 
     @cached_property
     def _may_hold_ignored(self) -> list[str]:
