@@ -166,7 +166,8 @@ class SchemaCompiler:
         """The schema of an object, by its place in the document. Its problems are collected, not raised."""
         field = self._compile("", pointer, {}, ())
         if isinstance(field, StrictNested) and not field.allow_none:
-            return cast(CompiledSchema, field.schema)
+            # Not `field.schema`: that is a copy, and its direct way would be compiled once more.
+            return cast(CompiledSchema, field.nested)
         if isinstance(field, ObjectOf) and type(field.inner) is fields.Raw and not field.allow_none:
             return AnyObject()
         if field is not None:
