@@ -15,9 +15,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from simulator.contract.fields import AnyObject, CompiledSchema
 from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
-from simulator.contract.schemas import SchemaCompiler, snake_case
+from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler, snake_case
 from simulator.document import Document, read_document, token
 from simulator.errors import InvalidAttribute
 

@@ -6,69 +6,17 @@ A field's messages are plain text where the type is wrong, and `Fault`s with the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import marshmallow
 from marshmallow import ValidationError, fields, missing
 
-from simulator.document import token
-from simulator.errors import Fault, InvalidAttribute
+from simulator.errors import Fault
 
 Rules = Mapping[str, str]
 """The rule that a violation of each keyword rests on; `default` stands for the keywords not named (`x-rule`)."""
 
 Validator = Callable[[Any], None]
-
-
-class CompiledSchema(marshmallow.Schema):
-    """A schema that takes documented attributes only and leaves unset ones out of a dump."""
-
-    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """The attribute's value; a `None` counts as unset."""
-        value = obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
-        return missing if value is None else value
-
-    def read(self, data: Any) -> dict[str, Any]:
-        """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""
-        valid, faults = self.read_what_is_valid(data)
-        if faults:
-            raise InvalidAttribute(*faults)
-        return valid
-
-    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
-        """The valid attributes of a JSON document, and the faults of the others."""
-        try:
-            return cast("dict[str, Any]", self.load(data)), []
-        except ValidationError as error:
-            return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
-
-    def ignored(self, data: Any) -> Iterator[tuple[str, str]]:
-        """The attributes of a document that has been read and that change nothing, each with the rule that says so.
-
-        An attribute is given by its JSON Pointer, with `*` for any item of an array.
-        """
-        for name in self._may_hold_ignored:
-            field = self.fields[name]
-            if field.data_key in data:
-                yield from _ignored(field, data[field.data_key], token(str(field.data_key)))
-
-    @cached_property
-    def _may_hold_ignored(self) -> list[str]:
-        return [name for name, field in self.fields.items() if _holds_ignored(field)]
-
-
-class AnyObject(CompiledSchema):
-    """The schema of an object of which nothing is stated: read and dumped as it is."""
-
-    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
-        """The document itself."""
-        return data, []
-
-    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """The object itself."""
-        return obj
 
 
 class StrictString(fields.String):
@@ -235,34 +183,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:56] + "…" + text[-1]
 
 
-def inner_schema(field: fields.Field[Any]) -> CompiledSchema | None:
-    """The schema of the object that a field holds, perhaps in an array."""
-    if isinstance(field, StrictNested):
-        return cast(CompiledSchema, field.schema)
-    return inner_schema(field.inner) if isinstance(field, StrictList | Ignored) else None
-
-
-def _holds_ignored(field: fields.Field[Any]) -> bool:
-    if isinstance(field, StrictList):
-        return _holds_ignored(field.inner)
-    if isinstance(field, StrictNested):
-        return any(map(_holds_ignored, field.schema.fields.values()))
-    return isinstance(field, Ignored)
-
-
-def _ignored(field: fields.Field[Any], value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    if isinstance(field, Ignored):
-        yield pointer, field.rule
-    elif value is None:
-        return
-    elif isinstance(field, StrictList):
-        for item in value:
-            yield from _ignored(field.inner, item, pointer + "/*")
-    elif isinstance(field, StrictNested):
-        for below, rule in cast(CompiledSchema, field.schema).ignored(value):
-            yield pointer + below, rule
-
-
 def rule_for(rules: Rules, keyword: str) -> str:
     """The rule that a violation of the keyword rests on."""
     return rules.get(keyword) or rules.get("default") or "G-5"
@@ -340,23 +260,3 @@ def unique(rules: Rules) -> Validator:
 
 def _invalid(rules: Rules, keyword: str, reason: str) -> ValidationError:
     return ValidationError([Fault(rule_for(rules, keyword), reason)])
-
-
-def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
-    """All faults in marshmallow's nested messages, with their places; a plain text is about a type (G-5)."""
-    if isinstance(messages, dict):
-        # Marshmallow finds unknown attributes in the order of a set: sort those, after the documented ones.
-        for key, inner in sorted(messages.items(), key=lambda item: str(item[0]) if _is_unknown(item[1]) else ""):
-            yield from _faults(inner, pointer + token(key))
-        return
-    for message in messages:
-        if isinstance(message, dict):
-            # A validator's own places, kept as they are among the messages of the other validators.
-            yield from _faults(message, pointer)
-            continue
-        fault = message if isinstance(message, Fault) else Fault("G-5", message)
-        yield fault.below(pointer)
-
-
-def _is_unknown(messages: Any) -> bool:
-    return isinstance(messages, list) and isinstance(messages[0], Fault) and messages[0].rule == "G-4"

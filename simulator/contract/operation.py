@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
-from simulator.contract.fields import CompiledSchema, Secret, StrictBoolean, shown
+from simulator.contract.fields import Secret, StrictBoolean, shown
+from simulator.contract.schemas import CompiledSchema
 from simulator.document import parse_document
 from simulator.errors import (
     BrokenDocument,
@@ -175,8 +176,7 @@ class Operation:
                 raise ContractBreach(f"{self.operation_id} documents no body for the status {status}")
             return b""
         try:
-            answer = schema.dump(view)
-            schema.read(answer)
+            answer = schema.write(view)
         except (InvalidAttribute, ValueError, TypeError, AttributeError) as error:
             faults = [f"{fault.pointer} {fault.reason}" for fault in getattr(error, "faults", ())] or [repr(error)]
             raise ContractBreach(f"{self.operation_id} was to answer {status} with: {'; '.join(faults)}") from error
@@ -220,17 +220,6 @@ def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
     if "surrogate" in error.msg and _LONE_SURROGATE.search(raw):
         return Fault("G-12", f"the body holds a lone surrogate, which is no character: {error}")
     return Fault("G-2", f"the body is not valid JSON: {error}")
-
-
-class View:
-    """A record with some attributes more, or others, than it has: what an answer shows where that is not one record."""
-
-    def __init__(self, record: object, **attributes: object) -> None:
-        self.__dict__.update(attributes)
-        self._record = record
-
-    def __getattr__(self, attribute: str) -> object:
-        return getattr(self._record, attribute)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,16 @@ answers hold no `null`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
-from marshmallow import fields
+import marshmallow
+from marshmallow import ValidationError, fields, missing
 
+from simulator.contract.direct import Converter, reader, writer
 from simulator.contract.fields import (
-    AnyObject,
-    CompiledSchema,
     Ignored,
     ObjectOf,
     OneOf,
@@ -39,7 +40,7 @@ from simulator.contract.fields import (
     unique,
 )
 from simulator.document import Document, token
-from simulator.errors import BrokenDocument, Fault, Problem
+from simulator.errors import BrokenDocument, Fault, InvalidAttribute, Problem
 
 ANNOTATIONS = {
     "title",
@@ -52,6 +53,80 @@ ANNOTATIONS = {
     "x-ignored",
     "x-expected",
 }
+
+
+class CompiledSchema(marshmallow.Schema):
+    """A schema that takes documented attributes only and leaves unset ones out of a dump.
+
+    What is plainly right is read and written directly (see `direct.py`). Marshmallow judges all the rest.
+    """
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """The attribute's value; a `None` counts as unset."""
+        value = obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
+        return missing if value is None else value
+
+    def read(self, data: Any) -> dict[str, Any]:
+        """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""
+        valid, faults = self.read_what_is_valid(data)
+        if faults:
+            raise InvalidAttribute(*faults)
+        return valid
+
+    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
+        """The valid attributes of a JSON document, and the faults of the others."""
+        try:
+            return self._reader(data), []
+        except ValidationError:
+            pass
+        try:
+            return cast("dict[str, Any]", self.load(data)), []
+        except ValidationError as error:
+            return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
+
+    def write(self, view: Any) -> dict[str, Any]:
+        """The JSON object that shows a view. Raises `InvalidAttribute` if the schema does not allow what came out."""
+        try:
+            return cast("dict[str, Any]", self._writer(view))
+        except ValidationError:
+            pass
+        document = cast("dict[str, Any]", self.dump(view))
+        self.read(document)
+        return document
+
+    def ignored(self, data: Any) -> Iterator[tuple[str, str]]:
+        """The attributes of a document that has been read and that change nothing, each with the rule that says so.
+
+        An attribute is given by its JSON Pointer, with `*` for any item of an array.
+        """
+        for name in self._may_hold_ignored:
+            field = self.fields[name]
+            if field.data_key in data:
+                yield from _ignored(field, data[field.data_key], token(str(field.data_key)))
+
+    @cached_property
+    def _reader(self) -> Converter:
+        return reader(self)
+
+    @cached_property
+    def _writer(self) -> Converter:
+        return writer(self)
+
+    @cached_property
+    def _may_hold_ignored(self) -> list[str]:
+        return [name for name, field in self.fields.items() if _holds_ignored(field)]
+
+
+class AnyObject(CompiledSchema):
+    """The schema of an object of which nothing is stated: read and written as it is."""
+
+    def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
+        """The document itself."""
+        return data, []
+
+    def write(self, view: Any) -> dict[str, Any]:
+        """The object itself."""
+        return cast("dict[str, Any]", view)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +166,8 @@ class SchemaCompiler:
         """The schema of an object, by its place in the document. Its problems are collected, not raised."""
         field = self._compile("", pointer, {}, ())
         if isinstance(field, StrictNested) and not field.allow_none:
-            return cast(CompiledSchema, field.schema)
+            # Not `field.schema`: that is a copy, and its direct way would be compiled once more.
+            return cast(CompiledSchema, field.nested)
         if isinstance(field, ObjectOf) and type(field.inner) is fields.Raw and not field.allow_none:
             return AnyObject()
         if field is not None:
@@ -253,8 +329,8 @@ class SchemaCompiler:
             place = "/properties" + token(attribute)
             field = self._below(node, place, data_key=attribute, required=attribute in required)
             if field is not None:
-                missing = Fault(rule_for(node.rules, "required"), "is required")
-                field.error_messages["required"] = cast(str, [missing])
+                absent = Fault(rule_for(node.rules, "required"), "is required")
+                field.error_messages["required"] = cast(str, [absent])
                 attributes[snake_case(attribute)] = field
         compiled = cast(CompiledSchema, CompiledSchema.from_dict(attributes, name="Compiled")())
         reason = f"is not a documented attribute; documented here: {', '.join(properties) or 'none'}"
@@ -266,3 +342,51 @@ class SchemaCompiler:
 def snake_case(attribute: str) -> str:
     """The Python name of a wire attribute: `maxCalls` is `max_calls`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1], attribute).lower()
+
+
+def inner_schema(field: fields.Field[Any]) -> CompiledSchema | None:
+    """The schema of the object that a field holds, perhaps in an array."""
+    if isinstance(field, StrictNested):
+        return cast(CompiledSchema, field.schema)
+    return inner_schema(field.inner) if isinstance(field, StrictList | Ignored) else None
+
+
+def _holds_ignored(field: fields.Field[Any]) -> bool:
+    if isinstance(field, StrictList):
+        return _holds_ignored(field.inner)
+    if isinstance(field, StrictNested):
+        return any(map(_holds_ignored, field.schema.fields.values()))
+    return isinstance(field, Ignored)
+
+
+def _ignored(field: fields.Field[Any], value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(field, Ignored):
+        yield pointer, field.rule
+    elif value is None:
+        return
+    elif isinstance(field, StrictList):
+        for item in value:
+            yield from _ignored(field.inner, item, pointer + "/*")
+    elif isinstance(field, StrictNested):
+        for below, rule in cast(CompiledSchema, field.schema).ignored(value):
+            yield pointer + below, rule
+
+
+def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
+    """All faults in marshmallow's nested messages, with their places; a plain text is about a type (G-5)."""
+    if isinstance(messages, dict):
+        # Marshmallow finds unknown attributes in the order of a set: sort those, after the documented ones.
+        for key, inner in sorted(messages.items(), key=lambda item: str(item[0]) if _is_unknown(item[1]) else ""):
+            yield from _faults(inner, pointer + token(key))
+        return
+    for message in messages:
+        if isinstance(message, dict):
+            # A validator's own places, kept as they are among the messages of the other validators.
+            yield from _faults(message, pointer)
+            continue
+        fault = message if isinstance(message, Fault) else Fault("G-5", message)
+        yield fault.below(pointer)
+
+
+def _is_unknown(messages: Any) -> bool:
+    return isinstance(messages, list) and isinstance(messages[0], Fault) and messages[0].rule == "G-4"

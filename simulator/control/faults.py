@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import View
+from simulator.contract.view import View
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.directory import Directory
 from simulator.errors import Fault, RuleViolation, UnknownResource

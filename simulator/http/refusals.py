@@ -17,8 +17,8 @@ import orjson
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.contract.contract import METHODS, Contract
-from simulator.contract.fields import CompiledSchema, inner_schema
 from simulator.contract.operation import Operation
+from simulator.contract.schemas import CompiledSchema, inner_schema
 from simulator.control.recipe import Recipe, Refused
 from simulator.directory import Directory
 from simulator.document import read_document

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from simulator.contract.operation import Call, View
+from simulator.contract.operation import Call
+from simulator.contract.view import View
 from simulator.directory import Group, User
 from simulator.state.world import Fork, Place
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
 from simulator.app import Simulation
-from simulator.contract.fields import CompiledSchema
-from simulator.contract.schemas import SchemaCompiler, snake_case
+from simulator.contract.schemas import CompiledSchema, SchemaCompiler, snake_case
 from simulator.document import Document, parse_document
 from simulator.errors import BrokenDocument, InvalidAttribute
 
@@ -66,8 +65,8 @@ def documents(schema: Any, root: Any) -> st.SearchStrategy[Any]:
     return st.one_of(SCALARS, st.lists(SCALARS, max_size=1))
 
 
-def names_of_objects(simulation: Simulation) -> list[str]:
-    schemas = simulation.contract.document.find("/components/schemas")
+def names_of_objects(document: Document) -> list[str]:
+    schemas = document.find("/components/schemas")
     return [name for name, schema in schemas.items() if "properties" in schema]
 
 
@@ -77,7 +76,7 @@ def test_the_compiled_schemas_judge_every_document_as_a_json_schema_validator_do
     simulation: Simulation, data: st.DataObject
 ) -> None:
     document = simulation.contract.document
-    name = data.draw(st.sampled_from(names_of_objects(simulation)))
+    name = data.draw(st.sampled_from(names_of_objects(document)))
     field, validator = judges(document, name)
     value = data.draw(documents({"$ref": f"#/components/schemas/{name}"}, document.data))
     try:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from simulator.contract.operation import Call, View
+from simulator.contract.operation import Call
+from simulator.contract.view import View
 from simulator.directory import Group
 from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
 from simulator.services.call_capacities import rules

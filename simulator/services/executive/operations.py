@@ -7,7 +7,8 @@ from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any
 
-from simulator.contract.operation import Call, View
+from simulator.contract.operation import Call
+from simulator.contract.view import View
 from simulator.directory import Group, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules

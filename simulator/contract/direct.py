@@ -1,0 +1,219 @@
+"""The direct way through a schema, for values that are plainly right.
+
+The fields of a schema are compiled once into plain functions. Each of them returns exactly what marshmallow would make
+of a value, or gives up on everything but a valid value of exactly the expected type. To give up is to raise
+`ValidationError`, as the fields' own validators do. It says nothing: marshmallow then words the faults, or finds the
+value right after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
+
+import marshmallow
+from marshmallow import ValidationError, fields, missing
+
+from simulator.contract.fields import (
+    Ignored,
+    ObjectOf,
+    OneOf,
+    Secret,
+    StrictBoolean,
+    StrictInteger,
+    StrictList,
+    StrictNested,
+    StrictNumber,
+    StrictString,
+    Validator,
+)
+from simulator.contract.view import parts
+
+Converter = Callable[[Any], Any]
+"""Converts one value. Raises `ValidationError` to leave it to marshmallow."""
+
+_Types = tuple[type, ...]
+
+_SCALARS: Mapping[type, _Types] = {
+    StrictString: (str,),
+    Secret: (str,),
+    StrictInteger: (int,),
+    StrictNumber: (int, float),
+    StrictBoolean: (bool,),
+}
+_JSON: Mapping[type, _Types] = {**_SCALARS, StrictList: (list,), StrictNested: (dict,), ObjectOf: (dict,)}
+
+
+def reader(schema: marshmallow.Schema) -> Converter:
+    """What turns a JSON document into what `schema.load` makes of it."""
+    return _ReaderCompiler().attributes(schema)
+
+
+def writer(schema: marshmallow.Schema) -> Converter:
+    """What turns a view into the JSON object that `schema.dump` makes of it, if the schema can read that again."""
+    return _WriterCompiler().attributes(schema)
+
+
+class _ReaderCompiler:
+    """Compiles fields into readers. A field of a class that is not known here gets one that always gives up."""
+
+    scalars: ClassVar[Mapping[type, _Types]] = _SCALARS
+    arrays: ClassVar[_Types] = (list,)
+
+    def __init__(self) -> None:
+        self.compounds: Mapping[type, Callable[[Any], Converter]] = {
+            StrictNested: lambda field: self.attributes(field.schema),
+            StrictList: lambda field: _array(self.arrays, self.value(field.inner)),
+            ObjectOf: lambda field: _mapping(self.value(field.inner)),
+            OneOf: self.one_of,
+            Ignored: self.ignored,
+            fields.Raw: lambda _: _anything,
+        }
+
+    def value(self, field: fields.Field[Any]) -> Converter:
+        """What converts the values of a field."""
+        # The exact class counts: a subclass may take other values.
+        kind = type(field)
+        if kind in self.scalars:
+            convert = _scalar(self.scalars[kind], field.validators)
+        else:
+            convert = self.compounds.get(kind, lambda _: _give_up)(field)
+            convert = _checked(convert, field.validators) if field.validators else convert
+        return _or_none(convert) if field.allow_none else convert
+
+    def attributes(self, schema: marshmallow.Schema) -> Converter:
+        """What reads an object with documented attributes; the result has them in the documented order."""
+        attributes = [
+            (str(field.data_key), name, self.value(field), field.required) for name, field in schema.fields.items()
+        ]
+
+        def read(document: Any) -> dict[str, Any]:
+            if type(document) is not dict:
+                _give_up(document)
+            result, known = {}, 0
+            for key, name, convert, required in attributes:
+                if key in document:
+                    known += 1
+                    value = convert(document[key])
+                    if value is not missing:
+                        result[name] = value
+                elif required:
+                    _give_up(document)
+            if known != len(document):
+                _give_up(document)
+            return result
+
+        return read
+
+    def one_of(self, field: OneOf) -> Converter:
+        """What reads a value whose type alone tells which alternative it can be."""
+        by_type: dict[type, Converter] = {}
+        for alternative in field.alternatives:
+            types = _JSON.get(type(alternative), ())
+            if not types or not by_type.keys().isdisjoint(types):
+                return _give_up
+            by_type.update(dict.fromkeys(types, self.value(alternative)))
+        return lambda value: by_type.get(type(value), _give_up)(value)
+
+    def ignored(self, field: Ignored) -> Converter:
+        """What checks a value and drops it."""
+        check = self.value(field.inner)
+
+        def read(value: Any) -> Any:
+            check(value)
+            return missing
+
+        return read
+
+
+class _WriterCompiler(_ReaderCompiler):
+    """Compiles fields into writers: what they write, they have checked on the way."""
+
+    # Marshmallow writes an integer as a float where a number is expected.
+    scalars: ClassVar[Mapping[type, _Types]] = {**_SCALARS, StrictNumber: (float,)}
+    arrays: ClassVar[_Types] = (list, tuple)
+
+    def attributes(self, schema: marshmallow.Schema) -> Converter:
+        """What writes a view: attributes in the documented order, without those that are unset."""
+        attributes = [
+            (name, str(field.data_key), self.value(field), field.required) for name, field in schema.fields.items()
+        ]
+
+        def write(view: Any) -> dict[str, Any]:
+            if view is None:
+                _give_up(view)
+            mapping, record = parts(view)
+            document = {}
+            for name, key, convert, required in attributes:
+                value = mapping[name] if name in mapping else getattr(record, name, None)
+                if value is not None:
+                    document[key] = convert(value)
+                elif required:
+                    _give_up(view)
+            return document
+
+        return write
+
+    def one_of(self, field: OneOf) -> Converter:
+        """What writes a scalar as it is, and everything else as the object among the alternatives."""
+        read_scalar = _ReaderCompiler().one_of(field)
+        if read_scalar is _give_up or field.object is None:
+            return _give_up
+        write_object = self.attributes(field.object.schema)
+        return lambda value: read_scalar(value) if isinstance(value, str | int) else write_object(value)
+
+    def ignored(self, _: Ignored) -> Converter:
+        """What gives up: an answer has no attribute that counts for nothing."""
+        return _give_up
+
+
+def _give_up(_: Any) -> NoReturn:
+    raise ValidationError("not plainly right")
+
+
+def _scalar(types: _Types, checks: Sequence[Validator]) -> Converter:
+    def convert(value: Any) -> Any:
+        # Not isinstance: a boolean is no integer.
+        if type(value) not in types:
+            _give_up(value)
+        for check in checks:
+            check(value)
+        return value
+
+    return convert
+
+
+def _array(types: _Types, item: Converter) -> Converter:
+    def convert(value: Any) -> list[Any]:
+        if type(value) not in types:
+            _give_up(value)
+        return [item(each) for each in value]
+
+    return convert
+
+
+def _mapping(item: Converter) -> Converter:
+    def convert(value: Any) -> dict[str, Any]:
+        if type(value) is not dict or not all(type(key) is str for key in value):
+            _give_up(value)
+        return {key: item(each) for key, each in value.items()}
+
+    return convert
+
+
+def _anything(value: Any) -> Any:
+    return _give_up(value) if value is None else value
+
+
+def _checked(convert: Converter, checks: Sequence[Validator]) -> Converter:
+    def converted(value: Any) -> Any:
+        result = convert(value)
+        for check in checks:
+            check(result)
+        return result
+
+    return converted
+
+
+def _or_none(convert: Converter) -> Converter:
+    return lambda value: None if value is None else convert(value)
