@@ -136,7 +136,8 @@ class _WriterCompiler(_ReaderCompiler):
     def attributes(self, schema: marshmallow.Schema) -> Converter:
         """What writes a view: attributes in the documented order, without those that are unset."""
         attributes = [
-            (name, str(field.data_key), self.value(field), field.required) for name, field in schema.fields.items()
+            (name, str(field.data_key), self.plain(field), self.value(field), field.required)
+            for name, field in schema.fields.items()
         ]
 
         def write(view: Any) -> dict[str, Any]:
@@ -144,15 +145,22 @@ class _WriterCompiler(_ReaderCompiler):
                 _give_up(view)
             mapping, record = parts(view)
             document = {}
-            for name, key, convert, required in attributes:
+            for name, key, plain, convert, required in attributes:
                 value = mapping[name] if name in mapping else getattr(record, name, None)
-                if value is not None:
+                if type(value) is plain:
+                    document[key] = value
+                elif value is not None:
                     document[key] = convert(value)
                 elif required:
                     _give_up(view)
             return document
 
         return write
+
+    def plain(self, field: fields.Field[Any]) -> type | None:
+        """The type whose values are written as they are, if there is one: it spares their attribute a call."""
+        types = self.scalars.get(type(field), ())
+        return types[0] if len(types) == 1 and not field.validators else None
 
     def one_of(self, field: OneOf) -> Converter:
         """What writes a scalar as it is, and everything else as the object among the alternatives."""

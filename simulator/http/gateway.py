@@ -216,17 +216,23 @@ def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
     """The body's bytes, off the wire before a lock is taken; a fault of theirs is raised when they are asked for."""
     if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
         return bytes
-    refusal: Refusal
+    refusal: Refusal | None = None
     try:
-        raw = get_input_stream(environ, max_content_length=limit).read()
-        return lambda: raw
+        if environ.get("wsgi.input_terminated"):
+            # The server has received it, as far as it goes.
+            raw = environ["wsgi.input"].read(limit + 1)
+        else:
+            raw = get_input_stream(environ, max_content_length=limit).read()
+        if len(raw) <= limit:
+            return lambda: raw
     except RequestEntityTooLarge:
-        refusal = BodyTooLarge(Fault("G-10", f"the body is over the limit of {limit} bytes"))
+        # It is refused like one that turns out to be too large.
+        pass
     except ClientDisconnected:
         refusal = MalformedBody(Fault("G-2", "the body ended before its announced length"))
 
     def say() -> bytes:
-        raise refusal
+        raise refusal or BodyTooLarge(Fault("G-10", f"the body is over the limit of {limit} bytes"))
 
     return say
 

@@ -6,7 +6,8 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import Any
+from operator import itemgetter
+from typing import NamedTuple
 
 from flask import Flask, request
 from werkzeug.http import parse_options_header
@@ -35,9 +36,15 @@ It may raise a refusal.
 Found = tuple[Operation, Mapping[str, str]]
 """An operation, and the path's parameters."""
 
-_Node = dict[str | None, Any]
-_END = "/"
-"""Where a path ends: no segment is called so."""
+
+class _Template(NamedTuple):
+    """A path of the contract: which of its segments are literals, what these are, and where its parameters stand."""
+
+    path: str
+    is_parameter: list[bool]
+    literals_of: Callable[[list[str]], object]
+    literals: object
+    parameters: list[int]
 
 
 class Routes:
@@ -46,7 +53,7 @@ class Routes:
     def __init__(self, contract: Contract, answer: Answering) -> None:
         self.contract = contract
         self.answer = answer
-        self._tree = _tree(contract.paths)
+        self._templates = _templates(contract.paths)
         self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
 
     def register(self, app: Flask, only: str | None = None) -> None:
@@ -61,10 +68,15 @@ class Routes:
         return (self._find_remembered if len(path) < LONGEST_REMEMBERED else self._find)(path, method)
 
     def _find(self, path: str, method: str) -> Found | None:
-        values: list[str] = []
-        template = _template(self._tree, path.split("/"), 0, values)
-        operation = None if template is None else self.contract.paths[template].get(method)
-        return None if operation is None else (operation, dict(zip(operation.path_parameters, values, strict=True)))
+        segments = path.split("/")
+        for template in self._templates.get(len(segments), ()):
+            if template.literals_of(segments) == template.literals:
+                values = [segments[place] for place in template.parameters]
+                if all(values):
+                    operation = self.contract.paths[template.path].get(method)
+                    found = operation and (operation, dict(zip(operation.path_parameters, values, strict=True)))
+                    return found or None
+        return None
 
     def reply(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
         """The answer to a request to an operation, whoever found that."""
@@ -97,31 +109,18 @@ def failed(error: Exception) -> Reply:
     return failure(f"the simulator failed, and changed nothing: {type(error).__name__}")
 
 
-def _tree(templates: Iterable[str]) -> _Node:
-    """The templates by their segments, one below the other; `None` stands for a parameter."""
-    tree: _Node = {}
-    for template in templates:
-        node = tree
-        for segment in template.split("/"):
-            node = node.setdefault(None if segment.startswith("{") else segment, {})
-        node[_END] = template
-    return tree
-
-
-def _template(node: _Node, segments: list[str], position: int, values: list[str]) -> str | None:
-    """The template of a path below a node of the tree, with the path's parameters appended to `values`."""
-    if position == len(segments):
-        template: str | None = node.get(_END)
-        return template
-    segment = segments[position]
-    below = node.get(segment)
-    found = None if below is None else _template(below, segments, position + 1, values)
-    if found is None and segment and None in node:
-        values.append(segment)
-        found = _template(node[None], segments, position + 1, values)
-        if found is None:
-            values.pop()
-    return found
+def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
+    """The templates by the number of their segments, those before others that have a literal where these have none."""
+    found: dict[int, list[_Template]] = {}
+    for path in paths:
+        segments = path.split("/")
+        is_parameter = [segment.startswith("{") for segment in segments]
+        literals = itemgetter(*[place for place, each in enumerate(is_parameter) if not each])
+        template = _Template(
+            path, is_parameter, literals, literals(segments), [place for place, each in enumerate(is_parameter) if each]
+        )
+        found.setdefault(len(segments), []).append(template)
+    return {length: sorted(templates, key=lambda each: each.is_parameter) for length, templates in found.items()}
 
 
 def _operation(operations: Mapping[str, Operation], visit: Visit) -> Operation:

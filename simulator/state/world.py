@@ -46,7 +46,7 @@ class Fork:
 
     def store(self, place: Place, state: object) -> None:
         """Put a state at its place."""
-        self.world = replace(self.world, states=self.world.states.insert(place, state))
+        self.world = World(directory=self.world.directory, states=self.world.states.insert(place, state))
 
     def discard(self, place: Place) -> None:
         """Forget the state at a place, if there is one."""

@@ -106,7 +106,7 @@ def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity)
     elif default == after.name:
         default = None
     by_name = by_name.insert(after.name, after)
-    return replace(held, by_name=by_name, membership=membership, default=default), after
+    return CallCapacities(by_name=by_name, membership=membership, default=default, created=held.created), after
 
 
 def _without(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
