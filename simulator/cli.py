@@ -168,10 +168,11 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     from simulator.errors import BrokenDocument
     from simulator.fixtures.folder import fixture_file
     from simulator.log import configure_logging
-    from simulator.server import AddressUnavailable, Server, run_until_stopped
+    from simulator.server import AddressUnavailable, Server, allow_files, run_until_stopped
 
     # What is loaded stays: to look through it for garbage would be in vain, now and later.
     gc.disable()
+    allow_files()
     request_log = configure_logging(log_format)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)

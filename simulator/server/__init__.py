@@ -6,7 +6,16 @@ from simulator.server.server import (
     SIGNAL_SECONDS,
     AddressUnavailable,
     Server,
+    allow_files,
     run_until_stopped,
 )
 
-__all__ = ["CONNECTIONS", "GRACE_SECONDS", "SIGNAL_SECONDS", "AddressUnavailable", "Server", "run_until_stopped"]
+__all__ = [
+    "CONNECTIONS",
+    "GRACE_SECONDS",
+    "SIGNAL_SECONDS",
+    "AddressUnavailable",
+    "Server",
+    "allow_files",
+    "run_until_stopped",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import select
 import signal
 import socket
@@ -18,6 +17,11 @@ from typing import TYPE_CHECKING, Any
 from simulator.server.connection import Connection
 from simulator.server.workers import Workers
 from simulator.settings import DEFAULTS, is_every_address
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit.
+    resource = None  # type: ignore[assignment]  # it is asked for before it is used
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -294,14 +298,21 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     server.stop()
 
 
+def allow_files() -> None:
+    """Let this process open as many files as the connections of a server need, as far as it may."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = CONNECTIONS + OTHER_FILES
+        if -1 < soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard < 0 else min(needed, hard), hard))
+
+
 def _most_connections() -> int:
     """How many connections fit the limit of open files."""
-    if os.name != "posix":
+    if resource is None:
         return CONNECTIONS
-    import resource
-
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, most - OTHER_FILES))
+    return CONNECTIONS if most < 0 else max(1, min(CONNECTIONS, most - OTHER_FILES))
 
 
 def _url(host: str, port: int) -> str:
