@@ -19,6 +19,7 @@ from benchmarks.scenarios import INSTANCE
 from benchmarks.worlds import enlarged
 from contract.check import Failed
 from simulator.app import Simulation
+from simulator.server.reading import Request, RequestReader
 from simulator.settings import Settings
 
 PUT_BODY = b'{"maxCalls": 5, "maxIncomingCalls": null}'
@@ -29,9 +30,20 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 Call = Callable[[], bytes]
 
 
+def environ_of(method: str, path: str, body: bytes) -> dict[str, Any]:
+    """The environment of a request, as the server makes it."""
+    announced = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    reader = RequestReader(create_environ(), largest_body=len(body))
+    reader.feed(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:4080\r\n{announced}\r\n".encode() + body)
+    request = reader.requests[0]
+    if not isinstance(request, Request):
+        raise Failed(f"{method} {path}: {request}")
+    return {**request.environ, "wsgi.input_terminated": True}
+
+
 def caller(app: Application, method: str, path: str = INSTANCE, body: bytes = b"") -> Call:
     """A call of an application itself, without a server or a client around it. Raises `Failed` if it is refused."""
-    template = create_environ(path, method=method, data=body, content_type="application/json" if body else None)
+    template = environ_of(method, path, body)
     statuses: list[str] = []
 
     def call() -> bytes:

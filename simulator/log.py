@@ -24,12 +24,16 @@ _requests = logging.getLogger("simulator.requests")
 
 
 class LoggedRequest(NamedTuple):
-    """What the log says of a request; it has no status if it got no answer. `ms` is in milliseconds."""
+    """What the log says of a request; it has no status if it got no answer.
 
+    `time` is when it was answered, in seconds since the epoch, `seconds` how long that took.
+    """
+
+    time: float
     method: str
     path: str
     status: int | None
-    ms: float
+    seconds: float
     rule: str | None
     fault: str | None
     sandbox: str
@@ -39,7 +43,25 @@ class LoggedRequest(NamedTuple):
     def text(self) -> str:
         """The request as one line."""
         why = f" fault {self.fault}" if self.fault else f" {self.rule}" if self.rule else ""
-        return f"{self.method} {self.path} {self.status or 'closed'} {self.ms} ms{why}"
+        return f"{self.method} {self.path} {self.status or 'closed'} {self._milliseconds} ms{why}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The request as a JSON object, without the time."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "ms": self._milliseconds,
+            "rule": self.rule,
+            "fault": self.fault,
+            "sandbox": self.sandbox,
+            "id": self.id,
+        }
+
+    @property
+    def _milliseconds(self) -> float:
+        return round(self.seconds * 1000, 2)
 
 
 RequestLog = Callable[[LoggedRequest], object]
@@ -48,7 +70,7 @@ RequestLog = Callable[[LoggedRequest], object]
 def log_request(request: LoggedRequest) -> None:
     """Log a request with Python's logging, for programs that have their own ways with that."""
     if _requests.isEnabledFor(logging.INFO):
-        _requests.info(request.text, extra={"fields": request._asdict()})
+        _requests.info(request.text, extra={"fields": request.facts})
 
 
 class _TextFormatter(logging.Formatter):
@@ -74,18 +96,19 @@ class JsonFormatter(logging.Formatter):
 class LogWriter(logging.Handler):
     """Writes to a file descriptor what the loggers say, and requests without asking them, in the order they came.
 
-    To hand a line over never blocks: a thread writes, and where nobody reads, lines are dropped and counted.
+    To hand something over never blocks, and takes no time: a thread makes lines of it and writes them. Where nobody
+    reads, lines are dropped and counted.
     """
 
     def __init__(self, descriptor: int, log_format: str) -> None:
         super().__init__()
         is_json = log_format == "json"
         self.setFormatter(JsonFormatter() if is_json else _TextFormatter())
-        self.request: RequestLog = self._json_request if is_json else self._text_request
+        self._request_line = self._json_line if is_json else self._text_line
         self._time_format = "%Y-%m-%dT%H:%M:%S%z" if is_json else "%H:%M:%S"
         self._second, self._time = 0, ""
         self._descriptor = descriptor
-        self._lines: deque[str] = deque()
+        self._waiting: deque[LoggedRequest | str] = deque()
         self._dropped = self._told = 0
         self._has_lines = threading.Event()
         self._is_closed = False
@@ -96,6 +119,10 @@ class LogWriter(logging.Handler):
         """Hand over what a logger says."""
         self._put(self.format(record))
 
+    def request(self, request: LoggedRequest) -> None:
+        """Hand over a request."""
+        self._put(request)
+
     def close(self) -> None:
         """Write the last lines, as far as they are read in time."""
         self._is_closed = True
@@ -103,33 +130,22 @@ class LogWriter(logging.Handler):
         self._thread.join(END_SECONDS)
         super().close()
 
-    def _text_request(self, request: LoggedRequest) -> None:
-        self._put(f"{self._now()} {request.text}")
-
-    def _json_request(self, request: LoggedRequest) -> None:
-        self._put(orjson.dumps({"time": self._now(), "level": "INFO", **request._asdict()}).decode())
-
-    def _now(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._time = second, time.strftime(self._time_format, time.localtime(second))
-        return self._time
-
-    def _put(self, line: str) -> None:
-        if len(self._lines) >= MOST_LINES:
+    def _put(self, line: LoggedRequest | str) -> None:
+        if len(self._waiting) >= MOST_LINES:
             self._dropped += 1
             return
-        self._lines.append(line)
+        self._waiting.append(line)
         if not self._has_lines.is_set():
             self._has_lines.set()
 
     def _write(self) -> None:
-        while not self._is_closed or self._lines:
+        while not self._is_closed or self._waiting:
             self._has_lines.wait()
             if not self._is_closed:
                 time.sleep(PAUSE_SECONDS)
             self._has_lines.clear()
-            data = "".join(f"{self._lines.popleft()}\n" for _ in range(len(self._lines)))
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            data = "".join(f"{each if isinstance(each, str) else self._request_line(each)}\n" for each in lines)
             dropped = self._dropped - self._told
             if dropped:
                 self._told += dropped
@@ -139,6 +155,18 @@ class LogWriter(logging.Handler):
             except OSError:
                 # Nobody will ever read it.
                 return
+
+    def _text_line(self, request: LoggedRequest) -> str:
+        return f"{self._time_of(request)} {request.text}"
+
+    def _json_line(self, request: LoggedRequest) -> str:
+        return orjson.dumps({"time": self._time_of(request), "level": "INFO", **request.facts}).decode()
+
+    def _time_of(self, request: LoggedRequest) -> str:
+        second = int(request.time)
+        if second != self._second:
+            self._second, self._time = second, time.strftime(self._time_format, time.localtime(second))
+        return self._time
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -19,7 +19,7 @@ import pytest
 from simulator.log import END_SECONDS, MOST_LINES, PAUSE_SECONDS, LoggedRequest, LogWriter
 from tests.conftest import CAPACITIES
 
-REQUEST = LoggedRequest("GET", "/a", 404, 1.25, "G-1", None, "default", "run-1")
+REQUEST = LoggedRequest(1e9, "GET", "/a", 404, 0.00125, "G-1", None, "default", "run-1")
 Pipe = tuple[int, int]
 
 
@@ -59,7 +59,7 @@ def test_requests_and_what_loggers_say_come_in_their_order(pipe: Pipe) -> None:
 def test_as_json_both_have_the_same_form(pipe: Pipe) -> None:
     writer = LogWriter(pipe[1], "json")
     writer.request(REQUEST)
-    writer.handle(record("", fields=REQUEST._asdict()))
+    writer.handle(record("", created=REQUEST.time, fields=REQUEST.facts))
     writer.close()
     direct, logged = map(json.loads, read_all(pipe).splitlines())
     assert direct == logged

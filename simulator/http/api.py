@@ -61,9 +61,9 @@ class Api:
         if not is_read:
             with sandbox.transaction() as fork:
                 view = handler(call, fork)
-                answer = view if isinstance(view, Answer) else Answer(view, {})
-                body = operation.render(answer.view)
-            return Reply(operation.success, body, answer.headers)
+                if isinstance(view, Answer):
+                    return Reply(operation.success, operation.render(view.view), view.headers)
+                return Reply(operation.success, operation.render(view))
         before = set(notes.assumed)
         fork = Fork(world)
         reply = Reply(operation.success, operation.render(handler(call, fork)))

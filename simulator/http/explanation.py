@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher, get_close_matches
+from functools import lru_cache
 from itertools import islice, takewhile
 
 from simulator.contract.contract import Contract
@@ -26,7 +27,8 @@ class Explanations:
     def __init__(self, contract: Contract, ledger: Mapping[str, Rule]) -> None:
         self.contract = contract
         self.ledger = ledger
-        self._positions = {rule: position for position, rule in enumerate(ledger)}
+        positions = {rule: position for position, rule in enumerate(ledger)}
+        self._in_order = lru_cache(maxsize=1_000)(lambda rules: tuple(sorted(rules, key=positions.__getitem__)))
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
         """What was wrong, where, what would have been right, and what the rule rests on."""
@@ -43,13 +45,13 @@ class Explanations:
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
         """The rules without whose assumed part the answer would have been another one, in the ledger's order (S-9)."""
-        if not (notes.assumed or notes.ignored or refusal):
-            return ()
+        if not (notes.ignored or refusal):
+            return self._in_order(tuple(notes.assumed))
         rules = {*notes.assumed, *(rule for rule in notes.ignored.values() if rule and self._only_assumed(rule))}
         for fault in refusal.faults if refusal is not None else ():
             if "assumed" in self.ledger[fault.rule].refusals if fault.assumed is None else fault.assumed:
                 rules.add(fault.rule)
-        return tuple(sorted(rules, key=self._positions.__getitem__))
+        return self._in_order(tuple(rules))
 
     def _only_assumed(self, rule: str) -> bool:
         return self.ledger[rule].basis == ("assumed",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ class Gateway:
 
     def _answer_control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
         reply = self._through_flask(visit) if refusal is None else refuse(refusal, visit)
-        self.recorder.log(visit, reply.status)
+        self.recorder.log(visit, reply.status, time.perf_counter() - visit.started)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 

@@ -37,6 +37,8 @@ MOST_IGNORED = 20
 """How much of the names of what was ignored is kept, and how many of them."""
 LONGEST_HEADER = 4_000
 """How much of a header's name and value the journal keeps."""
+SMALL_HEADER = 4_000
+"""How many characters a header may have so that its form without secrets is remembered."""
 LONGEST_REMEMBERED = 500
 """How many characters a path may have so that its form without secrets is remembered."""
 
@@ -54,20 +56,22 @@ class Recorder:
 
         There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
         """
-        status = None if reply is None else reply.status
+        status, seconds = None if reply is None else reply.status, time.perf_counter() - visit.started
         if visit.sandbox is not None:
-            self._keep(visit, visit.sandbox, status, None if reply is None else _answer_message(visit, reply, more))
-        self.log(visit, status)
+            answer = None if reply is None else _answer_message(visit, reply, more)
+            self._keep(visit, visit.sandbox, status, seconds, answer)
+        self.log(visit, status, seconds)
 
-    def log(self, visit: Visit, status: int | None) -> None:
-        """Put the call into the log."""
+    def log(self, visit: Visit, status: int | None, seconds: float) -> None:
+        """Put the call, which took so many seconds, into the log."""
         if self.settings.log_requests:
             self._request_log(
                 LoggedRequest(
+                    time.time(),
                     visit.environ["REQUEST_METHOD"],
                     shown_path(visit.asked)[1],
                     status,
-                    round((time.perf_counter() - visit.started) * 1000, 2),
+                    seconds,
                     visit.rule,
                     visit.fault.id if visit.fault else None,
                     visit.sandbox_name,
@@ -75,7 +79,7 @@ class Recorder:
                 )
             )
 
-    def _keep(self, visit: Visit, sandbox: Sandbox, status: int | None, answer: Message | None) -> None:
+    def _keep(self, visit: Visit, sandbox: Sandbox, status: int | None, seconds: float, answer: Message | None) -> None:
         environ, fault = visit.environ, visit.fault
         path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
         operation_id = visit.operation.operation_id if visit.operation else None
@@ -86,7 +90,6 @@ class Recorder:
             counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)
         exchange = None
         if self.settings.journal_limit:
-            seconds = time.perf_counter() - visit.started
             query = environ.get("QUERY_STRING")
             exchange = Exchange(
                 visit.id,
@@ -148,7 +151,8 @@ def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
             for name, value in environ.items()
             if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
         ]
-        message = _without_body.__wrapped__(tuple(fields))
+        is_small = sum([len(name) + len(value) for name, value in fields]) < SMALL_HEADER
+        message = (_without_body if is_small else _without_body.__wrapped__)(tuple(fields))
     try:
         body = visit.body()
     except Refusal:

@@ -75,9 +75,9 @@ class Service:
     ids: Callable[[Fork, Group], Mapping[str, Sequence[str]]] = field(default=lambda *_: {})
 
 
-def as_member(user: User) -> View:
+def as_member(user: User) -> User | View:
     """The user as lists of members show him: without a department, the attribute is the empty string (G-14)."""
-    return View(user, department=user.department or "")
+    return View(user, department="") if user.department is None else user
 
 
 def assign_services(

@@ -23,10 +23,10 @@ _WORDS = (
 )
 _SECRET = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b", re.IGNORECASE)
 _SUSPICIOUS = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b|\\u|bearer|basic|%".encode(), re.IGNORECASE)
-# One of these is in everything in which the expression finds something.
+# One of these is in everything in which the expression finds something; of letters, only those of ASCII count in bytes.
 _PARTS = (
-    b"pass", b"pwd", b"token", b"secret", b"session", b"credential", b"key", b"auth", b"cookie", b"jwt", b"csrf",
-    b"sid", b"pin", b"\\u", b"bearer", b"basic", b"%", b"\0",
+    "pass", "pwd", "token", "secret", "session", "credential", "key", "auth", "cookie", "jwt", "csrf",
+    "sid", "pin", "\\u", "bearer", "basic", "%", "\0",
 )  # fmt: skip
 # A secret within a text: after its name and a sign between the two, or after the name of an authentication scheme.
 _IN_TEXT = re.compile(
@@ -88,7 +88,8 @@ def without_secret_attributes(body: bytes, public: Collection[str] | None = None
 
 
 def _may_hold_secrets(body: bytes) -> bool:
-    lowered = body.lower()
+    # As text, since to look for a part in bytes takes five times as long.
+    lowered = body.decode("latin-1").lower()
     # Most bodies hold not even a part of any such word, which is found out much faster than by the expression.
     for part in _PARTS:
         if part in lowered:
