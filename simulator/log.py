@@ -96,19 +96,19 @@ class JsonFormatter(logging.Formatter):
 class LogWriter(logging.Handler):
     """Writes to a file descriptor what the loggers say, and requests without asking them, in the order they came.
 
-    To hand something over never blocks, and takes no time: a thread makes lines of it and writes them. Where nobody
-    reads, lines are dropped and counted.
+    To hand a line over never blocks: a thread writes, and where nobody reads, lines are dropped and counted. The thread
+    does nothing else, since while it computes nobody is answered.
     """
 
     def __init__(self, descriptor: int, log_format: str) -> None:
         super().__init__()
         is_json = log_format == "json"
         self.setFormatter(JsonFormatter() if is_json else _TextFormatter())
-        self._request_line = self._json_line if is_json else self._text_line
+        self.request: RequestLog = self._json_request if is_json else self._text_request
         self._time_format = "%Y-%m-%dT%H:%M:%S%z" if is_json else "%H:%M:%S"
         self._second, self._time = 0, ""
         self._descriptor = descriptor
-        self._waiting: deque[LoggedRequest | str] = deque()
+        self._waiting: deque[str] = deque()
         self._dropped = self._told = 0
         self._has_lines = threading.Event()
         self._is_closed = False
@@ -119,10 +119,6 @@ class LogWriter(logging.Handler):
         """Hand over what a logger says."""
         self._put(self.format(record))
 
-    def request(self, request: LoggedRequest) -> None:
-        """Hand over a request."""
-        self._put(request)
-
     def close(self) -> None:
         """Write the last lines, as far as they are read in time."""
         self._is_closed = True
@@ -130,7 +126,19 @@ class LogWriter(logging.Handler):
         self._thread.join(END_SECONDS)
         super().close()
 
-    def _put(self, line: LoggedRequest | str) -> None:
+    def _text_request(self, request: LoggedRequest) -> None:
+        self._put(f"{self._time_of(request)} {request.text}")
+
+    def _json_request(self, request: LoggedRequest) -> None:
+        self._put(orjson.dumps({"time": self._time_of(request), "level": "INFO", **request.facts}).decode())
+
+    def _time_of(self, request: LoggedRequest) -> str:
+        second = int(request.time)
+        if second != self._second:
+            self._second, self._time = second, time.strftime(self._time_format, time.localtime(second))
+        return self._time
+
+    def _put(self, line: str) -> None:
         if len(self._waiting) >= MOST_LINES:
             self._dropped += 1
             return
@@ -145,28 +153,15 @@ class LogWriter(logging.Handler):
                 time.sleep(PAUSE_SECONDS)
             self._has_lines.clear()
             lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            data = "".join(f"{each if isinstance(each, str) else self._request_line(each)}\n" for each in lines)
             dropped = self._dropped - self._told
             if dropped:
                 self._told += dropped
-                data += f"{dropped} lines of the log were dropped here, because nobody read those before\n"
+                lines.append(f"{dropped} lines of the log were dropped here, because nobody read those before")
             try:
-                _write_all(self._descriptor, data.encode(errors="backslashreplace"))
+                _write_all(self._descriptor, "\n".join([*lines, ""]).encode(errors="backslashreplace"))
             except OSError:
                 # Nobody will ever read it.
                 return
-
-    def _text_line(self, request: LoggedRequest) -> str:
-        return f"{self._time_of(request)} {request.text}"
-
-    def _json_line(self, request: LoggedRequest) -> str:
-        return orjson.dumps({"time": self._time_of(request), "level": "INFO", **request.facts}).decode()
-
-    def _time_of(self, request: LoggedRequest) -> str:
-        second = int(request.time)
-        if second != self._second:
-            self._second, self._time = second, time.strftime(self._time_format, time.localtime(second))
-        return self._time
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
