@@ -18,6 +18,7 @@ from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON, Operation
 from simulator.errors import ContractBreach, Fault, MethodNotAllowed, NotAcceptable, Refusal, UnknownPath
 from simulator.http.errors import CATALOGUE, failure, refusal_headers, refuse, report
+from simulator.http.recording import shown_path
 from simulator.http.responses import Reply
 from simulator.http.visit import Visit, visit_of
 
@@ -74,8 +75,9 @@ class Routes:
                 values = [segments[place] for place in template.parameters]
                 if all(values):
                     operation = self.contract.paths[template.path].get(method)
-                    found = operation and (operation, dict(zip(operation.path_parameters, values, strict=True)))
-                    return found or None
+                    if operation is None:
+                        return None
+                    return operation, dict(zip(operation.path_parameters, values, strict=True))
         return None
 
     def reply(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
@@ -92,7 +94,7 @@ class Routes:
             logger.exception("the contract was about to be broken")
             return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
         except Exception as error:
-            logger.exception("%s %s failed", visit.environ["REQUEST_METHOD"], visit.asked)
+            logger.exception("%s %s failed", visit.environ["REQUEST_METHOD"], shown_path(visit.asked)[1])
             return failed(error)
 
     def _serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
