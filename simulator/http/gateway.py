@@ -78,8 +78,9 @@ class Gateway:
         disturbance = self._disturb(visit, found) if found and visit.own_sandbox.faults else UNDISTURBED
         delay = self.settings.delay_ms + disturbance.delay_ms
         visit.fault = disturbance.fault
-        answer = partial(self._answer, visit, refusal, found, start_response)
-        return Delayed(delay / 1000, answer) if delay else answer()
+        if delay:
+            return Delayed(delay / 1000, partial(self._answer, visit, refusal, found, start_response))
+        return self._answer(visit, refusal, found, start_response)
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
         """Note the sandbox that the path names, and leave the rest of the path to the app.

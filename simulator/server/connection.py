@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0
         self._in_progress = False
         self._due: float | None = None
+        self._is_paused = False
         self._is_stalled = False
         self._stalled_at = 0
         self._is_ending = False
@@ -181,9 +182,12 @@ class Connection(asyncio.Protocol):
             else:
                 break
         if self._unread:
+            self._is_paused = True
             self._transport.pause_reading()
         elif not self._is_ending:
-            self._transport.resume_reading()
+            if self._is_paused:
+                self._is_paused = False
+                self._transport.resume_reading()
             if self._owes_continue:
                 self._ask_for_body()
             if self._has_ended and self.is_idle:
@@ -211,7 +215,9 @@ class Connection(asyncio.Protocol):
         """What the application makes of a request; called by other threads, too."""
         try:
             answer = make()
-            if isinstance(answer, Delayed | Background):
+            if type(answer) is list:
+                return b"".join(answer)
+            if isinstance(answer, (Delayed, Background)):
                 return answer
             body = b"".join(answer)
             if hasattr(answer, "close"):
@@ -227,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def _take(self, request: Request, outcome: Outcome) -> None:
         """Send an answer, or wait for it."""
-        self._in_progress = not isinstance(outcome, bytes | None)
+        self._in_progress = isinstance(outcome, (Delayed, Background))
         self._due = None
         if isinstance(outcome, Delayed):
             self._due = self._server.call_later(

@@ -26,14 +26,14 @@ MOST_FIELDS = 1_000
 """How many fields the header of a request may have."""
 LONGEST_METHOD = 40
 SMALL = 4096
-"""Up to how many bytes a header is remembered in the shape that the application gets."""
+"""Up to how many bytes targets and headers are remembered in the shape that the application gets."""
 FRAMING = 5
 """How many bytes of framing there may be for each byte of a chunked body: `1 CR LF x CR LF` has so many."""
 
 KNOWN_METHODS = frozenset((b"GET", b"PUT", b"POST", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT"))
 _STAND_IN = b"GET"
 _METHOD = re.compile(rb"[A-Z][A-Z-]*")
-_VERSIONS = ("1.0", "1.1")
+_PROTOCOLS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 
 
@@ -162,27 +162,28 @@ class RequestReader:
             return None
         version = self._parser.get_http_version()
         environ = self._environ = self._common.copy()
+        is_small = self._received <= SMALL
         try:
-            _put_target(environ, self._target)
+            environ.update((_target if is_small else _target.__wrapped__)(self._target))
         except ValueError:
             return self._refuse(400, "this is no HTTP request: its target cannot be read")
-        if version not in _VERSIONS:
-            return self._refuse(400, f"the version of HTTP must be one of {', '.join(_VERSIONS)}, not {version}")
+        if version not in _PROTOCOLS:
+            return self._refuse(400, f"the version of HTTP must be one of {', '.join(_PROTOCOLS)}, not {version}")
         if len(self._fields) > MOST_FIELDS:
             return self._refuse(431, f"the header has more than {MOST_FIELDS} fields")
         environ["REQUEST_METHOD"] = self._method or self._parser.get_method().decode()
-        environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
+        environ["SERVER_PROTOCOL"] = _PROTOCOLS[version]
         fields = tuple(self._fields)
-        if self._received <= SMALL:
+        if is_small:
             environ[HEADER] = variables = _variables(fields)
         else:
             variables = _variables.__wrapped__(fields)
         environ.update(variables)
-        if environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
+        if "HTTP_TRANSFER_ENCODING" in environ and environ["HTTP_TRANSFER_ENCODING"].lower() != "chunked":
             return self._refuse(400, "the transfer encoding must be chunked, or none")
-        if int(environ.get("CONTENT_LENGTH") or 0) > self._largest_body:
+        if "CONTENT_LENGTH" in environ and int(environ["CONTENT_LENGTH"]) > self._largest_body:
             return self._refuse_body()
-        if environ.get("HTTP_EXPECT", "").lower() == "100-continue" and version == "1.1":
+        if "HTTP_EXPECT" in environ and environ["HTTP_EXPECT"].lower() == "100-continue" and version == "1.1":
             self._ask_for_body()
         return None
 
@@ -226,15 +227,17 @@ def _announces_body(environ: Mapping[str, Any]) -> bool:
     return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0").strip("0") != ""
 
 
-def _put_target(environ: dict[str, Any], target: bytes) -> None:
-    """Put the target's parts into an environment. Raises `ValueError` if it has none."""
+@lru_cache(maxsize=4_000)
+def _target(target: bytes) -> tuple[tuple[str, str], ...]:
+    """The variables of the environment that a target stands for. Raises `ValueError` if it cannot be read."""
     text = target.decode("ascii")
-    environ["REQUEST_URI"] = text
+    parts = text
     if not text.startswith("/"):
-        parts = urlsplit(text)
-        text = f"{parts.path or '/'}?{parts.query}"
-    path, _, environ["QUERY_STRING"] = text.partition("#")[0].partition("?")
-    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+        absolute = urlsplit(text)
+        parts = f"{absolute.path or '/'}?{absolute.query}"
+    path, _, query = parts.partition("#")[0].partition("?")
+    decoded = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+    return (("REQUEST_URI", text), ("PATH_INFO", decoded), ("QUERY_STRING", query))
 
 
 @lru_cache(maxsize=500)
