@@ -76,9 +76,11 @@ class _ReaderCompiler:
         kind = type(field)
         if kind in self.scalars:
             convert = _scalar(self.scalars[kind], field.validators)
-        else:
-            convert = self.compounds.get(kind, lambda _: _give_up)(field)
+        elif kind in self.compounds:
+            convert = self.compounds[kind](field)
             convert = _checked(convert, field.validators) if field.validators else convert
+        else:
+            return _give_up
         return _or_none(convert) if field.allow_none else convert
 
     def attributes(self, schema: marshmallow.Schema) -> Converter:

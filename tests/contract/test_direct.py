@@ -387,8 +387,9 @@ def test_a_field_of_another_class_has_its_own_word() -> None:
         def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
             return str(value).upper()
 
-    schema = cast(CompiledSchema, CompiledSchema.from_dict({"word": Shouted(data_key="word")})())
+    schema = cast(CompiledSchema, CompiledSchema.from_dict({"word": Shouted(data_key="word", allow_none=True)})())
     assert schema.read({"word": "hello"}) == {"word": "HELLO"}
+    assert outcome(reader(schema), {"word": None}) is None
 
 
 def test_only_a_field_that_allows_null_takes_it_directly() -> None:
