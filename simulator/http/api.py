@@ -46,17 +46,7 @@ class Api:
                 reply, assumed = remembered
                 notes.assumed.update(assumed)
                 return reply
-        call = VisitedCall(
-            operation=operation,
-            path=path,
-            query_pairs=query,
-            raw_body=visit.body,
-            content_type=environ.get("CONTENT_TYPE"),
-            content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
-            media=media,
-            notes=notes,
-            visit=visit,
-        )
+        call = VisitedCall.of(visit, operation, path, query, media)
         handler = self.handlers[operation.operation_id]
         if not is_read:
             with sandbox.transaction() as fork:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from werkzeug.http import dump_cookie, parse_cookie
 
-from simulator.contract.operation import Answer, Call
+from simulator.contract.operation import Answer, Call, Operation
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
 from simulator.http.visit import Visit
@@ -56,6 +57,23 @@ class VisitedCall(Call):
     """A call together with what is known of the request that it came with."""
 
     visit: Visit
+
+    @classmethod
+    def of(
+        cls, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
+    ) -> Self:
+        """The call that a request makes."""
+        return cls(
+            operation=operation,
+            path=path,
+            query_pairs=query,
+            raw_body=visit.body,
+            content_type=visit.environ.get("CONTENT_TYPE"),
+            content_encoding=visit.environ.get("HTTP_CONTENT_ENCODING"),
+            media=media,
+            notes=visit.notes,
+            visit=visit,
+        )
 
 
 def login(call: Call, fork: Fork) -> Answer:

@@ -17,7 +17,7 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import Call, Content, Operation
+from simulator.contract.operation import Content, Operation
 from simulator.control.call import Control, ControlCall
 from simulator.control.operations import HANDLERS
 from simulator.errors import (
@@ -29,6 +29,7 @@ from simulator.errors import (
     Refusal,
     UnknownPath,
 )
+from simulator.http.auth import VisitedCall
 from simulator.http.errors import refuse
 from simulator.http.explanation import nearest_to
 from simulator.http.responses import Reply
@@ -66,16 +67,7 @@ class ControlInterface:
     ) -> Reply:
         """Answer a call, if the caller may make it."""
         environ = visit.environ
-        call = Call(
-            operation=operation,
-            path=path,
-            query_pairs=query,
-            raw_body=visit.body,
-            content_type=environ.get("CONTENT_TYPE"),
-            content_encoding=environ.get("HTTP_CONTENT_ENCODING"),
-            media=media,
-            notes=visit.notes,
-        )
+        call = VisitedCall.of(visit, operation, path, query, media)
         if operation.method not in READING:
             self._check_caller(visit, environ)
         if operation.secured:
