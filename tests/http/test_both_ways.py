@@ -198,6 +198,7 @@ class TestFinding:
     @example(segments=["", *f"{API}{CAPACITIES}available_users/".split("/")[1:]], method="GET")
     @example(segments=["", *f"{API}{CAPACITIES}available_users/x/".split("/")[1:]], method="GET")
     @example(segments=["", *f"{API}{EXECUTIVE}criteria/a/".split("/")[1:]], method="PUT")
+    @example(segments=f"{API}{CAPACITIES}".replace("/foo/", "//").split("/"), method="GET")
     def test_it_is_what_flask_would_find(
         self, simulation: Simulation, routes: Routes, reference: Any, segments: list[str], method: str
     ) -> None:
