@@ -180,7 +180,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
         world = read_fixture(simulation.fixtures, file) if file else simulation.world()
-        server = Server(simulation.app(world, settings, request_log), host, port, settings.largest_body)
+        server = Server(simulation.app(world, settings, request_log).wsgi_app, host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:

@@ -32,7 +32,6 @@ FAULT_ID = "X-Simulator-Fault"
 ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
-UNDISTURBED = Disturbance()
 RESERVED_SECONDS = 0.05
 """How long a call waits until it looks again whether it may change something."""
 
@@ -71,13 +70,16 @@ class Gateway:
         if visit.is_control:
             return self._control(visit, refusal, start_response)
         visit.body = _received_body(environ, self.settings.max_body)
-        visit.preflight = _is_preflight(environ)
+        method = environ["REQUEST_METHOD"]
+        visit.preflight = method == "OPTIONS" and _is_preflight(environ)
         found = None
         if refusal is None and not visit.preflight:
-            found = self.routes.find(_text(environ["PATH_INFO"]), environ["REQUEST_METHOD"])
-        disturbance = self._disturb(visit, found) if found and visit.own_sandbox.faults else UNDISTURBED
-        delay = self.settings.delay_ms + disturbance.delay_ms
-        visit.fault = disturbance.fault
+            found = self.routes.find(_text(environ["PATH_INFO"]), method)
+        delay = self.settings.delay_ms
+        if found is not None and visit.own_sandbox.faults:
+            disturbance = self._disturb(visit, found)
+            delay += disturbance.delay_ms
+            visit.fault = disturbance.fault
         if delay:
             return Delayed(delay / 1000, partial(self._answer, visit, refusal, found, start_response))
         return self._answer(visit, refusal, found, start_response)
@@ -248,11 +250,7 @@ def _injected(fault: InjectedFault, status: int) -> Reply:
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
-    return (
-        environ["REQUEST_METHOD"] == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    )
+    return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
 
 
 def _text(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 REQUEST_ID = "X-Simulator-Request-Id"
@@ -12,12 +13,14 @@ BODY_KEPT = 64 * 1024
 
 _OVERHEAD = 800
 """About what an exchange takes besides its texts, in bytes."""
+_FIELD_OVERHEAD = 160
+"""About what a header takes besides its text, in bytes."""
 
 
 class Message(NamedTuple):
     """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less.
 
-    The names and values of the headers have `header_size` characters.
+    `header_size` is about how many bytes its headers take.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -25,6 +28,11 @@ class Message(NamedTuple):
     size: int
     cut: bool = False
     header_size: int = 0
+
+
+def size_of(headers: Iterable[tuple[str, str]]) -> int:
+    """About how many bytes it takes to keep these headers."""
+    return sum([_FIELD_OVERHEAD + len(name) + len(value) for name, value in headers])
 
 
 class Exchange(NamedTuple):

@@ -298,7 +298,7 @@ class TestPatch:
     def test_calls_that_change_something_wait_for_it_then_and_hold_up_nobody(self) -> None:
         with Simulator() as simulator, ThreadPoolExecutor(1) as pool:
             assert simulator._server is not None
-            gateway: Any = simulator._server.app.wsgi_app  # type: ignore[attr-defined]
+            gateway: Any = simulator._server.app
             sandbox = gateway.sandboxes.sandbox("default")
             path = f"{simulator.url}/api/v1/{CAPACITIES}Reception/"
             with sandbox.reserved():
