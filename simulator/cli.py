@@ -256,14 +256,14 @@ def requests(follow: bool, **server: Any) -> None:
     with _client(**server) as client:
         query: dict[str, object] = {"limit": EVERY_REQUEST}
         while True:
-            entries = client.get("requests", query)["requests"]
-            for entry in entries:
+            answer = client.get("requests", query)
+            for entry in answer["requests"]:
                 click.echo(call_text(entry))
             if not follow:
-                if not entries:
+                if not answer["requests"]:
                     click.echo(f"apio-simulator: no calls in the sandbox {server['sandbox']!r}", err=True)
                 return
-            query |= {"since": entries[-1]["id"]} if entries else {}
+            query["since"] = answer["cursor"]
             time.sleep(FOLLOW_SECONDS)
 
 

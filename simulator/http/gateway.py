@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -60,12 +59,11 @@ class Gateway:
         self.settings = settings
         self.direct = True
         self.cors_origins = frozenset(settings.cors_origins)
-        self._run = secrets.token_hex(3)
         self._count = itertools.count(1)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        visit = Visit(environ, self._run, next(self._count))
+        visit = Visit(environ, self.sandboxes.run, next(self._count))
         refusal = self._select_sandbox(environ, visit)
         if visit.is_control:
             return self._control(visit, refusal, start_response)

@@ -52,13 +52,21 @@ class Snapshot:
 class Sandbox:
     """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
 
-    `total` counts the calls of many sandboxes. Readers take `moment`, without a lock, and see one whole world. Writers
-    go through `transaction`, one after another.
+    `total` counts the calls of many sandboxes, whose journals share `positions`. Readers take `moment`, without a lock,
+    and see one whole world. Writers go through `transaction`, one after another.
     """
 
-    def __init__(self, name: str, seed: World, settings: Settings = DEFAULTS, total: Coverage | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        seed: World,
+        settings: Settings = DEFAULTS,
+        total: Coverage | None = None,
+        positions: Iterator[int] | None = None,
+    ) -> None:
         self.name = name
         self.total = total
+        self._positions = positions or itertools.count(1)
         self.seed = seed
         self.settings = settings
         self.created_at = time.time()
@@ -72,7 +80,7 @@ class Sandbox:
     def _start(self) -> None:
         self.moment = Moment(self.seed)
         self.answers = RememberedAnswers()
-        self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes)
+        self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes, self._positions)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
         self.requests = 0
@@ -204,13 +212,16 @@ class Sandboxes:
     """The sandboxes by name. One comes into being, from the baseline, when it is first used.
 
     The default sandbox always lives. Of the others, so many live as the settings say; beyond that the least recently
-    used one is dropped, and the log says so. `total` is the coverage of all that ever were, reset or not (S-8).
+    used one is dropped, and the log says so. `total` is the coverage of all that ever were, reset or not (S-8). `run`
+    tells what this server counts from what another one does.
     """
 
     def __init__(self, baseline: World, settings: Settings = DEFAULTS) -> None:
         self.baseline = baseline
         self.settings = settings
+        self.run = secrets.token_hex(3)
         self.total = Coverage()
+        self._positions = itertools.count(1)
         self._default = self._new(DEFAULT, None)
         self._named: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
@@ -242,7 +253,7 @@ class Sandboxes:
             return self._named.pop(name, None) is not None
 
     def _new(self, name: str, seed: World | None) -> Sandbox:
-        return Sandbox(name, seed or self.baseline, self.settings, self.total)
+        return Sandbox(name, seed or self.baseline, self.settings, self.total, self._positions)
 
     def _put(self, name: str, new: Sandbox | None) -> Sandbox:
         with self._lock:
