@@ -25,7 +25,7 @@ SEED = "seed"
 
 def reset(it: ControlCall) -> object:
     """POST reset: back to the seed (S-5)."""
-    it.sandbox.reset()
+    it.control.sandboxes.reset(it.sandbox_name)
     return None
 
 
@@ -120,8 +120,7 @@ def drop_sandbox(it: ControlCall) -> object:
     if name == DEFAULT:
         raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
     if not it.control.sandboxes.drop(name):
-        known = [each.name for each in it.control.sandboxes.all()]
-        raise UnknownResource(Fault("G-17", f"there is no sandbox {name[:100]!r}", asked=name, known=known))
+        raise it.no_such_sandbox(name)
     return None
 
 
