@@ -112,7 +112,7 @@ class Token(_TextType):
 class EvenIfEmpty(click.Option):
     """An option whose variable counts when it is empty, too."""
 
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
         """What the variable holds."""
         return os.environ.get(str(self.envvar))
 
@@ -181,7 +181,7 @@ def main() -> None:
     "allowed_hosts",
     multiple=True,
     type=Host(),
-    help="A name under which it may be driven; none: the loopback's.",
+    help="A name under which it may be called; none: the loopback's.",
 )
 @limit("--max-state", "The largest body of the control interface, in bytes.")
 @limit("--max-depth", "How deeply such a body may be nested.")

@@ -190,7 +190,11 @@ class TestOptions:
             (["serve", "--port", "0", "--control-token", ""], {}, "control_token must be a text that is not empty"),
             (["serve", "--port", "0", "--control-token", " t"], {}, "control_token must be a text that is not empty"),
             (["serve", "--port", "0"], {"APIO_SIMULATOR_CONTROL_TOKEN": ""}, "APIO_SIMULATOR_CONTROL_TOKEN"),
-            (["serve", "--port", "0"], {"APIO_SIMULATOR_CONTROL_TOKEN": " "}, "control_token must be a text that is not"),
+            (
+                ["serve", "--port", "0"],
+                {"APIO_SIMULATOR_CONTROL_TOKEN": " "},
+                "control_token must be a text that is not",
+            ),
             (["serve", "--fixtures", "none.yaml"], {}, "none.yaml: cannot be read: No such file or directory"),
             (["serve", "--host", "256.0.0.1", "--port", "0"], {}, "cannot listen at '256.0.0.1'"),
             (["serve", "--host", "a..b", "--port", "0"], {}, "cannot listen at 'a..b'"),

@@ -17,7 +17,8 @@ from simulator.document import LONGEST_KEY, deeper_than
 from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
 from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
-from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandbox, Sandboxes
+from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 MOST_PROBLEMS = 100
 

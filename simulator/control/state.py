@@ -13,7 +13,8 @@ from simulator.control.difference import differences
 from simulator.control.patch import patched_world
 from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
-from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
+from simulator.state.sandbox import Sandbox, Snapshot
+from simulator.state.sandboxes import DEFAULT
 from simulator.state.world import World
 
 PATCH_ATTEMPTS = 3

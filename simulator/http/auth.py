@@ -22,7 +22,7 @@ ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
 
 # Cookies end at semicolons (RFC 6265), also within quotation marks. A server or a proxy that joins several Cookie
 # headers may do so by commas, which no session id holds.
-_SESSION = re.compile(rf"(?:^|[;,])\s*{COOKIE}\s*=\s*([^;,]*)")
+_SESSION = re.compile(rf"(?:^|[;,])\s*{COOKIE}\s*(?:=\s*([^;,]*)|(?=[;,]|$))")
 
 
 def authenticate(visit: Visit, directory: Directory, *, required: bool) -> Account:

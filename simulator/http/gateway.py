@@ -22,7 +22,7 @@ from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionA
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.journal import REQUEST_ID
-from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
+from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

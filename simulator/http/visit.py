@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from simulator.contract.operation import Notes, Operation
 from simulator.errors import Refusal
 from simulator.state.faults import InjectedFault
-from simulator.state.sandbox import DEFAULT, Sandbox
+from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import DEFAULT
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

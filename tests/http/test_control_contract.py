@@ -10,7 +10,7 @@ from schemathesis.config import SchemathesisConfig
 
 from simulator.app import Simulation
 from simulator.settings import DEFAULTS, Settings
-from simulator.state.sandbox import NAME
+from simulator.state.sandboxes import NAME
 from simulator.state.world import World
 
 pytestmark = pytest.mark.rule("S-1")

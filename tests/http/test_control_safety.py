@@ -131,7 +131,9 @@ class TestForeignPages:
         ):
             client = simulation.app(world, Settings(allowed_hosts=allowed)).test_client()
             assert client.post("/_simulator/reset", headers={"Host": host}).status_code == status
-            assert client.get("/_simulator/state", headers={"Host": host}).status_code == (status if status > 204 else 200)
+            assert client.get("/_simulator/state", headers={"Host": host}).status_code == (
+                status if status > 204 else 200
+            )
 
 
 class TestToken:

@@ -235,7 +235,9 @@ class TestDelays:
         api.root = root.format("s")
         with api.client, ThreadPoolExecutor(2) as pool:
             inject(api, operationId="*", delayMs=400)
-            reception, login = (f"{server.url}{api.root}/api/v1/{path}" for path in (f"{CAPACITIES}Reception/", "login/"))
+            reception, login = (
+                f"{server.url}{api.root}/api/v1/{path}" for path in (f"{CAPACITIES}Reception/", "login/")
+            )
             account = {"username": "groupadmin", "password": "secret"}
             write = pool.submit(httpx.put, reception, json={"maxCalls": 9}, timeout=20)
             log_in = pool.submit(httpx.post, login, json=account, timeout=20)

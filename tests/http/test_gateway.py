@@ -11,7 +11,7 @@ import pytest
 from simulator.app import Simulation
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
-from simulator.state.sandbox import IN_USE_SECONDS
+from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api, faults
 

@@ -19,7 +19,8 @@ from simulator.app import Simulation
 from simulator.control.patch import patched_world
 from simulator.document import parse_document
 from simulator.settings import Settings
-from simulator.state.sandbox import IN_USE_SECONDS, Sandbox
+from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 

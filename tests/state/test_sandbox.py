@@ -15,7 +15,8 @@ import pytest
 from simulator.directory import Directory
 from simulator.errors import Refusal, TooManySandboxes
 from simulator.settings import Settings
-from simulator.state.sandbox import IN_USE_SECONDS, SESSIONS, Sandbox, Sandboxes
+from simulator.state.sandbox import SESSIONS, Sandbox
+from simulator.state.sandboxes import IN_USE_SECONDS, Sandboxes
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
 
@@ -127,7 +128,11 @@ def test_a_sandbox_makes_room_when_it_was_not_used_for_some_time_and_not_before(
     now = IN_USE_SECONDS / 2
     assert sandboxes.find("one") is not None
     now = IN_USE_SECONDS - 1
-    for new in (lambda: sandboxes.sandbox("three"), lambda: sandboxes.create("three", None), lambda: sandboxes.reset("three")):
+    for new in (
+        lambda: sandboxes.sandbox("three"),
+        lambda: sandboxes.create("three", None),
+        lambda: sandboxes.reset("three"),
+    ):
         with pytest.raises(TooManySandboxes):
             new()
     assert names() == ["default", "one", "two"]
