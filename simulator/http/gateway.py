@@ -105,7 +105,7 @@ class Gateway:
             visit.sandbox_name = name
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
         if not visit.is_control:
-            visit.sandbox = self.sandboxes.find(name)
+            visit.sandbox = self.sandboxes.find(name, visit.started)
         if not path.isascii():
             try:
                 path.encode("latin-1").decode()

@@ -44,13 +44,13 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._clock = clock
 
-    def find(self, name: str) -> Sandbox | None:
-        """The sandbox of this name, if there is one. To find it is to use it."""
+    def find(self, name: str, now: float | None = None) -> Sandbox | None:
+        """The sandbox of this name, if there is one. To find it is to use it; `now` is the clock's time, if known."""
         if name == DEFAULT:
             return self._default
         sandbox = self._named.get(name)
         if sandbox is not None:
-            sandbox.last_use = self._clock()
+            sandbox.last_use = self._clock() if now is None else now
         return sandbox
 
     def sandbox(self, name: str) -> Sandbox:
