@@ -122,7 +122,7 @@ class Sandbox:
         return coverage
 
     def drop(self) -> None:
-        """Remove the sandbox; the next call to its address would bring a fresh one into being."""
+        """Remove the sandbox; a call of the API to its address would bring a fresh one into being (G-17)."""
         self.control.call("DELETE", f"sandboxes/{quote(self.name, safe='')}")
         self._dropped = True
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Operation
 from simulator.directory import LEVELS, authorize
-from simulator.http.auth import ANONYMOUS, VisitedCall, authenticate
+from simulator.http.auth import VisitedCall, authenticate
 from simulator.http.responses import Reply
 from simulator.http.routes import Query, Routes
 from simulator.http.visit import Visit
@@ -28,8 +28,7 @@ class Api:
         environ, sandbox, notes = visit.environ, visit.own_sandbox, visit.notes
         if operation.secured:
             directory = sandbox.moment.world.directory
-            account = authenticate(environ, sandbox, directory, required=self.credentials_required)
-            notes.assume("A-6", when=account is ANONYMOUS)
+            account = authenticate(visit, directory, required=self.credentials_required)
             visit.account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)

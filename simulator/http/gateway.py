@@ -21,7 +21,7 @@ from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionA
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.journal import REQUEST_ID
-from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
+from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,6 +73,12 @@ class Gateway:
         found = None
         if refusal is None and not visit.preflight:
             found = self.routes.find(_text(environ["PATH_INFO"]), method)
+            if found is not None and visit.sandbox is None:
+                # Only for calls of operations: others would let any page fill the server with sandboxes.
+                try:
+                    visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
+                except Refusal as no_room:
+                    refusal, found = no_room, None
         delay = self.settings.delay_ms
         if found is not None and visit.own_sandbox.faults:
             disturbance = self._disturb(visit, found)
@@ -83,7 +89,7 @@ class Gateway:
         return self._answer(visit, refusal, found, start_response)
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
-        """Note the sandbox that the path names, and leave the rest of the path to the app.
+        """Note the sandbox that the path names, if there is one, and leave the rest of the path to the app.
 
         Returns a refusal where the sandbox's name is none (G-17) or the path cannot be read (G-16).
         """
@@ -99,7 +105,7 @@ class Gateway:
             visit.sandbox_name = name
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
         if not visit.is_control:
-            visit.sandbox = self.sandboxes.sandbox(name)
+            visit.sandbox = self.sandboxes.find(name, visit.started)
         if not path.isascii():
             try:
                 path.encode("latin-1").decode()

@@ -295,7 +295,7 @@ def _target(target: bytes) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=500)
 def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    """The fields of a header as variables of the environment; those of one name are joined by commas.
+    """The fields of a header as variables of the environment; those of one name are joined by commas, cookies as such.
 
     The requests of a connection have mostly the same ones.
     """
@@ -312,5 +312,5 @@ def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str]
         else:
             found[variable] = text
     for variable, texts in repeated.items():
-        found[variable] = ", ".join(texts)
+        found[variable] = ("; " if variable == "HTTP_COOKIE" else ", ").join(texts)
     return tuple(found.items())
