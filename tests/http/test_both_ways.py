@@ -43,9 +43,9 @@ def call(app: Any, method: str, path: str, headers: dict[str, str], body: bytes 
 
 
 def without_times(value: Any) -> Any:
-    """A journal without ids, times and sessions."""
+    """A journal without ids, times, sessions and cursors."""
     if isinstance(value, dict):
-        varying = {"id", "time", "durationMs", "X-Simulator-Request-Id"}
+        varying = {"id", "time", "durationMs", "cursor", "X-Simulator-Request-Id"}
         return {key: without_times(each) for key, each in value.items() if key not in varying}
     return [without_times(each) for each in value] if isinstance(value, list) else value
 
