@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -131,7 +132,22 @@ class Host(_TextType):
         return str(value)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A command that finds no room for its output says so in a line. A reader who is gone is click's business."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry out a command."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            # What waits to be written would be tried once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            fail(f"apio-simulator: the output cannot be written: {error.strerror}")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="apio-simulator", message="%(prog)s %(version)s")
 def main() -> None:
     """A stand-in for two services of the APIO telephony provisioning API."""
@@ -167,6 +183,7 @@ def main() -> None:
 )
 @limit("--delay-ms", "How long every call of the API waits.")
 @limit("--max-body", "The largest body, in bytes.")
+@limit("--request-seconds", "How long a request may take to arrive.")
 @limit("--sandbox-limit", "How many named sandboxes live.")
 @option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
 @option(
@@ -211,7 +228,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
         world = read_fixture(simulation.fixtures, file) if file else simulation.world()
-        server = Server(simulation.app(world, settings, request_log).wsgi_app, host, port, settings.largest_body)
+        app = simulation.app(world, settings, request_log).wsgi_app
+        server = Server(app, host, port, settings.largest_body, settings.request_seconds)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:

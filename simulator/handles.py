@@ -198,8 +198,9 @@ class Simulator:
                 from simulator.server import Server
 
                 simulation, settings = standard_simulation(), self._settings.at(self._host)
-                app = simulation.app(simulation.world(self._fixture), settings)
-                self._server = Server(app.wsgi_app, self._host, self._port, settings.largest_body)
+                app = simulation.app(simulation.world(self._fixture), settings).wsgi_app
+                limits = settings.largest_body, settings.request_seconds
+                self._server = Server(app, self._host, self._port, *limits)
                 self._server.start()
                 self._control = Client(self._server.local_url, token=settings.control_token)
         return self

@@ -33,6 +33,7 @@ class Settings:
     fidelity: Fidelity = "plain"
     cors_origins: Sequence[str] = ()
     max_body: int = _number(1024 * 1024, least=1)
+    request_seconds: int = _number(30, least=1)
     delay_ms: int = _number(0)
     sandbox_limit: int = _number(1_000)
     journal_limit: int = _number(1_000)
@@ -109,6 +110,7 @@ class Options(TypedDict, total=False):
     fidelity: Fidelity
     cors_origins: Sequence[str]
     max_body: int
+    request_seconds: int
     delay_ms: int
     sandbox_limit: int
     journal_limit: int

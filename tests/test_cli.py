@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import errno
 import os
 import re
 import signal
@@ -208,6 +209,20 @@ class TestOptions:
         assert (result.returncode, result.stdout) == (2, "")
         assert message in result.stderr
         assert "Traceback" not in result.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+    @pytest.mark.parametrize("command", ["validate", "serve"])
+    def test_where_the_output_has_no_room_that_is_said_in_a_line(self, command: str) -> None:
+        arguments = [str(shipped("fixtures/minimal.yaml"))] if command == "validate" else ["--port", "0"]
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(
+                [*COMMAND, command, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False
+            )
+        reason = os.strerror(errno.ENOSPC)
+        assert (result.returncode, result.stderr) == (
+            2,
+            f"apio-simulator: the output cannot be written: {reason}\n",
+        )
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"apio-simulator {__version__}\n"

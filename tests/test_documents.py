@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.document import DEEPEST, LONGEST_KEY, parse_document, reading, write_yaml
+from simulator.document import DEEPEST, LONGEST_KEY, parse_document, read_document, reading, write_yaml
 from simulator.document.quick import Unusual, json_data, yaml_data
 from simulator.document.thorough import read_thoroughly
 from simulator.errors import BrokenDocument
@@ -83,6 +84,16 @@ def test_what_is_written_as_yaml_is_read_quickly_and_as_the_same(value: Any) -> 
 @given(VALUES)
 def test_what_is_written_as_yaml_is_the_same_for_other_readers(value: Any) -> None:
     assert yaml.safe_load(write_yaml(value)) == value
+
+
+def test_a_file_without_end_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "LARGEST", 10)
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1234567")
+    assert read_document(file).data == {"a": 1234567}
+    file.write_text("a: 12345678")
+    with pytest.raises(BrokenDocument, match="is larger than 10 bytes"):
+        read_document(file)
 
 
 def test_yaml_is_written_plainly_and_in_quotation_marks_only_where_need_be() -> None:

@@ -26,7 +26,7 @@ REQUESTS = {
     "with no chunks": PUT + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two of them": (GET + b"\r\n") * 2,
     "two with bodies": (PUT + b"Content-Length: 4\r\n\r\nabcd") * 2,
-    "of an unknown method": b"FETCH /a HTTP/1.1\r\n\r\n",
+    "of an unknown method": b"FETCH /a HTTP/1.1\r\n" + HOST + b"\r\n",
     "offering another protocol": GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + GET + b"\r\n",
     "offering it with a body": PUT
     + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nab"
@@ -35,6 +35,8 @@ REQUESTS = {
     "with a large header": GET + b"X: " + b"x" * SMALL + b"\r\n\r\n",
     "without end": GET,
     "without the end of the body": PUT + b"Content-Length: 5\r\n\r\nabcd",
+    "to nobody": b"GET / HTTP/1.1\r\n\r\n",
+    "to two": GET + HOST + b"\r\n",
     "no HTTP": b"hello\r\n\r\n",
     "of another version": b"GET / HTTP/3.0\r\n\r\n",
     "with too large a body": PUT + b"Content-Length: 100\r\n\r\n" + b"x" * 100,

@@ -18,10 +18,18 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 """Where a document comes from: the path of a YAML or JSON file, or what it holds."""
 
 
+LARGEST = 512 * 1024 * 1024
+"""How many bytes of a file are read: no fixture is as large, but what is named by mistake may have no end."""
+
+
 def read_document(path: Path, progress: Progress = unseen) -> Document:
     """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise BrokenDocument([Problem(str(path), f"is larger than {LARGEST} bytes")])
+        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise BrokenDocument([Problem(str(path), f"cannot be read: {error.strerror or error}")]) from None
     except UnicodeDecodeError:

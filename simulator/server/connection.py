@@ -26,8 +26,6 @@ SLICE = 4096
 MOST_UNSENT = 64 * 1024
 """From how many bytes of answers on nothing more is answered before they are sent."""
 
-REQUEST_SECONDS = 30
-"""How long a request may take to arrive, from its first byte to its last."""
 IDLE_SECONDS = 120
 """How long a connection stays open without a request."""
 STALLED_SECONDS = 30
@@ -153,7 +151,9 @@ class Connection(asyncio.Protocol):
         elif self._is_ending:
             if waited > LINGER_SECONDS:
                 self.abort()
-        elif not self._in_progress and waited > (REQUEST_SECONDS if self._reader.is_reading else IDLE_SECONDS):
+        elif not self._in_progress and waited > (
+            self._server.request_seconds if self._reader.is_reading else IDLE_SECONDS
+        ):
             self.close()
 
     def flush(self) -> None:

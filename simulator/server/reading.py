@@ -204,6 +204,11 @@ class RequestReader:
         else:
             variables = _variables.__wrapped__(fields)
         environ.update(variables)
+        host = environ.get("HTTP_HOST")
+        if version == "1.1" and (host is None or "," in host):
+            return self._refuse(
+                400, f"a request of HTTP/1.1 has one Host header, not {'none' if host is None else 'more'}"
+            )
         if "HTTP_TRANSFER_ENCODING" in environ and environ["HTTP_TRANSFER_ENCODING"].lower() != "chunked":
             return self._refuse(400, "the transfer encoding must be chunked, or none")
         if "CONTENT_LENGTH" in environ and int(environ["CONTENT_LENGTH"]) > self._largest_body:

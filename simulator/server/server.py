@@ -69,6 +69,8 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class Server:
     """Serves an application at an address of this machine; `port` 0 becomes a free one.
 
+    A body may have `largest_body` bytes, and a request may take `request_seconds` from its first byte to its last.
+
     The application is called on the thread of the loop, and must not wait there: what waits or takes long, it answers
     with `Delayed` or `Background`. Raises `AddressUnavailable` if the address cannot be had. There is one process only:
     state in memory and two processes would be two worlds.
@@ -80,12 +82,14 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         largest_body: int = DEFAULTS.largest_body,
+        request_seconds: int = DEFAULTS.request_seconds,
         event_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
     ) -> None:
         self._listener = _listening_socket(host, port)
         self.host, self.port = self._listener.getsockname()[:2]
         self.app = app
         self.largest_body = largest_body
+        self.request_seconds = request_seconds
         self._connections: set[Connection] = set()
         self.is_stopping = False
         self._loop = event_loop()
