@@ -37,7 +37,7 @@ _IN_TEXT = re.compile(
     rf"""(
         (?: (?<![\w-])(?=[\w-]++{_BETWEEN}) (?>[\w-]*?(?:{_WORDS})) | (?:api|access)[^\w\n-]key ) [\w-]*+{_BETWEEN}
         | \b(?:bearer|basic)[\s.]+(?!token\b)
-    )[^\s&;,"'\\}}/]++""",
+    )(?:(?:bearer|basic)\s++)?[^\s&;,"'\\}}/]++""",
     re.IGNORECASE | re.VERBOSE,
 )
 _USER_INFO = re.compile(r"//[^/@\s]*@")

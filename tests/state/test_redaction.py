@@ -81,6 +81,8 @@ def test_a_deeply_nested_part_of_a_body_is_not_shown() -> None:
         ("passapi key=s3cret", "passapi key=[redacted]"),
         (r"{\"token\": \"s3cret\"}", r"{\"token\": \"[redacted]\"}"),
         ("Bearer s3cret, Basic s3cret", "Bearer [redacted], Basic [redacted]"),
+        ("Authorization: Bearer s3cret", "Authorization: [redacted]"),
+        ("password=basic", "password=[redacted]"),
         ("a bearer token is needed", "a bearer token is needed"),
         ("http://user:s3cret@host/", "http://[redacted]@host/"),
         ("/a/Bearer%20s3cret", "/a/Bearer [redacted]"),
@@ -123,7 +125,7 @@ HOSTILE = [
     "//",
     "%",
 ]
-HOSTILE += ["%41", "author", "=", "a b: ", "\\", "é", "pass%3d"]
+HOSTILE += ["auth: bearer  ", "%41", "author", "=", "a b: ", "\\", "é", "pass%3d"]
 
 
 def seconds(text: str) -> float:
