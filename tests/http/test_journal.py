@@ -39,7 +39,7 @@ class TestEntries:
             "query": "x=1",
             "status": 200,
             "account": "anonymous",
-            "assumed": ["G-13", "A-6"],
+            "assumed": ["G-4", "G-13", "A-6"],
             "ignored": ["?x"],
         }
         assert (request["body"], request["bodyBytes"]) == ({"maxCalls": 9}, len('{"maxCalls":9}'))

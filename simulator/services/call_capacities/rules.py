@@ -45,7 +45,7 @@ def update(
     faults = list(_name_faults(held, capacity, changes.get("name", capacity.name)))
     changes = dict(changes)
     if "user_ids" in changes:
-        changes["user_ids"] = _member_ids(held, capacity, changes["user_ids"], find_user, faults)
+        changes["user_ids"] = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
     if faults:
         raise RuleViolation(*faults)
     return _put(held, capacity, replace(capacity, **changes))
