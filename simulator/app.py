@@ -43,7 +43,7 @@ from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
 from simulator.services.service import Handler, Service
 from simulator.settings import DEFAULTS, Options, Settings
-from simulator.state.sandbox import Sandboxes
+from simulator.state.sandboxes import Sandboxes
 from simulator.state.world import World
 
 logger = logging.getLogger("simulator.app")

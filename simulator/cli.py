@@ -96,6 +96,27 @@ class Origin(_TextType):
         return str(value)
 
 
+class Token(_TextType):
+    """The bearer token that the control interface is to demand."""
+
+    name = "token"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the token."""
+        try:
+            return str(Settings(control_token=value).control_token)
+        except ValueError as problem:
+            self.fail(f"{problem}; without the option and its variable, no token is demanded", param, ctx)
+
+
+class EvenIfEmpty(click.Option):
+    """An option whose variable counts when it is empty, too."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
+        """What the variable holds."""
+        return os.environ.get(str(self.envvar))
+
+
 class Host(_TextType):
     """The name or address of a host, without a port, or `*` for any."""
 
@@ -138,19 +159,29 @@ def main() -> None:
     help="strict: say in each answer which assumed rules it rests on.",
 )
 @option(
-    "--cors-origin", "cors_origins", multiple=True, type=Origin(), help="An origin whose pages may call; none: any."
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    type=Origin(),
+    help="An origin whose pages may read the answers; none: any. Calls of other pages are carried out all the same.",
 )
 @limit("--delay-ms", "How long every call of the API waits.")
 @limit("--max-body", "The largest body, in bytes.")
 @limit("--sandbox-limit", "How many named sandboxes live.")
 @option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
-@option("--control-token", default=None, help="The bearer token that the control interface demands.")
+@option(
+    "--control-token",
+    default=None,
+    cls=EvenIfEmpty,
+    type=Token(),
+    help="The bearer token that the control interface demands.",
+)
 @option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     type=Host(),
-    help="A name under which it may be driven; none: the loopback's.",
+    help="A name under which it may be called; none: the loopback's.",
 )
 @limit("--max-state", "The largest body of the control interface, in bytes.")
 @limit("--max-depth", "How deeply such a body may be nested.")
@@ -180,7 +211,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
         world = read_fixture(simulation.fixtures, file) if file else simulation.world()
-        server = Server(simulation.app(world, settings, request_log), host, port, settings.largest_body)
+        server = Server(simulation.app(world, settings, request_log).wsgi_app, host, port, settings.largest_body)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
@@ -256,14 +287,14 @@ def requests(follow: bool, **server: Any) -> None:
     with _client(**server) as client:
         query: dict[str, object] = {"limit": EVERY_REQUEST}
         while True:
-            entries = client.get("requests", query)["requests"]
-            for entry in entries:
+            answer = client.get("requests", query)
+            for entry in answer["requests"]:
                 click.echo(call_text(entry))
             if not follow:
-                if not entries:
+                if not answer["requests"]:
                     click.echo(f"apio-simulator: no calls in the sandbox {server['sandbox']!r}", err=True)
                 return
-            query |= {"since": entries[-1]["id"]} if entries else {}
+            query["since"] = answer["cursor"]
             time.sleep(FOLLOW_SECONDS)
 
 

@@ -60,7 +60,11 @@ class CredentialsRequired(Refusal):
 
 
 class InvalidCredentials(Refusal):
-    """Credentials were presented and are wrong (A-5)."""
+    """Credentials were presented and are wrong (A-5); `deletion` is the cookie that makes a browser forget them."""
+
+    def __init__(self, fault: Fault, deletion: str | None = None) -> None:
+        super().__init__(fault)
+        self.deletion = deletion
 
 
 class LoginRefused(Refusal):
@@ -84,7 +88,7 @@ class UnknownPath(Refusal):
 
 
 class UnknownResource(Refusal):
-    """What the path names does not exist: a tenant, a group, a user, a capacity (G-9), a snapshot and so on."""
+    """What the path names does not exist: a tenant, a user, a capacity (G-9), a sandbox, a snapshot and so on."""
 
 
 class ServiceNotAssigned(Refusal):
@@ -113,6 +117,10 @@ class HeaderTooLarge(Refusal):
 
 class UnsupportedContentType(Refusal):
     """The body's content type is none that the operation takes (G-3)."""
+
+
+class TooManySandboxes(Refusal):
+    """A new sandbox would be one too many, and all that there are were used a short time ago (G-17)."""
 
 
 class ContractBreach(Exception):

@@ -122,7 +122,7 @@ class Sandbox:
         return coverage
 
     def drop(self) -> None:
-        """Remove the sandbox; the next call to its address would bring a fresh one into being."""
+        """Remove the sandbox; a call of the API to its address would bring a fresh one into being (G-17)."""
         self.control.call("DELETE", f"sandboxes/{quote(self.name, safe='')}")
         self._dropped = True
 
@@ -199,7 +199,7 @@ class Simulator:
 
                 simulation, settings = standard_simulation(), self._settings.at(self._host)
                 app = simulation.app(simulation.world(self._fixture), settings)
-                self._server = Server(app, self._host, self._port, settings.largest_body)
+                self._server = Server(app.wsgi_app, self._host, self._port, settings.largest_body)
                 self._server.start()
                 self._control = Client(self._server.local_url, token=settings.control_token)
         return self

@@ -51,8 +51,8 @@ class LoggedRequest(NamedTuple):
     @property
     def text(self) -> str:
         """The request as one line."""
-        why = f" fault {self.fault}" if self.fault else f" {self.rule}" if self.rule else ""
-        return f"{self.method} {self.path} {self.status or 'closed'} {self._milliseconds} ms{why}"
+        line = f"{self.method} {self.path} {self.status or 'closed'} {self.seconds * 1000:.2f} ms"
+        return f"{line} fault {self.fault}" if self.fault else f"{line} {self.rule}" if self.rule else line
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -61,16 +61,12 @@ class LoggedRequest(NamedTuple):
             "method": self.method,
             "path": self.path,
             "status": self.status,
-            "ms": self._milliseconds,
+            "ms": round(self.seconds * 1000, 2),
             "rule": self.rule,
             "fault": self.fault,
             "sandbox": self.sandbox,
             "id": self.id,
         }
-
-    @property
-    def _milliseconds(self) -> float:
-        return round(self.seconds * 1000, 2)
 
 
 RequestLog = Callable[[LoggedRequest], object]

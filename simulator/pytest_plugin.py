@@ -26,6 +26,7 @@ COVERAGE = "apio_coverage"
 """What workers of pytest-xdist hand over."""
 CALLS_SHOWN = 10
 CHANGES_SHOWN = 20
+NOT_FOUND = 404
 LONGEST_NAME = 50
 """Of a test's name, how much its sandbox bears: something that makes it unique comes behind."""
 
@@ -197,14 +198,29 @@ def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
 
     class TestSandbox(Sandbox):
         def reset(self) -> None:
-            _add_coverage(config, self.coverage())
+            _keep_coverage(config, self)
             super().reset()
 
         def drop(self) -> None:
-            _add_coverage(config, self.coverage())
-            super().drop()
+            if _keep_coverage(config, self):
+                super().drop()
+            self._dropped = True
 
     return TestSandbox(sandbox.control)
+
+
+def _keep_coverage(config: pytest.Config, sandbox: Sandbox) -> bool:
+    """Add what a sandbox has covered, and say whether it is still there."""
+    from simulator.client import Refused
+
+    try:
+        covered = sandbox.coverage()
+    except Refused as refused:
+        if refused.status != NOT_FOUND:
+            raise
+        return False
+    _add_coverage(config, covered)
+    return True
 
 
 def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
@@ -235,11 +251,11 @@ def _what_went_on(sandbox: Sandbox) -> str:
     from simulator.journal_report import call_text, change_text
 
     try:
-        if sandbox.name not in (each["name"] for each in sandbox.control.get("sandboxes")["sandboxes"]):
-            return "It is gone: the test dropped it, or it was the least recently used of more than --sandbox-limit."
         calls = sandbox.control.get("requests", {"limit": CALLS_SHOWN})
         changes = sandbox.diff()
     except (Refused, Unreachable) as failure:
+        if getattr(failure, "status", None) == NOT_FOUND:
+            return "It is gone: the test dropped it, or it was the least recently used of more than --sandbox-limit."
         return f"It cannot say what went on: {failure}"
     shown, total = calls["requests"], calls["total"]
     title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"

@@ -22,11 +22,11 @@ def _number(default: int, least: int = 0) -> Any:
 class Settings:
     """What a server can be told. Raises `ValueError` for a value that none can be told.
 
-    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins`
-    restrict CORS, none means any; `delay_ms` slows every call of the simulated API. The limits of snapshots, faults and
-    the journal are those of each sandbox. `max_state` bounds the bodies of the control interface, `max_depth` their
-    nesting (S-3). `allowed_hosts` are names under which the control interface may be driven, besides the loopback's;
-    `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
+    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins` are
+    those whose pages may read answers, none means any; `delay_ms` slows every call of the simulated API. The limits of
+    snapshots, faults and the journal are those of each sandbox. `max_state` bounds the bodies of the control interface,
+    `max_depth` their nesting (S-3). `allowed_hosts` are names under which the control interface may be called, besides
+    the loopback's; `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
     """
 
     auth: Auth = "optional"
@@ -34,7 +34,7 @@ class Settings:
     cors_origins: Sequence[str] = ()
     max_body: int = _number(1024 * 1024, least=1)
     delay_ms: int = _number(0)
-    sandbox_limit: int = _number(1_000, least=1)
+    sandbox_limit: int = _number(1_000)
     journal_limit: int = _number(1_000)
     journal_bytes: int = _number(4 * 1024 * 1024)
     snapshot_limit: int = _number(100)
@@ -67,7 +67,7 @@ class Settings:
         return max(64 * 1024 * 1024, 2 * self.max_body, 2 * self.max_state)
 
     def at(self, host: str) -> Settings:
-        """These settings for a server at a host, under whose name it may be driven (S-2)."""
+        """These settings for a server at a host, under whose name it may be called (S-2)."""
         names = () if is_every_address(host) else (host,)
         return replace(self, allowed_hosts=(*self.allowed_hosts, *names))
 
@@ -82,6 +82,10 @@ class Settings:
         for name in ("cors_origins", "allowed_hosts"):
             if isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a list of texts, not the text {getattr(self, name)!r}")
+        if self.control_token is not None and (
+            not self.control_token or self.control_token.strip() != self.control_token
+        ):
+            raise ValueError("control_token must be a text that is not empty and has no blank at either end")
         # The record is frozen for everybody else.
         object.__setattr__(self, "cors_origins", tuple(self.cors_origins))
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))

@@ -102,9 +102,10 @@ def client(shared_client: httpx.Client) -> httpx.Client:
 
 
 @pytest.fixture
-def api(client: httpx.Client, request: pytest.FixtureRequest) -> Api:
-    """A fresh sandbox, named after the test."""
+def api(client: httpx.Client, request: pytest.FixtureRequest) -> Iterator[Api]:
+    """A fresh sandbox, named after the test, and dropped after it: there is room for a thousand (G-17)."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", request.node.nodeid)[-64:]
     api = Api(client, name)
     api.reset()
-    return api
+    yield api
+    client.delete(f"/_simulator/sandboxes/{name}")

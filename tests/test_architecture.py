@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "document": {"errors", "progress"},
     "contract": {"document", "errors"},
     "directory": {"errors"},
-    "state": {"directory", "document", "settings"},
+    "state": {"directory", "document", "errors", "settings"},
     "services": {"contract", "directory", "errors", "state"},
     "fixtures": {"contract", "directory", "document", "errors", "progress", "services", "state"},
     "control": {

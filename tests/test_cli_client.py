@@ -205,6 +205,14 @@ class TestCommands:
         assert result.returncode == 2
         assert "is no address of a server; write it like http://127.0.0.1:4080" in result.stderr
 
+    @pytest.mark.rule("G-17")
+    @pytest.mark.parametrize("command", ["requests", "state", "coverage"])
+    def test_of_a_sandbox_that_does_not_exist_it_says_so(self, api: Api, server: str, command: str) -> None:
+        name = api.root.rpartition("/")[2]
+        result = run(command, "--url", server, "--sandbox", name[1:])
+        assert (result.returncode, result.stdout) == (1, "")
+        assert f"no such sandbox: '{name[1:]}'; did you mean '{name}'? (G-17)" in result.stderr
+
     def test_a_sandbox_that_is_none_is_refused_by_the_server(self, server: str) -> None:
         result = run("reset", "--url", server, "--sandbox", "a b")
         assert result.returncode == 1

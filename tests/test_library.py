@@ -129,7 +129,9 @@ class TestSimulator:
         [
             ({"delay_ms": "5"}, "delay_ms must be an integer, 0 or more, not '5'"),
             ({"delay_ms": True}, "delay_ms must be an integer, 0 or more, not True"),
-            ({"sandbox_limit": 0}, "sandbox_limit must be an integer, 1 or more, not 0"),
+            ({"sandbox_limit": -1}, "sandbox_limit must be an integer, 0 or more, not -1"),
+            ({"control_token": ""}, "control_token must be a text that is not empty"),
+            ({"control_token": " t"}, "control_token must be a text that is not empty and has no blank at either end"),
             ({"cors_origins": "http://a"}, "cors_origins must be a list of texts, not the text 'http://a'"),
         ],
     )

@@ -308,6 +308,28 @@ def test_fail(apio_simulator, apio_sandbox):
         result.stdout.fnmatch_lines(["It is gone: the test dropped it, or *"])
         assert sandboxes(remote) == ["default"]
 
+    def test_a_sandbox_that_went_by_another_way_is_no_error(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(
+            SUITE
+            + """
+def gone(sandbox):
+    sandbox.control.call("DELETE", f"sandboxes/{sandbox.name}")
+
+def test_at_its_end(apio_sandbox):
+    gone(apio_sandbox)
+
+def test_at_a_reset(apio_sandbox):
+    gone(apio_sandbox)
+    apio_sandbox.reset()
+    assert maximum(apio_sandbox) == 7
+
+def test_twice(apio_sandbox):
+    apio_sandbox.drop()
+    apio_sandbox.drop()
+"""
+        )
+        pytester.runpytest().assert_outcomes(passed=3)
+
     def test_of_many_changes_it_shows_some(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
             """

@@ -34,6 +34,9 @@ Converter = Callable[[Any], Any]
 
 _Types = tuple[type, ...]
 
+RECORDS_REMEMBERED = 1_000
+"""Of how many records a schema remembers what they look like in an answer."""
+
 _SCALARS: Mapping[type, _Types] = {
     StrictString: (str,),
     Secret: (str,),
@@ -135,6 +138,10 @@ class _WriterCompiler(_ReaderCompiler):
     scalars: ClassVar[Mapping[type, _Types]] = {**_SCALARS, StrictNumber: (float,)}
     arrays: ClassVar[_Types] = (list, tuple)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.compounds = {**self.compounds, StrictNested: lambda field: _remembered(self.attributes(field.schema))}
+
     def attributes(self, schema: marshmallow.Schema) -> Converter:
         """What writes a view: attributes in the documented order, without those that are unset."""
         attributes = [
@@ -175,6 +182,29 @@ class _WriterCompiler(_ReaderCompiler):
     def ignored(self, _: Ignored) -> Converter:
         """What gives up: an answer has no attribute that counts for nothing."""
         return _give_up
+
+
+def _remembered(write: Converter) -> Converter:
+    """The same writer, but it remembers what it wrote of a record that cannot change: many answers show the same ones.
+
+    Records are told apart as objects, because to compare them takes as long as to write them.
+    """
+    known: dict[int, tuple[object, Mapping[str, object], Any]] = {}
+
+    def written(view: Any) -> Any:
+        mapping, record = parts(view)
+        found = known.get(id(record))
+        if found is not None and found[0] is record and found[1] == mapping:
+            return found[2]
+        document = write(view)
+        params = getattr(type(record), "__dataclass_params__", None)
+        if params is not None and params.frozen:
+            if len(known) >= RECORDS_REMEMBERED:
+                known.clear()
+            known[id(record)] = record, mapping, document
+        return document
+
+    return written
 
 
 def _give_up(_: Any) -> NoReturn:

@@ -94,11 +94,14 @@ class CompiledSchema(marshmallow.Schema):
         self.read(document)
         return document
 
-    def ignored(self, data: Any) -> Iterator[tuple[str, str]]:
+    def ignored(self, data: Any) -> Iterable[tuple[str, str]]:
         """The attributes of a document that has been read and that change nothing, each with the rule that says so.
 
         An attribute is given by its JSON Pointer, with `*` for any item of an array.
         """
+        return self._find_ignored(data) if self._may_hold_ignored else ()
+
+    def _find_ignored(self, data: Any) -> Iterator[tuple[str, str]]:
         for name in self._may_hold_ignored:
             field = self.fields[name]
             if field.data_key in data:

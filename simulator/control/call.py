@@ -15,10 +15,11 @@ from simulator.control.documents import Documents
 from simulator.control.recipe import Refused
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
-from simulator.errors import Fault, MalformedBody, RuleViolation
+from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
 from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
-from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandbox, Sandboxes
+from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 MOST_PROBLEMS = 100
 
@@ -53,8 +54,22 @@ class ControlCall:
 
     @property
     def sandbox(self) -> Sandbox:
-        """The sandbox the call acts on."""
-        return self.control.sandboxes.sandbox(self.sandbox_name)
+        """The sandbox the call acts on; a call that changes something brings it into being (G-17).
+
+        Raises `UnknownResource` where there is none to read, `TooManySandboxes` where there is no room for it.
+        """
+        sandboxes = self.control.sandboxes
+        if self.call.operation.method != "GET":
+            return sandboxes.sandbox(self.sandbox_name)
+        sandbox = sandboxes.find(self.sandbox_name)
+        if sandbox is None:
+            raise self.no_such_sandbox(self.sandbox_name)
+        return sandbox
+
+    def no_such_sandbox(self, name: str) -> UnknownResource:
+        """The refusal of a call about a sandbox that does not exist (G-17)."""
+        known = [each.name for each in self.control.sandboxes.all()]
+        return UnknownResource(Fault("G-17", f"there is no such sandbox: {name[:100]!r}", asked=name, known=known))
 
     @property
     def query(self) -> dict[str, Any]:

@@ -24,14 +24,30 @@ Filter = Callable[[Exchange], bool]
 
 
 def list_requests(it: ControlCall) -> object:
-    """GET requests: the entries that match, the newest so many of them, newest last (S-7)."""
-    query = it.query
-    exchanges = it.sandbox.journal.exchanges()
-    filters = _filters(it, exchanges)
-    found = [each for each in exchanges if all(matches(each) for matches in filters)]
+    """GET requests: the entries that match, newest last (S-7).
+
+    Where more match than `limit` allows, the newest are answered; after a cursor the oldest, so that the next call can
+    go on behind them.
+    """
+    query, journal, run = it.query, it.sandbox.journal, it.control.sandboxes.run
+    # Before the entries, for those that come meanwhile have higher ones.
+    seen = journal.position
+    entries = journal.placed()
+    seen = max([seen, *(position for position, _ in entries[-1:])])
+    since = _position(query["since"], entries, run) if "since" in query else None
+    filters = _filters(it)
+    found = [
+        (position, each)
+        for position, each in entries
+        if (since is None or position > since) and all(matches(each) for matches in filters)
+    ]
     limit = query.get("limit", NEWEST)
     shown = found[-limit:] if limit else []
-    return {"total": len(found), "requests": [_view(it, each) for each in shown]}
+    if since is not None and limit < len(found):
+        shown = found[:limit]
+        seen = shown[-1][0] if shown else since
+    requests = [_view(it, each) for _, each in shown]
+    return {"total": len(found), "requests": requests, "cursor": f"{run}@{seen}"}
 
 
 def get_request(it: ControlCall) -> object:
@@ -49,7 +65,7 @@ def clear_requests(it: ControlCall) -> object:
     return None
 
 
-def _filters(it: ControlCall, exchanges: list[Exchange]) -> list[Filter]:
+def _filters(it: ControlCall) -> list[Filter]:
     """What the query asks of an entry. Raises `InvalidAttribute` for what no entry could ever match."""
     makers: Mapping[str, Callable[[Any], Filter]] = {
         "operation_id": lambda asked: _by_name(asked, it.control.contract.operations, "operation", "operation_id"),
@@ -57,7 +73,6 @@ def _filters(it: ControlCall, exchanges: list[Exchange]) -> list[Filter]:
         "method": lambda asked: lambda each: each.method == asked.upper(),
         "path": _by_path,
         "status": lambda asked: lambda each: _class_or_status(each.status, asked),
-        "since": lambda asked: _later_than(asked, exchanges),
     }
     return [make(it.query[name]) for name, make in makers.items() if name in it.query]
 
@@ -93,13 +108,19 @@ def _class_or_status(status: int | None, asked: str) -> bool:
     return text[0] == asked[0] if asked.endswith("xx") else text == asked
 
 
-def _later_than(asked: str, exchanges: list[Exchange]) -> Filter:
-    run, _, number = asked.rpartition("-")
-    others = [each for each in exchanges[-1:] if not each.id.startswith(f"{run}-")]
-    if others or not _NUMBER.fullmatch(number):
-        reason = f"{asked[:100]!r} is no request of this server; ids are like 3f9a1c-17"
-        raise InvalidAttribute(Fault("S-7", reason))
-    return lambda each: each.number > int(number)
+def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
+    """The position in the journal that a cursor names, or the id of an entry. Raises `InvalidAttribute`."""
+    server, _, number = asked.partition("@")
+    if server == run and _NUMBER.fullmatch(number):
+        return int(number)
+    for position, exchange in entries:
+        if exchange.id == asked:
+            return position
+    reason = (
+        f"{asked[:100]!r} is no cursor of this server, and the journal holds no request of this id; "
+        f"a cursor is in the answer of GET requests, and is like {run}@17"
+    )
+    raise InvalidAttribute(Fault("S-7", reason))
 
 
 def _view(it: ControlCall, exchange: Exchange) -> object:

@@ -13,7 +13,8 @@ from simulator.control.difference import differences
 from simulator.control.patch import patched_world
 from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
-from simulator.state.sandbox import DEFAULT, Sandbox, Snapshot
+from simulator.state.sandbox import Sandbox, Snapshot
+from simulator.state.sandboxes import DEFAULT
 from simulator.state.world import World
 
 PATCH_ATTEMPTS = 3
@@ -25,7 +26,7 @@ SEED = "seed"
 
 def reset(it: ControlCall) -> object:
     """POST reset: back to the seed (S-5)."""
-    it.sandbox.reset()
+    it.control.sandboxes.reset(it.sandbox_name)
     return None
 
 
@@ -120,8 +121,7 @@ def drop_sandbox(it: ControlCall) -> object:
     if name == DEFAULT:
         raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
     if not it.control.sandboxes.drop(name):
-        known = [each.name for each in it.control.sandboxes.all()]
-        raise UnknownResource(Fault("G-17", f"there is no sandbox {name[:100]!r}", asked=name, known=known))
+        raise it.no_such_sandbox(name)
     return None
 
 

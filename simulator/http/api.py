@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Operation
 from simulator.directory import LEVELS, authorize
-from simulator.http.auth import ANONYMOUS, VisitedCall, authenticate
+from simulator.http.auth import VisitedCall, authenticate
 from simulator.http.responses import Reply
-from simulator.http.routes import Routes
+from simulator.http.routes import Query, Routes
 from simulator.http.visit import Visit
 from simulator.services.service import Handler
 from simulator.state.world import Fork
@@ -23,15 +23,12 @@ class Api:
         self.handlers = handlers
         self.credentials_required = credentials_required
 
-    def answer(
-        self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
-    ) -> Reply:
+    def answer(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query, media: str) -> Reply:
         """Answer a call: credentials, scope, then the operation itself (A-7)."""
         environ, sandbox, notes = visit.environ, visit.own_sandbox, visit.notes
         if operation.secured:
             directory = sandbox.moment.world.directory
-            account = authenticate(environ, sandbox, directory, required=self.credentials_required)
-            notes.assume("A-6", when=account is ANONYMOUS)
+            account = authenticate(visit, directory, required=self.credentials_required)
             visit.account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
@@ -40,7 +37,8 @@ class Api:
         # What a read answers depends on the call and the world alone; on a body only where one may be sent.
         key = None
         if is_read and (operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")):
-            key = (operation.operation_id, *path.values(), environ.get("QUERY_STRING") if operation.query else None)
+            documented = [pair for pair in query if pair[0] in operation.query] if query else ()
+            key = (operation.operation_id, *path.values(), *documented)
             remembered: tuple[Reply, Mapping[str, None]] | None = sandbox.answers.find(key, world)
             if remembered is not None:
                 reply, assumed = remembered

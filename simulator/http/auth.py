@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self, cast
 
-from werkzeug.http import dump_cookie, parse_cookie
+from werkzeug.http import dump_cookie
 
 from simulator.contract.operation import Answer, Call, Operation
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
 from simulator.http.visit import Visit
-from simulator.state.sandbox import Sandbox
 from simulator.state.world import Fork
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 COOKIE = "sessionid"
 ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
 """Who acts when a request carries no credentials and needs none (A-6)."""
 
 
-def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Directory, *, required: bool) -> Account:
-    """The account of a request; a token counts before a session.
+# Cookies end at semicolons (RFC 6265), also within quotation marks. A server or a proxy that joins several Cookie
+# headers may do so by commas, which no session id holds.
+_SESSION = re.compile(rf"(?:^|[;,])\s*{COOKIE}\s*(?:=\s*([^;,]*)|(?=[;,]|$))")
+
+
+def authenticate(visit: Visit, directory: Directory, *, required: bool) -> Account:
+    """The account of a request; a token counts before a session, and what this decides is noted (A-5).
 
     Raises `InvalidCredentials` (A-5), or `CredentialsRequired` where there are none and some are required (A-6).
     """
-    authorization = environ.get("HTTP_AUTHORIZATION")
+    environ, notes = visit.environ, visit.notes
+    authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
+    owners = [_owner(visit, directory, found) for found in _SESSION.findall(cookies)] if cookies else []
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         account = directory.tokens.get(token.strip())
@@ -36,20 +40,35 @@ def authenticate(environ: WSGIEnvironment, sandbox: Sandbox, directory: Director
             raise InvalidCredentials(Fault("A-4", "the authorization must be the word Bearer, a blank and the token"))
         if account is None:
             raise InvalidCredentials(Fault("A-5", "no account carries the bearer token"))
+        notes.assume("A-5", when=any(owner is not account for owner in owners))
         return account
-    # Several Cookie headers reach an application as one, joined by commas, which end no cookie.
-    cookies = environ.get("HTTP_COOKIE", "").replace(f", {COOKIE}=", f"; {COOKIE}=")
-    session_id = parse_cookie(cookies).get(COOKIE) if cookies else None
-    if session_id is not None:
-        name = sandbox.find_session(session_id)
-        account = None if name is None else directory.accounts.get(name)
-        if account is None:
-            raise InvalidCredentials(Fault("A-5", "the session is unknown here or has ended; log in again"))
-        return account
+    if owners:
+        first = owners[0]
+        if first is None or None in owners:
+            reason = "the session is unknown here or has ended; log in again"
+            deletion = dump_cookie(COOKIE, max_age=0, sync_expires=False, path=_cookie_path(visit), httponly=True)
+            raise InvalidCredentials(Fault("A-5", reason, assumed=True if any(owners) else None), deletion)
+        notes.assume("A-5", when=any(owner is not first for owner in owners))
+        return first
     if required:
         reason = "the simulator runs with --auth required: send a bearer token, or log in and send the session's cookie"
         raise CredentialsRequired(Fault("A-6", reason))
+    notes.assume("A-6")
     return ANONYMOUS
+
+
+def _owner(visit: Visit, directory: Directory, session: str) -> Account | None:
+    """The account of a session, as a cookie holds its id; none if the session is unknown or has ended."""
+    session_id = session.rstrip()
+    if len(session_id) > 1 and session_id[0] == session_id[-1] == '"':
+        session_id = session_id[1:-1]
+    name = visit.own_sandbox.find_session(session_id)
+    return None if name is None else directory.accounts.get(name)
+
+
+def _cookie_path(visit: Visit) -> str:
+    """Where the cookie of a session counts: the path keeps those of different sandboxes apart in a browser."""
+    return f"{visit.environ['SCRIPT_NAME']}/api/"
 
 
 @dataclass(kw_only=True)
@@ -86,8 +105,7 @@ def login(call: Call, fork: Fork) -> Answer:
     # What counts as the first login is in every answer.
     call.assume("A-3")
     session_id, first = visit.own_sandbox.open_session(account.name)
-    # The path keeps the sessions of different sandboxes apart in a browser.
-    cookie = dump_cookie(COOKIE, session_id, path=f"{visit.environ['SCRIPT_NAME']}/api/", httponly=True)
+    cookie = dump_cookie(COOKIE, session_id, path=_cookie_path(visit), httponly=True)
     ids = {"tenant_id": account.tenant_id, "group_id": account.group_id, "user_id": account.user_id}
     profile = {"user_level": int(account.level), "is_first_login": first}
     return Answer({"ids": ids, "profile": profile}, {"Set-Cookie": cookie})

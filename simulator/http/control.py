@@ -56,7 +56,7 @@ class ControlInterface:
         """Give the app the interface's paths; where it is switched off, that of the health alone (S-2)."""
         if self.settings.control:
             self.routes.register(app)
-            app.add_url_rule(f"{CONTROL}docs/<path:asset>", view_func=_asset, methods=["GET"])
+            app.add_url_rule(f"{CONTROL}docs/<path:asset>", view_func=self._asset, methods=["GET"])
             return
         self.routes.register(app, only=HEALTH)
         app.url_map.add(Rule(f"{CONTROL}<path:rest>", endpoint=CONTROL))
@@ -68,8 +68,10 @@ class ControlInterface:
         """Answer a call, if the caller may make it."""
         environ = visit.environ
         call = VisitedCall.of(visit, operation, path, query, media)
+        if operation.path != HEALTH:
+            self._check_host(visit)
         if operation.method not in READING:
-            self._check_caller(visit, environ)
+            self._check_origin(visit)
         if operation.secured:
             self._check_token(environ)
             # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
@@ -88,8 +90,8 @@ class ControlInterface:
             raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
         return Reply(operation.success, view.data, media=_with_charset(view.media_type))
 
-    def _check_caller(self, visit: Visit, environ: WSGIEnvironment) -> None:
-        """Raise `ForeignCaller` if this may be a page of another origin, or of a name that was bent to us (S-2)."""
+    def _check_host(self, visit: Visit) -> None:
+        """Raise `ForeignCaller` if the name that was asked for may be another one's, bent to us (S-2)."""
         name = _host_name(visit.host) if _HOST.fullmatch(visit.host) else ""
         if visit.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
@@ -97,13 +99,29 @@ class ControlInterface:
                 f"start the simulator with --allowed-host {name[:100] or 'NAME'}"
             )
             raise ForeignCaller(Fault("S-2", reason))
-        origin = environ.get("HTTP_ORIGIN")
+
+    def _check_origin(self, visit: Visit) -> None:
+        """Raise `ForeignCaller` if this may be a page of another origin (S-2)."""
+        origin = visit.environ.get("HTTP_ORIGIN")
         if origin is not None and origin.lower() not in (
             f"http://{visit.host}".lower(),
             f"https://{visit.host}".lower(),
         ):
             reason = f"pages of {origin[:100]!r} may not drive the simulator; only its own pages and programs may"
             raise ForeignCaller(Fault("S-2", reason))
+
+    def _asset(self, asset: str) -> Response:
+        """A file of the documentation pages."""
+        visit = visit_of(request.environ)
+        try:
+            self._check_host(visit)
+        except ForeignCaller as refusal:
+            return refuse(refusal, visit).for_flask()
+        if request.path.endswith("/"):
+            raise NotFound
+        # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
+        answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
+        return answer
 
     def _check_token(self, environ: WSGIEnvironment) -> None:
         """Raise `CredentialsRequired` or `InvalidCredentials` if the control token is needed and not there (S-2)."""
@@ -148,14 +166,6 @@ def _with_charset(media_type: str) -> str:
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
     return refuse(UnknownPath(Fault("S-2", reason)), visit_of(request.environ)).for_flask()
-
-
-def _asset(asset: str) -> Response:
-    if request.path.endswith("/"):
-        raise NotFound
-    # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
-    answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
-    return answer
 
 
 def _swagger_ui() -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from simulator import errors
-from simulator.errors import Fault, MethodNotAllowed, Refusal
+from simulator.errors import Fault, InvalidCredentials, MethodNotAllowed, Refusal
 from simulator.http.responses import Reply
 from simulator.http.visit import Visit
 
@@ -41,6 +41,7 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.NotAcceptable: Kind(406, 40601, "Not acceptable"),
     errors.BodyTooLarge: Kind(413, 41301, "Body too large"),
     errors.UnsupportedContentType: Kind(415, 41501, "Unsupported content type"),
+    errors.TooManySandboxes: Kind(429, 42901, "Too many sandboxes"),
     errors.HeaderTooLarge: Kind(431, 43101, "Header too large"),
 }
 MOST_FAULTS = 1_000
@@ -67,12 +68,15 @@ def malformed_request(code: int, reason: str) -> tuple[Kind, dict[str, Any]]:
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
-    """The headers that HTTP asks for beside the status: what may be called instead, how to authenticate."""
+    """The headers beside the status: what may be called instead, how to authenticate, which cookie to delete."""
     if isinstance(refusal, MethodNotAllowed):
         return {"Allow": ", ".join(refusal.allowed)}
-    if CATALOGUE[type(refusal)].status == 401:
-        return {"WWW-Authenticate": 'Bearer realm="apio-simulator"'}
-    return {}
+    if CATALOGUE[type(refusal)].status != 401:
+        return {}
+    headers = {"WWW-Authenticate": 'Bearer realm="apio-simulator"'}
+    if isinstance(refusal, InvalidCredentials) and refusal.deletion is not None:
+        headers["Set-Cookie"] = refusal.deletion
+    return headers
 
 
 def refuse(refusal: Refusal, visit: Visit) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,7 +21,7 @@ from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionA
 from simulator.settings import Settings
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.journal import REQUEST_ID
-from simulator.state.sandbox import NAME, NAME_IN_WORDS, Sandboxes
+from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,7 +31,6 @@ FAULT_ID = "X-Simulator-Fault"
 ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
-UNDISTURBED = Disturbance()
 RESERVED_SECONDS = 0.05
 """How long a call waits until it looks again whether it may change something."""
 
@@ -61,29 +59,37 @@ class Gateway:
         self.settings = settings
         self.direct = True
         self.cors_origins = frozenset(settings.cors_origins)
-        self._run = secrets.token_hex(3)
         self._count = itertools.count(1)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        visit = Visit(environ, self._run, next(self._count))
+        visit = Visit(environ, self.sandboxes.run, next(self._count))
         refusal = self._select_sandbox(environ, visit)
         if visit.is_control:
             return self._control(visit, refusal, start_response)
         visit.body = _received_body(environ, self.settings.max_body)
-        visit.preflight = _is_preflight(environ)
+        method = environ["REQUEST_METHOD"]
+        visit.preflight = method == "OPTIONS" and _is_preflight(environ)
         found = None
         if refusal is None and not visit.preflight:
-            found = self.routes.find(_text(environ["PATH_INFO"]), environ["REQUEST_METHOD"])
-        disturbance = self._disturb(visit, found) if found and visit.own_sandbox.faults else UNDISTURBED
-        delay = self.settings.delay_ms + disturbance.delay_ms
-        visit.fault = disturbance.fault
+            found = self.routes.find(_text(environ["PATH_INFO"]), method)
+            if found is not None and visit.sandbox is None:
+                # Only for calls of operations: others would let any page fill the server with sandboxes.
+                try:
+                    visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
+                except Refusal as no_room:
+                    refusal, found = no_room, None
+        delay = self.settings.delay_ms
+        if found is not None and visit.own_sandbox.faults:
+            disturbance = self._disturb(visit, found)
+            delay += disturbance.delay_ms
+            visit.fault = disturbance.fault
         if delay:
             return Delayed(delay / 1000, partial(self._answer, visit, refusal, found, start_response))
         return self._answer(visit, refusal, found, start_response)
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
-        """Note the sandbox that the path names, and leave the rest of the path to the app.
+        """Note the sandbox that the path names, if there is one, and leave the rest of the path to the app.
 
         Returns a refusal where the sandbox's name is none (G-17) or the path cannot be read (G-16).
         """
@@ -99,7 +105,7 @@ class Gateway:
             visit.sandbox_name = name
             environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
         if not visit.is_control:
-            visit.sandbox = self.sandboxes.sandbox(name)
+            visit.sandbox = self.sandboxes.find(name, visit.started)
         if not path.isascii():
             try:
                 path.encode("latin-1").decode()
@@ -248,11 +254,7 @@ def _injected(fault: InjectedFault, status: int) -> Reply:
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
-    return (
-        environ["REQUEST_METHOD"] == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    )
+    return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
 
 
 def _text(path: str) -> str:

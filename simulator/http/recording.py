@@ -16,7 +16,7 @@ from simulator.http.visit import HEADER, Visit
 from simulator.log import LoggedRequest, RequestLog
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
-from simulator.state.journal import BODY_KEPT, Exchange, Message
+from simulator.state.journal import BODY_KEPT, Exchange, Message, size_of
 from simulator.state.redaction import (
     without_secret_attributes,
     without_secret_header,
@@ -58,8 +58,9 @@ class Recorder:
         """
         status, seconds = None if reply is None else reply.status, time.perf_counter() - visit.started
         if visit.sandbox is not None:
-            answer = None if reply is None else _answer_message(visit, reply, more)
-            self._keep(visit, visit.sandbox, status, seconds, answer)
+            self._keep(
+                visit, visit.sandbox, status, seconds, None if reply is None else _answer_message(visit, reply, more)
+            )
         self.log(visit, status, seconds)
 
     def log(self, visit: Visit, status: int | None, seconds: float) -> None:
@@ -73,7 +74,7 @@ class Recorder:
                     status,
                     seconds,
                     visit.rule,
-                    visit.fault.id if visit.fault else None,
+                    None if visit.fault is None else visit.fault.id,
                     visit.sandbox_name,
                     visit.id,
                 )
@@ -82,7 +83,7 @@ class Recorder:
     def _keep(self, visit: Visit, sandbox: Sandbox, status: int | None, seconds: float, answer: Message | None) -> None:
         environ, fault = visit.environ, visit.fault
         path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
-        operation_id = visit.operation.operation_id if visit.operation else None
+        operation_id = None if visit.operation is None else visit.operation.operation_id
         rule = "S-6" if fault is not None and fault.refuses else visit.rule
         ignored = _ignored(visit.notes.ignored) if visit.notes.ignored else ()
         counted = None
@@ -173,7 +174,7 @@ def _without_body(fields: Fields) -> Message:
     for variable, value in fields:
         name = variable[:LONGEST_HEADER].removeprefix("HTTP_").replace("_", "-").title()
         shown.append((name, without_secret_header(name, value[:LONGEST_HEADER])))
-    return Message(tuple(shown), b"", 0, False, sum(len(name) + len(value) for name, value in shown))
+    return Message(tuple(shown), b"", 0, False, size_of(shown))
 
 
 def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
@@ -181,7 +182,7 @@ def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
         return reply.kept
     body = reply.body
     headers = tuple([(name, without_secret_header(name, value)) for name, value in (*reply.fields, *more)])
-    size = sum([len(name) + len(value) for name, value in headers])
+    size = size_of(headers)
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
     if visit.operation is None or visit.fault is not None or reply.status != visit.operation.success:
         return _message(headers, size, body, None)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BY_HAND = Path(__file__).with_name("refusals.yaml")
 HOST = "127.0.0.1:4080"
-SHOWN_HEADERS = ("Allow", "WWW-Authenticate")
+SHOWN_HEADERS = ("Allow", "WWW-Authenticate", "Set-Cookie")
 
 BODIES = (b"", b" ", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
 """Bodies that no operation takes."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from simulator.contract.operation import Notes, Operation
 from simulator.errors import Refusal
 from simulator.state.faults import InjectedFault
-from simulator.state.sandbox import DEFAULT, Sandbox
+from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import DEFAULT
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -28,8 +29,8 @@ class Visit:
 
     `number` counts the requests of the server, and `id` holds it; `started` is in seconds of the performance counter,
     `asked` the whole path. `body` gives the bytes of the body or raises the refusal that reading them led to. The
-    sandbox is there for calls of the simulated API only: not every call of the control interface is about one, and
-    those that are not must not bring one into being.
+    sandbox is there for calls of the operations of the simulated API, and for those of no operation if it was there
+    before. Calls of the control interface find it themselves.
     """
 
     sandbox_name: str = DEFAULT
@@ -60,9 +61,9 @@ class Visit:
 
     @property
     def own_sandbox(self) -> Sandbox:
-        """The sandbox of a call of the simulated API."""
+        """The sandbox of a call of an operation of the simulated API."""
         if self.sandbox is None:
-            raise LookupError("the control interface has no sandbox of its own")
+            raise LookupError("only a call of an operation is sure to have a sandbox")
         return self.sandbox
 
 

@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             self._out.clear()
             self._unsent = 0
             self._transport.write(data)
-            if not self._is_stalled:
+            if (self._unread or self._reader.requests or self._has_ended) and not self._is_stalled:
                 self._go_on()
 
     # From requests to answers
@@ -206,15 +206,15 @@ class Connection(asyncio.Protocol):
             self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", [("Content-Type", JSON)])
             self._send({}, orjson.dumps(said), keep_alive=False)
         else:
-            self._take(request, self._run(partial(self._server.app, request.environ, self._start_response)))
+            self._take(request, self._run(self._server.app, request.environ, self._start_response))
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], *_: object) -> Any:
         self._status, self._headers = status, headers
 
-    def _run(self, make: Callable[[], Iterable[bytes]]) -> Outcome:
+    def _run(self, make: Callable[..., Iterable[bytes]], *arguments: Any) -> Outcome:
         """What the application makes of a request; called by other threads, too."""
         try:
-            answer = make()
+            answer = make(*arguments)
             if type(answer) is list:
                 return b"".join(answer)
             if isinstance(answer, (Delayed, Background)):
@@ -261,25 +261,23 @@ class Connection(asyncio.Protocol):
     def _send(self, environ: dict[str, Any], body: bytes, *, keep_alive: bool) -> None:
         """Write an answer; where there is less of it than it announces, the connection ends after it."""
         protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
-        lines = [f"{protocol} {self._status}\r\n"]
-        announced: str | None = None
+        lines, announced = "", None
         for name, value in self._headers:
-            lines.append(f"{name}: {value}\r\n")
+            lines += f"{name}: {value}\r\n"
             if name == "Content-Length":
                 announced = value
         size = str(len(body))
         if announced is None and not self._status.startswith(WITHOUT_LENGTH):
-            lines.append(f"Content-Length: {size}\r\n")
+            lines += f"Content-Length: {size}\r\n"
         if environ.get("REQUEST_METHOD") == "HEAD":
             body = b""
         elif announced not in (None, size):
             keep_alive = False
         if not keep_alive:
-            lines.append("Connection: close\r\n")
+            lines += "Connection: close\r\n"
         elif protocol == "HTTP/1.0":
-            lines.append("Connection: Keep-Alive\r\n")
-        lines.append(self._server.last_lines)
-        self._write("".join(lines).encode("latin-1") + body)
+            lines += "Connection: Keep-Alive\r\n"
+        self._write(f"{protocol} {self._status}\r\n{lines}{self._server.last_lines}".encode("latin-1") + body)
         self.since = self._server.now
         if not keep_alive:
             self._end(linger=not environ)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from httptools import (
@@ -25,8 +25,10 @@ LARGEST_HEADER = 256 * 1024
 MOST_FIELDS = 1_000
 """How many fields the header of a request may have."""
 LONGEST_METHOD = 40
-SMALL = 4096
-"""Up to how many bytes targets and headers are remembered in the shape that the application gets."""
+SMALL = 2048
+"""How long a request may be, in bytes, so that what its header says is remembered."""
+SHORT = 512
+"""The same of a target."""
 FRAMING = 5
 """How many bytes of framing there may be for each byte of a chunked body: `1 CR LF x CR LF` has so many."""
 
@@ -87,9 +89,32 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Read on; what has become whole is in `requests`. After an `Unreadable`, everything is passed over."""
+        if self.is_over:
+            return
         if not self._has_begun:
+            request = None if self._opening or len(data) > SMALL else self._repeated(data)
+            if request is not None:
+                self.requests.append(request)
+                return
             data = self._opened(data)
-        if self.is_over or not data:
+        self._parse(data)
+
+    def _repeated(self, data: bytes) -> Request | None:
+        """The request, if the data are exactly one.
+
+        Its header is parsed once only: clients repeat their headers, and the same bytes say the same again.
+        """
+        head, end, body = data.partition(b"\r\n\r\n")
+        header = _header(head) if end else None
+        if header is None or header.length != len(body) or header.length > self._largest_body:
+            return None
+        environ = self._common.copy()
+        environ.update(header.variables)
+        environ["wsgi.input"] = BytesIO(body)
+        return Request(environ, header.keep_alive)
+
+    def _parse(self, data: bytes) -> None:
+        if not data:
             return
         self._received += len(data)
         try:
@@ -164,7 +189,7 @@ class RequestReader:
         environ = self._environ = self._common.copy()
         is_small = self._received <= SMALL
         try:
-            environ.update((_target if is_small else _target.__wrapped__)(self._target))
+            environ.update((_target if len(self._target) <= SHORT else _target.__wrapped__)(self._target))
         except ValueError:
             return self._refuse(400, "this is no HTTP request: its target cannot be read")
         if version not in _PROTOCOLS:
@@ -227,7 +252,35 @@ def _announces_body(environ: Mapping[str, Any]) -> bool:
     return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0").strip("0") != ""
 
 
-@lru_cache(maxsize=4_000)
+class _Header(NamedTuple):
+    """What a header says: variables of the environment, the length of the body that follows, what comes after."""
+
+    variables: dict[str, Any]
+    length: int
+    keep_alive: bool
+
+
+@lru_cache(maxsize=1_000)
+def _header(head: bytes) -> _Header | None:
+    """What the header of a request says, if it is one and says how long the body is."""
+    reader = RequestReader({}, SMALL)
+    reader._parse(reader._opened(head + b"\r\n\r\n"))
+    length = 0
+    if reader._environ is not None and not reader.is_over:
+        # The body is still missing. What it holds makes no difference.
+        length = int(reader._environ.get("CONTENT_LENGTH", 0))
+        reader._parse(bytes(length))
+    is_one = len(reader.requests) == 1 and not reader.is_reading and not reader.is_over
+    reader.end()
+    if not is_one:
+        return None
+    environ, keep_alive = cast(Request, reader.requests.popleft())
+    del environ["wsgi.input"]
+    # Who waits to be told to send a body is to be told each time.
+    return None if "HTTP_EXPECT" in environ else _Header(environ, length, keep_alive)
+
+
+@lru_cache(maxsize=1_000)
 def _target(target: bytes) -> tuple[tuple[str, str], ...]:
     """The variables of the environment that a target stands for. Raises `ValueError` if it cannot be read."""
     text = target.decode("ascii")
@@ -242,7 +295,7 @@ def _target(target: bytes) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=500)
 def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    """The fields of a header as variables of the environment; those of one name are joined by commas.
+    """The fields of a header as variables of the environment; those of one name are joined by commas, cookies as such.
 
     The requests of a connection have mostly the same ones.
     """
@@ -259,5 +312,5 @@ def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str]
         else:
             found[variable] = text
     for variable, texts in repeated.items():
-        found[variable] = ", ".join(texts)
+        found[variable] = ("; " if variable == "HTTP_COOKIE" else ", ").join(texts)
     return tuple(found.items())

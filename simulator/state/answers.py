@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.directory import Directory
-from simulator.state.world import Fork, Place, World
+from simulator.state.world import Fork, Read, World
 
 MOST_BYTES = 1024 * 1024
 """How large the remembered answers of a sandbox get together, in bytes."""
@@ -18,7 +18,7 @@ _OVERHEAD = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Remembered:
-    """An answer, and what it was made from: a directory and the states at some places.
+    """An answer, and what it was made from: a directory, and what was found in states.
 
     These never change: others come instead of them.
     """
@@ -26,15 +26,15 @@ class _Remembered:
     answer: Any
     size: int
     directory: Directory
-    states: tuple[tuple[Place, object], ...]
+    reads: tuple[Read, ...]
 
     def holds_in(self, world: World) -> bool:
         """Whether it is the answer in this world."""
         if world.directory is not self.directory:
             return False
-        find = world.states.get
-        for place, state in self.states:  # noqa: SIM110  # `all` of a generator takes three times as long
-            if find(place) is not state:
+        get = world.states.get
+        for place, find, found in self.reads:  # noqa: SIM110  # `all` of a generator takes three times as long
+            if find(get(place)) is not found:
                 return False
         return True
 
@@ -64,7 +64,7 @@ class RememberedAnswers:
         with self._lock:
             self._forget(call)
             self._answers[call] = _Remembered(
-                answer=answer, size=size, directory=fork.directory, states=tuple(fork.read.items())
+                answer=answer, size=size, directory=fork.directory, reads=tuple(fork.reads)
             )
             self.bytes += size
             while self.bytes > self.limit:

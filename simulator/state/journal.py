@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 REQUEST_ID = "X-Simulator-Request-Id"
@@ -12,12 +14,14 @@ BODY_KEPT = 64 * 1024
 
 _OVERHEAD = 800
 """About what an exchange takes besides its texts, in bytes."""
+_FIELD_OVERHEAD = 160
+"""About what a header takes besides its text, in bytes."""
 
 
 class Message(NamedTuple):
     """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less.
 
-    The names and values of the headers have `header_size` characters.
+    `header_size` is about how many bytes its headers take.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -25,6 +29,11 @@ class Message(NamedTuple):
     size: int
     cut: bool = False
     header_size: int = 0
+
+
+def size_of(headers: Iterable[tuple[str, str]]) -> int:
+    """About how many bytes it takes to keep these headers."""
+    return sum([_FIELD_OVERHEAD + len(name) + len(value) for name, value in headers])
 
 
 class Exchange(NamedTuple):
@@ -66,25 +75,36 @@ class Exchange(NamedTuple):
 
 
 class Journal:
-    """The newest exchanges: `limit` of them at most, and `bytes_limit` bytes; the newest one is kept in any case."""
+    """The newest exchanges: `limit` of them at most, and `bytes_limit` bytes; the newest one is kept in any case.
 
-    def __init__(self, limit: int, bytes_limit: int) -> None:
+    Each gets the next of the `positions`. Several journals may take them from the same ones: then those of a later
+    journal are higher. `position` is the last one that was given.
+    """
+
+    def __init__(self, limit: int, bytes_limit: int, positions: Iterator[int] | None = None) -> None:
         self.limit = limit
         self.bytes_limit = bytes_limit
         self.bytes = 0
-        self._exchanges: deque[tuple[Exchange, int]] = deque()
+        self._positions = positions or count(1)
+        self.position = next(self._positions)
+        self._exchanges: deque[tuple[Exchange, int, int]] = deque()
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
         size = exchange.size
-        self._exchanges.append((exchange, size))
+        self.position = next(self._positions)
+        self._exchanges.append((exchange, size, self.position))
         self.bytes += size
         while len(self._exchanges) > self.limit or (self.bytes > self.bytes_limit and len(self._exchanges) > 1):
             self.bytes -= self._exchanges.popleft()[1]
 
     def exchanges(self) -> list[Exchange]:
         """What is kept, oldest first."""
-        return [exchange for exchange, _ in self._exchanges.copy()]
+        return [exchange for exchange, _, _ in self._exchanges.copy()]
+
+    def placed(self) -> list[tuple[int, Exchange]]:
+        """What is kept with its positions, in the order of these: that in which the calls ended."""
+        return [(position, exchange) for exchange, _, position in self._exchanges.copy()]
 
     def clear(self) -> None:
         """Forget all exchanges."""

@@ -1,16 +1,14 @@
-"""Sandboxes: worlds of their own, each with everything that one test can touch."""
+"""A sandbox: a world of its own over time, with everything that one test can touch."""
 
 from __future__ import annotations
 
-import itertools
-import logging
-import re
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.answers import RememberedAnswers
@@ -18,13 +16,6 @@ from simulator.state.coverage import Counted, Coverage
 from simulator.state.faults import InjectedFaults
 from simulator.state.journal import Exchange, Journal
 from simulator.state.world import Fork, World
-
-logger = logging.getLogger("simulator.sandboxes")
-
-NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
-NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'"
-DEFAULT = "default"
-"""The name of the sandbox that answers where none is named."""
 
 SESSIONS = 1_000
 
@@ -52,27 +43,32 @@ class Snapshot:
 class Sandbox:
     """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
 
-    `total` counts the calls of many sandboxes. Readers take `moment`, without a lock, and see one whole world. Writers
-    go through `transaction`, one after another.
+    `total` counts the calls of many sandboxes, whose journals share `positions`. Readers take `moment`, without a lock,
+    and see one whole world. Writers go through `transaction`, one after another.
     """
 
-    def __init__(self, name: str, seed: World, settings: Settings = DEFAULTS, total: Coverage | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        seed: World,
+        settings: Settings = DEFAULTS,
+        total: Coverage | None = None,
+        positions: Iterator[int] | None = None,
+    ) -> None:
         self.name = name
         self.total = total
+        self._positions = positions or count(1)
         self.seed = seed
         self.settings = settings
         self.created_at = time.time()
-        self.last_use = 0
+        self.last_use = 0.0
         self._lock = threading.Lock()
         self._record_lock = threading.Lock()
         self._snapshots: dict[str, Snapshot] = {}
         self._reservations = 0
-        self._start()
-
-    def _start(self) -> None:
-        self.moment = Moment(self.seed)
+        self.moment = Moment(seed)
         self.answers = RememberedAnswers()
-        self.journal = Journal(self.settings.journal_limit, self.settings.journal_bytes)
+        self.journal = Journal(settings.journal_limit, settings.journal_bytes, self._positions)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
         self.requests = 0
@@ -114,10 +110,20 @@ class Sandbox:
         """Whether calls of the API that change something have to wait."""
         return self._reservations > 0
 
-    def reset(self) -> None:
-        """Back to the seed: sessions end, journal, faults and coverage are empty; snapshots stay (S-5)."""
-        with self._lock, self._record_lock:
-            self._start()
+    def renewed(self) -> Sandbox:
+        """The sandbox that takes the place of this one at a reset: as at its start, but with the snapshots (S-5).
+
+        What came before the reset and is carried out later, as a delayed call is, belongs to this one.
+        """
+        new = Sandbox(self.name, self.seed, self.settings, self.total, self._positions)
+        new.created_at, new.last_use, new._snapshots = self.created_at, self.last_use, self._snapshots
+        return new
+
+    def end(self) -> None:
+        """Let go of what nobody can ask for any more: a delayed call may keep the sandbox for long."""
+        self.clear_journal()
+        self.answers = RememberedAnswers()
+        self._snapshots = {}
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
         """Note a call: in the journal, unless it keeps none, and in the coverage, unless it does not count there."""
@@ -198,62 +204,3 @@ class _Transaction(AbstractContextManager[Fork]):
                 sandbox._enter(Moment(world))
         finally:
             sandbox._lock.release()
-
-
-class Sandboxes:
-    """The sandboxes by name. One comes into being, from the baseline, when it is first used.
-
-    The default sandbox always lives. Of the others, so many live as the settings say; beyond that the least recently
-    used one is dropped, and the log says so. `total` is the coverage of all that ever were, reset or not (S-8).
-    """
-
-    def __init__(self, baseline: World, settings: Settings = DEFAULTS) -> None:
-        self.baseline = baseline
-        self.settings = settings
-        self.total = Coverage()
-        self._default = self._new(DEFAULT, None)
-        self._named: dict[str, Sandbox] = {}
-        self._lock = threading.Lock()
-        self._clock = itertools.count(1)
-
-    def sandbox(self, name: str) -> Sandbox:
-        """The sandbox of this name, which must match `NAME`."""
-        if name == DEFAULT:
-            return self._default
-        sandbox = self._named.get(name) or self._put(name, None)
-        sandbox.last_use = next(self._clock)
-        return sandbox
-
-    def all(self) -> list[Sandbox]:
-        """The sandboxes there are, the default one first, then in the order they came into being."""
-        with self._lock:
-            return [self._default, *self._named.values()]
-
-    def create(self, name: str, seed: World | None) -> Sandbox:
-        """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17)."""
-        if name != DEFAULT:
-            return self._put(name, self._new(name, seed))
-        self._default = self._new(name, seed)
-        return self._default
-
-    def drop(self, name: str) -> bool:
-        """Drop a named sandbox, and say whether it was there."""
-        with self._lock:
-            return self._named.pop(name, None) is not None
-
-    def _new(self, name: str, seed: World | None) -> Sandbox:
-        return Sandbox(name, seed or self.baseline, self.settings, self.total)
-
-    def _put(self, name: str, new: Sandbox | None) -> Sandbox:
-        with self._lock:
-            if new is not None:
-                self._named.pop(name, None)
-            sandbox = self._named.setdefault(name, new or self._new(name, None))
-            sandbox.last_use = next(self._clock)
-            while len(self._named) > self.settings.sandbox_limit:
-                dropped = min(self._named.values(), key=lambda each: each.last_use).name
-                del self._named[dropped]
-                logger.warning(
-                    "sandbox %s dropped: the least recently used of more than %d", dropped, self.settings.sandbox_limit
-                )
-            return sandbox

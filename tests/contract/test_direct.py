@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, partial
 from types import MappingProxyType, SimpleNamespace
@@ -390,6 +391,23 @@ def test_a_field_of_another_class_has_its_own_word() -> None:
     schema = cast(CompiledSchema, CompiledSchema.from_dict({"word": Shouted(data_key="word", allow_none=True)})())
     assert schema.read({"word": "hello"}) == {"word": "HELLO"}
     assert outcome(reader(schema), {"word": None}) is None
+
+
+def test_what_is_remembered_of_a_record_is_what_it_shows_and_a_changing_one_is_written_anew() -> None:
+    @dataclass(frozen=True)
+    class Record:
+        name: str
+
+    named = CompiledSchema.from_dict({"name": StrictString(data_key="name")})
+    items = StrictList(StrictNested(named()), data_key="items")
+    write = writer(CompiledSchema.from_dict({"items": items})())
+    first, changing = Record("first"), SimpleNamespace(name="before")
+    shown = [first, Record("second"), View(first, name="another"), first, {"name": "no record"}, changing]
+    names = ["first", "second", "another", "first", "no record", "before"]
+    for _ in range(2):
+        assert write({"items": shown}) == {"items": [{"name": name} for name in names]}
+    changing.name = "after"
+    assert write({"items": [changing]}) == {"items": [{"name": "after"}]}
 
 
 def test_only_a_field_that_allows_null_takes_it_directly() -> None:

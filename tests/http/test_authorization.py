@@ -160,16 +160,102 @@ def test_a_session_belongs_to_its_sandbox(strict: Api) -> None:
     assert other.refused("GET", RECEPTION) == (401, {("A-6", None)})
 
 
+SPREAD: list[list[str]] = [
+    ["theme=dark", "sessionid={}"],
+    ["sessionid={}", "theme=dark"],
+    ["sessionid={}, theme=dark"],
+    ["theme=dark,sessionid={}"],
+    ["theme=dark;sessionid={};"],
+    ["a=b ;\tsessionid = {} ; c=d"],
+    ["a; b=\xe9; sessionid={}"],
+    ['sessionid="{}"'],
+    ['a="b"; sessionid="{}"; c="d'],
+    ['x="; sessionid={}; y="'],
+]
+
+
 @pytest.mark.rule("A-5")
-def test_a_session_counts_in_whichever_cookie_header_it_comes(api: Api) -> None:
-    headers = [("Cookie", "theme=dark"), ("Cookie", "sessionid=none")]
-    assert api.refused("GET", RECEPTION, headers=headers) == (401, {("A-5", None)})
+@pytest.mark.parametrize("cookies", SPREAD, ids=" | ".join)
+def test_a_session_counts_however_its_cookie_comes(api: Api, strict: Api, cookies: list[str]) -> None:
+    def sent(session: str) -> list[tuple[bytes, bytes]]:
+        return [(b"Cookie", each.format(session).encode("latin-1")) for each in cookies]
+
+    for each in (api, strict):
+        session = each("POST", "login/", {"username": "groupadmin", "password": "secret"}).cookies["sessionid"]
+        each.client.cookies.clear()
+        assert each.refused("GET", RECEPTION, headers=sent("none")) == (401, {("A-5", None)})
+        assert each("GET", RECEPTION, headers=sent(session)).status_code == 200
+        assert each.refused("GET", OTHER_GROUP, headers=sent(session)) == (403, {("A-1", None)})
 
 
-@pytest.mark.rule("A-4")
-def test_a_token_counts_before_a_session_and_the_scheme_in_any_case(strict: Api) -> None:
-    headers = {"Authorization": "bearer foogroup-admin", "Cookie": "sessionid=none"}
-    assert strict("GET", RECEPTION, headers=headers).status_code == 200
+@pytest.mark.rule("A-5")
+@pytest.mark.parametrize(
+    ("cookie", "status"),
+    [
+        ('x="; sessionid=none"', 401),
+        ('sessionid="none', 401),
+        ('sessionid="', 401),
+        ("sessionid", 401),
+        ("a=b, sessionid ; c", 401),
+        ("xsessionid=none", 200),
+        ("sessionidx=none", 200),
+        ("a=sessionid", 200),
+    ],
+)
+def test_no_quotation_mark_hides_a_session_and_nothing_else_is_taken_for_one(
+    api: Api, cookie: str, status: int
+) -> None:
+    assert api("GET", RECEPTION, headers={"Cookie": cookie}).status_code == status
+
+
+@pytest.mark.rule("A-5", "S-9")
+def test_of_several_sessions_each_must_be_known_and_the_first_one_is_the_callers(api: Api) -> None:
+    def session(name: str) -> str:
+        answer = api("POST", "login/", {"username": name, "password": "secret"})
+        api.client.cookies.clear()
+        return f"sessionid={answer.cookies['sessionid']}"
+
+    group, system = session("groupadmin"), session("sysadmin")
+    api.arranged("DELETE", "requests")
+    assert api("GET", OTHER_GROUP, headers={"Cookie": f"{system}; {group}"}).status_code == 200
+    assert api("GET", OTHER_GROUP, headers={"Cookie": f"{group}; {system}"}).status_code == 403
+    assert api("GET", RECEPTION, headers={"Cookie": f"{group}; {group}"}).status_code == 200
+    assert api.refused("GET", RECEPTION, headers={"Cookie": f"{group}; sessionid=none"}) == (401, {("A-5", None)})
+    assert api.refused("GET", RECEPTION, headers={"Cookie": "sessionid=none"}) == (401, {("A-5", None)})
+    calls = api.arranged("GET", "requests")["requests"]
+    assert ["A-5" in call.get("assumed", []) for call in calls] == [True, True, False, True, False]
+
+
+@pytest.mark.rule("A-4", "A-5")
+def test_a_token_counts_before_a_session_and_the_scheme_in_any_case(api: Api, strict: Api) -> None:
+    for each in (api, strict):
+        headers = {"Authorization": "bearer foogroup-admin", "Cookie": "sessionid=none"}
+        assert each("GET", RECEPTION, headers=headers).status_code == 200
+        session = each("POST", "login/", {"username": "groupadmin", "password": "secret"}).cookies["sessionid"]
+        headers = {**bearer("none"), "Cookie": f"sessionid={session}"}
+        response = each("GET", RECEPTION, headers=headers)
+        assert (response.status_code, faults(response)) == (401, {("A-5", None)})
+        assert "Set-Cookie" not in response.headers
+        for token in ("foogroup-admin", "system-admin"):
+            headers = {**bearer(token), "Cookie": f"sessionid={session}"}
+            assert each("GET", RECEPTION, headers=headers).status_code == 200
+        calls = each.arranged("GET", "requests")["requests"]
+        assert ["A-5" in call.get("assumed", []) for call in calls] == [True, False, False, False, True]
+
+
+@pytest.mark.rule("A-5")
+@pytest.mark.parametrize("root", ["", None])
+def test_an_ended_session_does_not_lock_a_browser_out(api: Api, root: str | None) -> None:
+    api.root = api.root if root is None else root
+    api.ok("POST", "login/", {"username": "groupadmin", "password": "secret"})
+    assert api("GET", OTHER_GROUP).status_code == 403
+    api.reset()
+    response = api("GET", RECEPTION)
+    assert (response.status_code, faults(response)) == (401, {("A-5", None)})
+    cookie = response.headers["Set-Cookie"].split("; ")
+    assert cookie[0] == "sessionid="
+    assert {*cookie[1:]} == {"Max-Age=0", "HttpOnly", f"Path={api.root}/api/"}
+    assert api("GET", RECEPTION).status_code == 200
 
 
 @pytest.mark.rule("A-7")

@@ -34,6 +34,7 @@ def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulatio
 
 def test_the_commands_in_it_are_about_this_server_and_sandbox(simulation: Simulation, world: World) -> None:
     client = simulation.app(world).test_client()
+    client.put("/_simulator/sandboxes/mine")
     text = client.get(f"/_sandboxes/mine{PATH}", base_url="http://localhost:4999").get_data(as_text=True)
     assert "#   schemathesis run http://localhost:4999/_sandboxes/mine/_simulator/openapi.json\n" in text
 

@@ -10,7 +10,7 @@ from schemathesis.config import SchemathesisConfig
 
 from simulator.app import Simulation
 from simulator.settings import DEFAULTS, Settings
-from simulator.state.sandbox import NAME
+from simulator.state.sandboxes import NAME
 from simulator.state.world import World
 
 pytestmark = pytest.mark.rule("S-1")
@@ -29,18 +29,24 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "InvalidSandbox": ("PUT", "sandboxes/x", {"json": {"fixture": NAMELESS}}),
     "DefaultSandboxStays": ("DELETE", "sandboxes/default", {}),
     "InvalidFault": ("POST", "faults", {"json": {"operationId": "*", "delayMs": 1, "retryAfter": 1}}),
+    "ForeignHost": ("GET", "state", {"headers": {"Host": "evil.example"}}),
     "ForeignCaller": ("POST", "reset", {"headers": {"Origin": "http://evil.example"}}),
     "SnapshotNotFound": ("DELETE", "snapshots/before-the-test", {}),
     "SandboxNotFound": ("DELETE", "sandboxes/test-17", {}),
     "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
     "FaultNotFound": ("DELETE", "faults/1", {}),
     "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
+    "TooManySandboxes": ("PUT", "sandboxes/test-17", {}),
     "BodyTooLarge": ("PUT", "state", {"data": b" " * (DEFAULTS.max_state + 1)}),
     "UnsupportedContentType": ("POST", "faults", {"data": b"{}", "content_type": "text/plain"}),
     "TokenRequired": ("POST", "reset", {}),
     "SwitchedOff": ("POST", "reset", {}),
 }
-OTHER_SETTINGS = {"TokenRequired": Settings(control_token="t"), "SwitchedOff": Settings(control=False)}
+OTHER_SETTINGS = {
+    "TokenRequired": Settings(control_token="t"),
+    "SwitchedOff": Settings(control=False),
+    "TooManySandboxes": Settings(sandbox_limit=0),
+}
 
 
 @pytest.mark.parametrize("name", SIMULATION.control_contract.document.find("/components/responses"))

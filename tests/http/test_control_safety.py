@@ -102,11 +102,24 @@ class TestForeignPages:
     def test_an_origin_that_is_none_is_foreign(self, api: Api, origin: str) -> None:
         assert api.control("POST", "reset", headers={"Origin": origin}).status_code == 403
 
-    def test_reading_is_free(self, api: Api) -> None:
-        headers = {"Origin": "http://evil.example", "Host": "evil.example"}
-        response = api.control("GET", "state", headers=headers)
+    def test_one_that_reads_is_answered_but_no_page_of_another_origin_gets_to_see_it(self, api: Api) -> None:
+        response = api.control("GET", "state", headers={"Origin": "http://evil.example"})
         assert response.status_code == 200
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
+
+    @pytest.mark.parametrize("root", ["", "/_sandboxes/default"])
+    def test_under_a_foreign_name_nothing_is_answered_but_the_health(
+        self, client: httpx.Client, simulation: Simulation, root: str
+    ) -> None:
+        operations = [(each.method, each.path) for each in simulation.control_contract.operations.values()]
+        for method, path in [*operations, ("GET", "/_simulator/docs/swagger-ui.css")]:
+            path = root + path.replace("{", "").replace("}", "")
+            response = client.request(method, path, headers={"Host": "rebound.example:4080"})
+            if path.endswith("health"):
+                assert response.status_code == 200
+            else:
+                assert (response.status_code, faults(response)) == (403, {("S-2", None)}), (method, path)
+                assert "--allowed-host rebound.example" in response.text
 
     def test_names_can_be_allowed(self, simulation: Simulation, world: World) -> None:
         for allowed, host, status in (
@@ -118,6 +131,9 @@ class TestForeignPages:
         ):
             client = simulation.app(world, Settings(allowed_hosts=allowed)).test_client()
             assert client.post("/_simulator/reset", headers={"Host": host}).status_code == status
+            assert client.get("/_simulator/state", headers={"Host": host}).status_code == (
+                status if status > 204 else 200
+            )
 
 
 class TestToken:

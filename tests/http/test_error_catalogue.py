@@ -45,6 +45,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
         "--control-token secret": {"control_token": "secret"},
         "--no-control": {"control": False},
         "--snapshot-limit 0": {"snapshot_limit": 0},
+        "--sandbox-limit 0": {"sandbox_limit": 0},
     }
     servers: dict[str, Server] = {}
     with ExitStack() as stack:

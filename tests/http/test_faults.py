@@ -224,6 +224,36 @@ class TestDelays:
             api.ok("DELETE", f"{CAPACITIES}Reception/")
             assert [each["name"] for each in delayed.result().json()["call_capacities"]] == ["disposable"]
 
+    @pytest.mark.rule("S-5")
+    @pytest.mark.parametrize("root", ["", "/_sandboxes/{}"])
+    def test_a_delayed_write_belongs_to_the_state_before_a_reset(
+        self, simulation: Simulation, world: World, root: str
+    ) -> None:
+        server = Server(simulation.app(world))
+        server.start()
+        api = Api(httpx.Client(base_url=server.url), "s")
+        api.root = root.format("s")
+        with api.client, ThreadPoolExecutor(2) as pool:
+            inject(api, operationId="*", delayMs=400)
+            reception, login = (
+                f"{server.url}{api.root}/api/v1/{path}" for path in (f"{CAPACITIES}Reception/", "login/")
+            )
+            account = {"username": "groupadmin", "password": "secret"}
+            write = pool.submit(httpx.put, reception, json={"maxCalls": 9}, timeout=20)
+            log_in = pool.submit(httpx.post, login, json=account, timeout=20)
+            while api.arranged("GET", "faults")["faults"][0]["hits"] < 2:
+                time.sleep(0.01)
+            api.arranged("PUT", "snapshots/kept")
+            api.reset()
+            assert (write.result().json()["maxCalls"], log_in.result().status_code) == (9, 200)
+            assert api.arranged("GET", "requests")["total"] == 0
+            assert api.arranged("GET", "diff")["changes"] == []
+            assert [each["name"] for each in api.arranged("GET", "snapshots")["snapshots"]] == ["kept"]
+            assert api.ok("GET", f"{CAPACITIES}Reception/")["maxCalls"] == 7
+            ended = {"Cookie": f"sessionid={log_in.result().cookies['sessionid']}"}
+            assert api.refused("GET", f"{CAPACITIES}Reception/", headers=ended) == (401, {("A-5", None)})
+        server.stop()
+
     def test_the_next_call_of_a_connection_waits_its_turn(self, api: Api) -> None:
         inject(api, operationId="getAlerting", delayMs=200, times=1)
         assert [api("GET", path).status_code for path in (ALERTING, CAPACITIES)] == [200, 200]

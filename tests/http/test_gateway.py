@@ -11,6 +11,7 @@ import pytest
 from simulator.app import Simulation
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
+from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api, faults
 
@@ -55,12 +56,100 @@ class TestSandboxes:
         assert other.ok("GET", RECEPTION)["maxCalls"] == 1
 
     @pytest.mark.rule("G-17")
+    @pytest.mark.parametrize(
+        "path",
+        ["state", "diff", "snapshots", "requests", "requests/x-1", "faults", "coverage", "schemathesis.toml"],
+    )
+    def test_a_control_call_that_reads_finds_no_sandbox_and_brings_none_into_being(
+        self, api: Api, client: httpx.Client, path: str
+    ) -> None:
+        name = api.root.rpartition("/")[2]
+        response = client.get(f"/_sandboxes/{name[1:]}/_simulator/{path}")
+        assert (response.status_code, faults(response)) == (404, {("G-17", None)})
+        reason = response.json()["errors"][0]["details"]["reason"]
+        assert reason == f"there is no such sandbox: '{name[1:]}'; did you mean '{name}'?"
+        assert f'"{name[1:]}"' not in client.get("/_simulator/sandboxes").text
+
+    @pytest.mark.rule("G-17", "S-8")
+    def test_neither_do_preflights_and_calls_of_no_operation(self, client: httpx.Client) -> None:
+        total = client.get("/_simulator/coverage?sandbox=*").json()["undocumented"]
+        asked = {**ORIGIN, "Access-Control-Request-Method": "GET"}
+        for method, path, headers, status in [
+            ("OPTIONS", RECEPTION, asked, 204),
+            ("OPTIONS", RECEPTION, ORIGIN, 405),
+            ("HEAD", RECEPTION, {}, 405),
+            ("PATCH", RECEPTION, {}, 405),
+            ("GET", RECEPTION.rstrip("/"), {}, 404),
+            ("GET", RECEPTION.replace("/groups", "//groups"), {}, 404),
+            ("GET", f"{RECEPTION}?a=b".replace("Reception", "a%2Fb"), {}, 404),
+            ("GET", RECEPTION.replace("Reception", "%FF"), {}, 404),
+            ("GET", "none/", {}, 404),
+            ("GET", "", {}, 404),
+        ]:
+            response = client.request(method, f"/_sandboxes/nobody/api/v1/{path}", headers=headers)
+            assert response.status_code == status, (method, path)
+        for path in ("", "/", "/nowhere", "//_simulator/reset"):
+            assert client.get(f"/_sandboxes/nobody{path}").status_code == 404
+        assert '"nobody"' not in client.get("/_simulator/sandboxes").text
+        assert client.get("/_simulator/coverage?sandbox=*").json()["undocumented"] == total
+
+    @pytest.mark.rule("G-17")
+    @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer none"}, {"Accept": "image/png"}])
+    def test_a_call_of_an_operation_does_whatever_becomes_of_it(
+        self, client: httpx.Client, headers: dict[str, str]
+    ) -> None:
+        client.get(f"/_sandboxes/first-use/api/v1/{RECEPTION}?page=1", headers=headers)
+        assert client.get("/_sandboxes/first-use/_simulator/requests").json()["total"] == 1
+        assert client.delete("/_simulator/sandboxes/first-use").status_code == 204
+
+    @pytest.mark.rule("G-17")
+    def test_reading_of_many_names_takes_no_sandbox_from_a_suite(self, simulation: Simulation, world: World) -> None:
+        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
+        client.put(f"/_sandboxes/suite/api/v1/{RECEPTION}", json={"maxCalls": 9})
+        for number in range(5):
+            for path in ("_simulator/state", "nowhere"):
+                assert client.get(f"/_sandboxes/x{number}/{path}", headers=ORIGIN).status_code == 404
+        assert client.get(f"/_sandboxes/suite/api/v1/{RECEPTION}").get_json()["maxCalls"] == 9
+
+    @pytest.mark.rule("G-17")
+    def test_where_all_are_in_use_a_new_one_is_refused_and_none_is_dropped(
+        self, simulation: Simulation, world: World
+    ) -> None:
+        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
+        for name in ("one", "two"):
+            assert client.put(f"/_sandboxes/{name}/api/v1/{RECEPTION}", json={"maxCalls": 9}).status_code == 200
+        for method, path in [
+            ("GET", f"/_sandboxes/three/api/v1/{RECEPTION}"),
+            ("PUT", "/_simulator/sandboxes/three"),
+            ("POST", "/_sandboxes/three/_simulator/reset"),
+            ("POST", "/_sandboxes/three/_simulator/faults"),
+        ]:
+            body = {"operationId": "*", "status": 500} if path.endswith("faults") else None
+            response = client.open(path, method=method, json=body)
+            assert response.status_code == 429, path
+            (error,) = (response.json or {})["errors"]
+            assert (error["code"], error["details"]["rule"]) == (42901, "G-17")
+            assert "drop those that are no longer needed" in error["details"]["reason"]
+        assert [each["name"] for each in (client.get("/_simulator/sandboxes").json or {})["sandboxes"]] == [
+            "default",
+            "one",
+            "two",
+        ]
+        assert client.put("/_simulator/sandboxes/two").status_code == 200
+        assert client.delete("/_simulator/sandboxes/two").status_code == 204
+        assert client.get(f"/_sandboxes/three/api/v1/{RECEPTION}").status_code == 200
+        assert client.get(f"/_sandboxes/one/api/v1/{RECEPTION}").get_json()["maxCalls"] == 9
+
+    @pytest.mark.rule("G-17")
     def test_beyond_the_limit_the_least_recently_used_one_is_dropped_and_the_log_says_so(
         self, simulation: Simulation, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
+        app = simulation.app(world, Settings(sandbox_limit=2))
+        client = app.test_client()
 
         def calls(name: str) -> int:
+            for each in app.wsgi_app.sandboxes.all():  # type: ignore[attr-defined]
+                each.last_use -= IN_USE_SECONDS
             path = f"/_sandboxes/{name}/api/v1/{RECEPTION}" if name else f"/api/v1/{RECEPTION}"
             maximum = client.get(path).get_json()["maxCalls"]
             client.put(path, json={"maxCalls": maximum + 1})

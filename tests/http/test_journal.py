@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -274,7 +276,8 @@ class TestLists:
         answer = api.arranged("GET", "requests?limit=2")
         assert answer["total"] == 5
         assert [each["path"][-3:] for each in answer["requests"]] == ["n3/", "n4/"]
-        assert api.arranged("GET", "requests?limit=0") == {"total": 5, "requests": []}
+        nothing = api.arranged("GET", "requests?limit=0")
+        assert (nothing["total"], nothing["requests"]) == (5, [])
 
     @pytest.mark.parametrize(
         ("query", "total"),
@@ -308,11 +311,60 @@ class TestLists:
         api("GET", "nowhere/")
         assert api.arranged("GET", f"requests?{query}")["total"] == total
 
-    def test_since_shows_what_came_later(self, api: Api) -> None:
+    def test_since_an_id_shows_what_came_later(self, api: Api) -> None:
         first = api("GET", CAPACITIES).headers["X-Simulator-Request-Id"]
         api("GET", f"{CAPACITIES}Reception/")
         later = api.arranged("GET", f"requests?since={first}")
         assert [each["operationId"] for each in later["requests"]] == ["getCallCapacity"]
+
+    def test_with_the_cursor_each_call_is_shown_once_in_the_order_of_the_answers(self, api: Api) -> None:
+        api.arranged("POST", "faults", {"operationId": "getCallCapacity", "delayMs": 300, "times": 1})
+        shown: list[str] = []
+
+        def look() -> str:
+            answer = api.arranged("GET", f"requests{f'?since={cursor}' if cursor else ''}")
+            shown.extend(each["operationId"] for each in answer["requests"])
+            return str(answer["cursor"])
+
+        cursor = ""
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(api, "GET", f"{CAPACITIES}Reception/")
+            while not api.arranged("GET", "faults")["faults"][0]["hits"]:
+                time.sleep(0.001)
+            api("GET", CAPACITIES)
+            cursor = look()
+            assert shown == ["listCallCapacities"]
+            slow.result()
+        api("DELETE", f"{CAPACITIES}Reception/")
+        cursor = look()
+        cursor = look()
+        assert shown == ["listCallCapacities", "getCallCapacity", "deleteCallCapacity"]
+        api.arranged("POST", "reset")
+        cursor = look()
+        api("GET", f"{CAPACITIES}available_users/")
+        cursor = look()
+        assert shown[3:] == ["listAvailableCallCapacityUsers"]
+
+    def test_after_a_cursor_the_oldest_come_first_and_none_is_left_out(self, api: Api) -> None:
+        cursor = api.arranged("GET", "requests")["cursor"]
+        ids = [api("GET", CAPACITIES).headers["X-Simulator-Request-Id"] for _ in range(5)]
+        shown: list[str] = []
+        for _ in range(3):
+            answer = api.arranged("GET", f"requests?since={cursor}&limit=2")
+            cursor = answer["cursor"]
+            shown.extend(each["id"] for each in answer["requests"])
+        assert shown == ids
+        assert api.arranged("GET", f"requests?since={cursor}&limit=0")["cursor"] == cursor
+        api("GET", CAPACITIES)
+        assert api.arranged("GET", f"requests?since={cursor}&limit=0")["cursor"] == cursor
+
+    def test_a_cursor_leads_on_when_the_sandbox_was_made_anew(self, api: Api) -> None:
+        for _ in range(3):
+            api("GET", CAPACITIES)
+        cursor = api.arranged("GET", "requests")["cursor"]
+        assert api.client.delete(f"/_simulator/sandboxes/{api.root.rpartition('/')[2]}").is_success
+        made = api("GET", CAPACITIES).headers["X-Simulator-Request-Id"]
+        assert [each["id"] for each in api.arranged("GET", f"requests?since={cursor}")["requests"]] == [made]
 
     @pytest.mark.parametrize(
         ("query", "rule"),
@@ -326,6 +378,7 @@ class TestLists:
             ("limit=1&limit=2", "S-1"),
             ("since=yesterday", "S-7"),
             ("since=000000-1", "S-7"),
+            ("since=000000@1", "S-7"),
             ("since=000000-" + "9" * 5_000, "S-7"),
             ("operationid=x", "S-1"),
         ],
@@ -342,7 +395,8 @@ class TestLists:
     def test_deleting_empties_it(self, api: Api) -> None:
         api("GET", CAPACITIES)
         assert api.control("DELETE", "requests").status_code == 204
-        assert api.arranged("GET", "requests") == {"total": 0, "requests": []}
+        nothing = api.arranged("GET", "requests")
+        assert (nothing["total"], nothing["requests"]) == (0, [])
 
     @pytest.mark.rule("S-1")
     def test_the_control_interface_is_not_in_it_and_a_preflight_is(self, api: Api) -> None:

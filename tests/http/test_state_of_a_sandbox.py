@@ -20,6 +20,7 @@ from simulator.control.patch import patched_world
 from simulator.document import parse_document
 from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
+from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -298,7 +299,7 @@ class TestPatch:
     def test_calls_that_change_something_wait_for_it_then_and_hold_up_nobody(self) -> None:
         with Simulator() as simulator, ThreadPoolExecutor(1) as pool:
             assert simulator._server is not None
-            gateway: Any = simulator._server.app.wsgi_app  # type: ignore[attr-defined]
+            gateway: Any = simulator._server.app
             sandbox = gateway.sandboxes.sandbox("default")
             path = f"{simulator.url}/api/v1/{CAPACITIES}Reception/"
             with sandbox.reserved():
@@ -441,9 +442,12 @@ class TestSandboxes:
         assert (response.status_code, faults(response)) == (400, {fault})
 
     def test_a_new_one_makes_room_for_itself(self, simulation: Simulation, world: World) -> None:
-        client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
+        app = simulation.app(world, Settings(sandbox_limit=2))
+        client = app.test_client()
         for name in ("a", "b", "c"):
-            client.put(f"/_simulator/sandboxes/{name}")
+            for each in app.wsgi_app.sandboxes.all():  # type: ignore[attr-defined]
+                each.last_use -= IN_USE_SECONDS
+            assert client.put(f"/_simulator/sandboxes/{name}").status_code == 200
         listed = (client.get("/_simulator/sandboxes").json or {})["sandboxes"]
         assert [each["name"] for each in listed] == ["default", "b", "c"]
 

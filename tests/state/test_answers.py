@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from simulator.app import Simulation
+from simulator.contract.operation import Call
 from simulator.directory import Directory
 from simulator.state.answers import RememberedAnswers
 from simulator.state.world import Fork, World
+from tests.conftest import CAPACITIES
 
 EMPTY = World(directory=Directory(default_domain="d", tenants={}, accounts={}, tokens={}))
 
@@ -51,6 +56,24 @@ def test_neither_where_there_was_nothing_before() -> None:
     assert answers.find("call", stored(EMPTY, "a")) is None
 
 
+def test_made_from_a_part_of_a_state_it_survives_changes_of_the_rest() -> None:
+    place, (one, other, new) = ("a",), ("one", "other", "new")
+    world = EMPTY
+    answers, fork = RememberedAnswers(), Fork(world)
+    assert fork.part(place, {one: 0}, lambda state: state.get(one)) == 0
+    answers.remember("call", "answer", 6, fork)
+
+    def with_state(state: object) -> World:
+        fork = Fork(world)
+        fork.store(place, state)
+        return fork.world
+
+    assert answers.find("call", world) == "answer"
+    assert answers.find("call", with_state({one: 0, other: new})) == "answer"
+    assert answers.find("call", with_state({one: new})) is None
+    assert answers.find("call", with_state({other: new})) is None
+
+
 def test_when_the_old_state_comes_back_it_holds_again() -> None:
     world = stored(EMPTY, "a")
     answers = remembered(world, "a")
@@ -78,3 +101,30 @@ def test_one_that_is_too_large_is_not_kept_and_displaces_none() -> None:
     answers.remember("small", "small", 10, Fork(EMPTY))
     answers.remember("large", "large", 20_000, Fork(EMPTY))
     assert (answers.find("small", EMPTY), answers.find("large", EMPTY)) == ("small", None)
+
+
+def test_a_capacity_is_shown_from_memory_until_it_changes_itself(
+    simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    handler = simulation.handlers["getCallCapacity"]
+
+    def noted(call: Call, fork: Fork) -> object:
+        asked.append(call.path["call_capacity_name"])
+        return handler(call, fork)
+
+    monkeypatch.setitem(simulation.handlers, "getCallCapacity", noted)
+    client = simulation.app(world).test_client()
+    reception, other = f"/api/v1/{CAPACITIES}Reception/", f"/api/v1/{CAPACITIES}Other/"
+    assert (
+        client.post(f"/api/v1/{CAPACITIES}", json={"name": "Other", "maxCalls": 1, "isDefault": False}).status_code
+        < 300
+    )
+    client.get(reception)
+    assert client.put(other, json={"maxCalls": 2}).status_code == 200
+    assert (client.get(reception).json or {})["maxCalls"] == 7
+    assert asked == ["Reception"]
+    # It takes the default from the other one.
+    assert client.put(other, json={"isDefault": True}).status_code == 200
+    assert (client.get(reception).json or {})["isDefault"] is False
+    assert asked == ["Reception", "Reception"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.state.journal import Exchange, Journal, Message
+from simulator.state.journal import Exchange, Journal, Message, size_of
 
 pytestmark = pytest.mark.rule("S-3", "S-7")
 
@@ -63,6 +63,16 @@ def test_everything_that_is_kept_counts_as_bytes() -> None:
         exchange(1)._replace(path="p" * 8_000, query="q" * 16_000, request=message, explanation="e" * 32_000)
     )
     assert 63_000 <= journal.bytes <= 65_000
+
+
+def test_many_small_headers_count_as_what_they_take() -> None:
+    headers = [("n", "v")] * 1_000
+    assert size_of(headers) > 100 * len(headers)
+    journal = Journal(limit=100, bytes_limit=250_000)
+    for number in range(5):
+        message = Message(headers=tuple(headers), body=b"", size=0, header_size=size_of(headers))
+        journal.record(exchange(number)._replace(request=message))
+    assert numbers(journal) == [4]
 
 
 def test_clearing_forgets_the_exchanges() -> None:

@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from simulator.directory import Directory
-from simulator.errors import Refusal
-from simulator.state.sandbox import SESSIONS, Sandbox, Sandboxes
+from simulator.errors import Refusal, TooManySandboxes
+from simulator.settings import Settings
+from simulator.state.sandbox import SESSIONS, Sandbox
+from simulator.state.sandboxes import IN_USE_SECONDS, Sandboxes
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
 
@@ -104,12 +106,56 @@ def test_a_change_of_the_directory_forgets_the_answers_of_the_one_before() -> No
 
 
 def test_sessions_are_bounded_and_end_with_a_reset() -> None:
-    sandbox = Sandbox("s", EMPTY)
+    sandboxes = Sandboxes(EMPTY)
+    sandbox = sandboxes.sandbox("s")
     ids = [sandbox.open_session("a")[0] for _ in range(SESSIONS + 1)]
     assert sandbox.find_session(ids[0]) is None
     assert sandbox.find_session(ids[-1]) == "a"
-    sandbox.reset()
-    assert sandbox.find_session(ids[-1]) is None
+    sandboxes.reset("s")
+    assert sandboxes.sandbox("s").find_session(ids[-1]) is None
+
+
+@pytest.mark.rule("G-17")
+def test_a_sandbox_makes_room_when_it_was_not_used_for_some_time_and_not_before() -> None:
+    now = 0.0
+    sandboxes = Sandboxes(EMPTY, Settings(sandbox_limit=2), clock=lambda: now)
+
+    def names() -> list[str]:
+        return [each.name for each in sandboxes.all()]
+
+    for name in ("one", "two"):
+        sandboxes.sandbox(name)
+    now = IN_USE_SECONDS / 2
+    assert sandboxes.find("one") is not None
+    now = IN_USE_SECONDS - 1
+    for new in (
+        lambda: sandboxes.sandbox("three"),
+        lambda: sandboxes.create("three", None),
+        lambda: sandboxes.reset("three"),
+    ):
+        with pytest.raises(TooManySandboxes):
+            new()
+    assert names() == ["default", "one", "two"]
+    now = IN_USE_SECONDS
+    sandboxes.sandbox("three")
+    assert names() == ["default", "one", "three"]
+    with pytest.raises(TooManySandboxes):
+        sandboxes.sandbox("four")
+    sandboxes.create("one", None)
+    sandboxes.reset("three")
+    assert names() == ["default", "three", "one"]
+
+
+@pytest.mark.rule("S-5")
+def test_what_is_gone_keeps_nothing_but_its_world() -> None:
+    sandboxes = Sandboxes(EMPTY)
+    for end in (sandboxes.reset, sandboxes.drop, lambda name: sandboxes.create(name, None)):
+        old = sandboxes.sandbox("s")
+        old.take_snapshot("before")
+        old.answers.remember("call", "answer", 6, Fork(EMPTY))
+        end("s")
+        assert sandboxes.sandbox("s") is not old
+        assert (len(old.snapshots), len(old.answers)) == (0, 0)
 
 
 def test_threads_that_meet_in_a_new_sandbox_get_the_same_one() -> None:

@@ -17,6 +17,7 @@ from simulator.state.world import Fork, Place
 
 NAME = "call_capacities"
 SERVICE = "Call Capacity Management"
+NONE = CallCapacities()
 
 
 def create_call_capacity(call: Call, fork: Fork) -> object:
@@ -37,8 +38,10 @@ def list_call_capacities(call: Call, fork: Fork) -> object:
 
 def get_call_capacity(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
-    group = _group(call, fork)
-    return _instance(call, group, _capacity(call, _held(fork, group)))
+    group, name = _group(call, fork), call.path["call_capacity_name"]
+    # Not the whole state: a change of other capacities makes no difference to the answer.
+    capacity = fork.part(_place(group), NONE, lambda held: held.by_name.get(name))
+    return _instance(call, group, capacity or _capacity(call, _held(fork, group)))
 
 
 def update_call_capacity(call: Call, fork: Fork) -> object:
@@ -71,7 +74,7 @@ def list_available_users(call: Call, fork: Fork) -> object:
 
 def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: Attempt) -> None:
     """Create a fixture's capacities in a group, as POST would."""
-    held = CallCapacities()
+    held = NONE
     for i, attributes in enumerate(capacities):
         held = attempt(f"/{i}", partial(_seed_one, held, attributes, _find_user(fork, group)), held)
     fork.store(_place(group), held)
@@ -121,7 +124,7 @@ def _place(group: Group) -> Place:
 
 
 def _held(fork: Fork, group: Group) -> CallCapacities:
-    return fork.state(_place(group), CallCapacities())
+    return fork.state(_place(group), NONE)
 
 
 def _capacity(call: Call, held: CallCapacities) -> CallCapacity:

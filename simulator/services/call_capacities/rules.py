@@ -42,10 +42,10 @@ def update(
     held: CallCapacities, capacity: CallCapacity, changes: Changes, find_user: FindUser
 ) -> tuple[CallCapacities, CallCapacity]:
     """Change the attributes given and no others (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
-    faults = list(_name_faults(held, capacity, changes.get("name", capacity.name)))
-    changes = dict(changes)
+    faults = list(_name_faults(held, capacity, changes["name"])) if "name" in changes else []
     if "user_ids" in changes:
-        changes["user_ids"] = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
+        user_ids = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
+        changes = {**changes, "user_ids": user_ids}
     if faults:
         raise RuleViolation(*faults)
     return _put(held, capacity, replace(capacity, **changes))

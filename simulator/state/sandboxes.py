@@ -1,0 +1,131 @@
+"""The sandboxes of a server by name: how they come into being, and how they go (G-17)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+from simulator.errors import Fault, TooManySandboxes
+from simulator.settings import DEFAULTS, Settings
+from simulator.state.coverage import Coverage
+from simulator.state.sandbox import Sandbox
+from simulator.state.world import World
+
+logger = logging.getLogger("simulator.sandboxes")
+
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
+NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'"
+DEFAULT = "default"
+"""The name of the sandbox that answers where none is named."""
+
+IN_USE_SECONDS = 120
+"""For how long after it was used a sandbox gives way to no new one."""
+
+
+class Sandboxes:
+    """The sandboxes by name. One comes into being, from the baseline, when it is first used.
+
+    The default sandbox always lives. Of the others, so many live as the settings say. The least recently used one then
+    makes room for a new one, and the log says so, unless it was used within `IN_USE_SECONDS`: then the new one is
+    refused (G-17). `total` is the coverage of all that ever were, reset or not (S-8); `clock` counts seconds. `run`
+    tells the counts of this server from those of another one.
+    """
+
+    def __init__(
+        self, baseline: World, settings: Settings = DEFAULTS, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.baseline = baseline
+        self.settings = settings
+        self.run = secrets.token_hex(3)
+        self.total = Coverage()
+        self._positions = count(1)
+        self._default = self._new(DEFAULT, None)
+        self._named: dict[str, Sandbox] = {}
+        self._lock = threading.Lock()
+        self._clock = clock
+
+    def find(self, name: str, now: float | None = None) -> Sandbox | None:
+        """The sandbox of this name, if there is one. To find it is to use it; `now` is the clock's time, if known."""
+        if name == DEFAULT:
+            return self._default
+        sandbox = self._named.get(name)
+        if sandbox is not None:
+            sandbox.last_use = self._clock() if now is None else now
+        return sandbox
+
+    def sandbox(self, name: str) -> Sandbox:
+        """The sandbox of this name, which must match `NAME`; a new one if need be. Raises `TooManySandboxes`."""
+        return self.find(name) or self._put(name, None)
+
+    def all(self) -> list[Sandbox]:
+        """The sandboxes there are, the default one first, then in the order they came into being."""
+        with self._lock:
+            return [self._default, *self._named.values()]
+
+    def create(self, name: str, seed: World | None) -> Sandbox:
+        """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17).
+
+        Raises `TooManySandboxes`.
+        """
+        if name != DEFAULT:
+            return self._put(name, self._new(name, seed))
+        old, self._default = self._default, self._new(name, seed)
+        old.end()
+        return self._default
+
+    def reset(self, name: str) -> None:
+        """Take a sandbox back to its seed (S-5); it comes into being if need be. Raises `TooManySandboxes`."""
+        old = self.sandbox(name)
+        new = old.renewed()
+        with self._lock:
+            if name == DEFAULT:
+                self._default = new
+            elif self._named.get(name) is old:
+                self._named[name] = new
+        old.end()
+
+    def drop(self, name: str) -> bool:
+        """Drop a named sandbox, and say whether it was there."""
+        with self._lock:
+            dropped = self._named.pop(name, None)
+        if dropped is not None:
+            dropped.end()
+        return dropped is not None
+
+    def _new(self, name: str, seed: World | None) -> Sandbox:
+        return Sandbox(name, seed or self.baseline, self.settings, self.total, self._positions)
+
+    def _put(self, name: str, new: Sandbox | None) -> Sandbox:
+        with self._lock:
+            old = self._named.get(name)
+            if old is not None and new is None:
+                return old
+            if old is None:
+                self._make_room(name)
+            else:
+                del self._named[name]
+                old.end()
+            sandbox = self._named[name] = new or self._new(name, None)
+            sandbox.last_use = self._clock()
+            return sandbox
+
+    def _make_room(self, name: str) -> None:
+        """Drop the least recently used sandbox if one more would be too many. Raises `TooManySandboxes`."""
+        limit = self.settings.sandbox_limit
+        if len(self._named) < limit:
+            return
+        oldest = min(self._named.values(), key=lambda each: each.last_use, default=None)
+        if oldest is None or self._clock() - oldest.last_use < IN_USE_SECONDS:
+            reason = (
+                f"there is no room for a new sandbox {name!r}: of the {limit} that --sandbox-limit allows, each was "
+                f"used within the last {IN_USE_SECONDS} seconds; drop those that are no longer needed"
+            )
+            raise TooManySandboxes(Fault("G-17", reason))
+        del self._named[oldest.name]
+        oldest.end()
+        logger.warning("sandbox %s dropped: the least recently used of more than %d", oldest.name, limit)
