@@ -41,6 +41,8 @@ FIGURES: Mapping[str, Figure] = {
     "new-sandbox": Figure("a sandbox made and dropped", "µs"),
     "sandbox-memory": Figure("memory of an idle sandbox", "KiB"),
     "used-sandbox-memory": Figure("memory of a sandbox after ten calls that change something", "KiB"),
+    "redacted-path": Figure("a path made to be slow", "µs"),
+    "redacted-body": Figure("an ordinary body with a password", "µs"),
     "start": Figure("start to first answer", "ms"),
     "library-start": Figure("the library's server, start to first answer, once imported", "ms"),
     "library-restart": Figure("the same, a second one in the process", "ms"),

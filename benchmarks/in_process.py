@@ -1,4 +1,4 @@
-"""What is measured without a network: calls of the WSGI application, and how they grow with the world."""
+"""What is measured without a network: calls of the WSGI application, and what grows with the world or a request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from itertools import count
 from typing import Any
 
+import orjson
 from werkzeug.test import create_environ
 
 from benchmarks.constant import bare_flask
@@ -21,10 +23,14 @@ from contract.check import Failed
 from simulator.app import Simulation
 from simulator.server.reading import Request, RequestReader
 from simulator.settings import Settings
+from simulator.state.redaction import without_secret_attributes, without_secrets
 
 PUT_BODY = b'{"maxCalls": 5, "maxIncomingCalls": null}'
 CONTROL = "/_simulator"
 FLASK, WITHOUT_JOURNAL = "flask", "without the journal"
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+"""How many bytes secrets are taken out of: from an ordinary request to more than a server accepts by default."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 Call = Callable[[], bytes]
@@ -56,7 +62,7 @@ def caller(app: Application, method: str, path: str = INSTANCE, body: bytes = b"
     return lambda: b"".join(app({**template, "wsgi.input": BytesIO(body)}, lambda *_: None))
 
 
-def microseconds(call: Call, calls: int) -> float:
+def microseconds(call: Callable[[], object], calls: int) -> float:
     """The processor time of a call, of so many in a row: others that use the machine do not count."""
     began = time.process_time()
     for _ in range(calls):
@@ -79,6 +85,7 @@ def measure(results: Results, *, quick: bool) -> None:
     _against_flask(results, simulation, quick=quick)
     _growth(results, simulation, [10, 100, 1_000, *(() if quick else (10_000, 100_000, 1_000_000))], 3 if quick else 9)
     _used_sandbox(results, simulation, 20 if quick else 200)
+    _redaction(results, *((SIZES[:3], 1) if quick else (SIZES, 9)))
 
 
 def _against_flask(results: Results, simulation: Simulation, *, quick: bool) -> None:
@@ -135,3 +142,18 @@ def _used_sandbox(results: Results, simulation: Simulation, sandboxes: int) -> N
             caller(app, "PUT", f"/_sandboxes/{name}{INSTANCE}", b'{"maxCalls": %d}' % (next(numbers) % 1_000))
 
     results.add("used-sandbox-memory", OURS, _memory(app, sandboxes, use))
+
+
+def _redaction(results: Results, sizes: Sequence[int], rounds: int) -> None:
+    """What is redacted of each request: of a path that was made to be slow, and of a body as clients send them."""
+    for size in sizes:
+        path, body = f"/api/v1/={'pass' * (size // 4)}", _body(size)
+        for _ in range(rounds):
+            results.add("redacted-path", f"{size:,}", microseconds(partial(without_secrets, path), 3))
+            results.add("redacted-body", f"{size:,}", microseconds(partial(without_secret_attributes, body), 3))
+
+
+def _body(size: int) -> bytes:
+    """A body of about so many bytes that names a password among many user ids."""
+    user_ids = [f"user{number:06}@sip.netaxis.be" for number in range(size // 31)]
+    return orjson.dumps({"password": "secret", "userIds": user_ids})

@@ -11,6 +11,7 @@ from benchmarks.peers import OURS, TITLES
 
 NONE = "\N{EN DASH}"
 GROWTH = ("put-in-world", "reset", "snapshot", "new-sandbox", "sandbox-memory")
+REDACTION = ("redacted-path", "redacted-body")
 PROCESS = (
     *("start", "library-start", "library-restart", "memory-start", "memory", "memory-later"),
     *("health-alone", "health-patch", "health-patches", "used-sandbox-memory"),
@@ -63,7 +64,8 @@ def sections(results: Results) -> list[str]:
     tables = {
         "Requests per second": rates(results),
         "In process, processor time of a call": in_process(results),
-        "Growth, calls in process in worlds of so many users": growth(results),
+        "Growth, calls in process in worlds of so many users": growth(results, "Users", GROWTH),
+        "Growth, secrets taken out of so many bytes": growth(results, "Bytes", REDACTION),
         "The process": process(results),
         "Not measured": left_out(results.skipped),
         "Failed": left_out(results.failed),
@@ -131,13 +133,13 @@ def in_process(results: Results) -> str:
     return table(["Call", *(TITLES.get(column, f"apio-simulator, {column}") for column in columns)], rows)
 
 
-def growth(results: Results) -> str:
-    """What calls cost in worlds of several sizes."""
-    sizes = list(results.figures.get(GROWTH[0], {}))
+def growth(results: Results, counted: str, figures: Sequence[str]) -> str:
+    """What the figures are at several sizes; `counted` says of what."""
+    sizes = list(results.figures.get(figures[0], {}))
     if not sizes:
         return ""
-    rows = [[_titled(figure), *(number(results.median(figure, size)) for size in sizes)] for figure in GROWTH]
-    return table(["Users", *sizes], rows)
+    rows = [[_titled(figure), *(number(results.median(figure, size)) for size in sizes)] for figure in figures]
+    return table([counted, *sizes], rows)
 
 
 def process(results: Results) -> str:

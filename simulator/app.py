@@ -35,7 +35,7 @@ from simulator.http.control import ControlInterface
 from simulator.http.errors import refuse
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
-from simulator.http.recording import Recorder
+from simulator.http.recording import Recorder, shown_path
 from simulator.http.routes import failed
 from simulator.http.visit import visit_of
 from simulator.log import RequestLog, log_request
@@ -193,5 +193,5 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 
 def _answer_failure(error: Exception) -> Response:
-    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    logger.error("%s %s failed", request.method, shown_path(visit_of(request.environ).asked)[1], exc_info=error)
     return failed(error).for_flask()

@@ -1,7 +1,12 @@
-"""The log: one line a record on standard error, as text or as JSON, written by a thread that nobody waits for."""
+"""The log: one line a record on standard error, as text or as JSON, written by a thread that nobody waits for.
+
+Whoever has something to say, a library or the interpreter too, says it in one line of printable characters, without
+secrets (S-7).
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -13,6 +18,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from simulator.state.redaction import without_secrets
+from simulator.text import printable
+
 PAUSE_SECONDS = 0.02
 """How long lines are collected before they are written together."""
 MOST_LINES = 20_000
@@ -21,6 +29,7 @@ END_SECONDS = 0.5
 """How long the end of the process waits for the last lines to be read."""
 
 _requests = logging.getLogger("simulator.requests")
+_python = logging.getLogger("simulator.python")
 
 
 class LoggedRequest(NamedTuple):
@@ -74,7 +83,8 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
-        return f"{self.formatTime(record, '%H:%M:%S')} {level}{super().format(record)}"
+        said = printable(without_secrets(super().format(record)))
+        return f"{self.formatTime(record, '%H:%M:%S')} {level}{said}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -83,10 +93,11 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         fields: dict[str, Any] = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname}
-        fields |= getattr(record, "fields", None) or {"message": record.getMessage()}
+        fields |= getattr(record, "fields", None) or {"message": without_secrets(record.getMessage())}
         if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(fields).decode()
+            fields["exception"] = without_secrets(self.formatException(record.exc_info))
+        text = json.dumps(fields, ensure_ascii=False)
+        return text if text.isprintable() else json.dumps(fields)
 
 
 class LogWriter(logging.Handler):
@@ -112,8 +123,14 @@ class LogWriter(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over what a logger says."""
-        self._put(self.format(record))
+        """Hand over what a logger says; one that says it wrongly is no reason to fail."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  # an argument's own text may fail in any way
+            kept = {"levelno": record.levelno, "levelname": record.levelname, "created": record.created}
+            said = f"{record.name} says what cannot be formatted, at {record.pathname}:{record.lineno}"
+            line = self.format(logging.makeLogRecord({**kept, "msg": said}))
+        self._put(line)
 
     def close(self) -> None:
         """Write the last lines, as far as they are read in time."""
@@ -171,8 +188,19 @@ def configure_logging(log_format: str) -> RequestLog:
     # A process may be started without; its file descriptor may be something else's then.
     descriptor = os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else sys.stderr.fileno()
     writer = LogWriter(descriptor, log_format)
-    root = logging.getLogger("simulator")
-    root.handlers = [writer]
-    root.setLevel(logging.INFO)
-    root.propagate = False
+    logging.getLogger().handlers = [writer]
+    logging.getLogger("simulator").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_failed_thread
+    sys.unraisablehook = _log_ignored
     return writer.request
+
+
+def _log_failed_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_type is not SystemExit:
+        name = failure.thread.name if failure.thread else "a thread"
+        _python.critical("%s failed", name, exc_info=failure.exc_value)
+
+
+def _log_ignored(failure: sys.UnraisableHookArgs) -> None:
+    _python.error("%s: %r", failure.err_msg or "exception ignored in", failure.object, exc_info=failure.exc_value)

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "state",
     },
     "http": {"contract", "control", "directory", "document", "errors", "log", "services", "settings", "state"},
-    "log": set(),
+    "log": {"state", "text"},
     "server": {"contract", "errors", "http", "settings"},
     "app": {
         "contract",

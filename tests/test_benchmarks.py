@@ -168,6 +168,9 @@ def measured() -> Results:
         results.add("many-connections", OURS, rate / 4)
     results.add("put-in-world", "10", 30)
     results.add("put-in-world", "1,000,000", 31)
+    for size, value in {"1,000": 20, "10,000": 200}.items():
+        results.add("redacted-path", size, value)
+        results.add("redacted-body", size, value / 2)
     results.add("start", OURS, 300)
     results.add("start", "prism", 600)
     results.skipped["WireMock, static stubs"] = "needs java"
@@ -190,6 +193,12 @@ def test_the_page_shows_rates_growth_process_and_what_was_left_out() -> None:
     assert rates["GET, 1,000 connections, 50 sandboxes"] == ["5,000", "\N{EN DASH}"]
     assert "| GET one | 2.00 times |" in page
     assert cells(page, "Growth")["PUT, µs"] == ["30.0", "31.0"]
+    assert cells(page, "Growth, secrets") == {
+        "Bytes": ["1,000", "10,000"],
+        "---": ["---:", "---:"],
+        "a path made to be slow, µs": ["20.0", "200"],
+        "an ordinary body with a password, µs": ["10.0", "100"],
+    }
     assert cells(page, "The process")["start to first answer"] == ["300 ms", "600 ms"]
     assert cells(page, "Not measured")["WireMock, static stubs"] == ["needs java"]
     assert cells(page, "Failed")["PUT: json-server"] == ["Non-2xx or 3xx responses: 1"]

@@ -231,7 +231,7 @@ def test_a_key_twice_or_a_part_of_wrong_shape_hides_no_other_fault(simulation: S
         "/version: stands here twice",
         "/assistants/x: is not a documented attribute",
         "/criteria/0/name: is required",
-        "/criteria/1/name: must be text without",
+        "/criteria/1/name: must be visible text without",
         "/callCapacities/1/maxCalls: must be 0 or more",
         "/callCapacities/2/name: the group has a call capacity 'Desk' already",
         "/callCapacities/2/userIds/0: the group has no user 'nobody'",

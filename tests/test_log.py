@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +65,119 @@ def test_as_json_both_have_the_same_form(pipe: Pipe) -> None:
     direct, logged = map(json.loads, read_all(pipe).splitlines())
     assert direct == logged
     assert (direct["level"], direct["status"], direct["rule"]) == ("INFO", 404, "G-1")
+
+
+HOSTILE = "GET /\x1b[2J\r\n12:00:00 GET /forged 200\u2028\x9b31m?pw=hunter2xyz Authorization: Bearer hunter2xyz"
+
+
+@pytest.mark.rule("S-7")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_whatever_is_logged_is_one_line_of_printable_characters_without_secrets(log_format: str, pipe: Pipe) -> None:
+    writer = LogWriter(pipe[1], log_format)
+    writer.handle(record(HOSTILE))
+    writer.handle(record("%s\n%s", args=(HOSTILE, "B\u00fccher \ud800"), levelno=logging.WARNING, levelname="WARNING"))
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError as error:
+        info = (type(error), error, error.__traceback__)
+        writer.handle(
+            record("failed", exc_info=info, levelno=logging.ERROR, levelname="ERROR", stack_info="Stack:\n a")
+        )
+    writer.close()
+    text = read_all(pipe)
+    lines = text.removesuffix("\n").split("\n")
+    assert len(lines) == 3
+    assert all(map(str.isprintable, lines))
+    assert "hunter2xyz" not in text
+    for word in ("forged 200", "B\u00fccher" if log_format == "text" else r"B\u00fccher", "Traceback", "ValueError"):
+        assert word in text
+    if log_format == "json":
+        assert [json.loads(line)["level"] for line in lines] == ["INFO", "WARNING", "ERROR"]
+
+
+def test_who_logs_wrongly_does_not_fail_and_is_named(pipe: Pipe) -> None:
+    writer = LogWriter(pipe[1], "text")
+    writer.handle(record("%d", args=("hunter2xyz",), name="library", pathname="a.py", lineno=3))
+    writer.close()
+    assert read_all(pipe)[9:] == "library says what cannot be formatted, at a.py:3\n"
+
+
+WRITERS = """
+import asyncio, gc, logging, sys, threading, warnings
+from simulator.log import configure_logging
+configure_logging("text")
+warnings.warn("a library warns\\nof token=hunter2xyz")
+logging.getLogger("library").error("a library says\\n%s", "password=hunter2xyz")
+logging.getLogger("library").info("what nobody needs")
+class Unraisable:
+    def __del__(self):
+        raise ValueError("in the end\\nBearer hunter2xyz")
+Unraisable(); gc.collect()
+def fail():
+    raise ValueError("in a thread\\nBearer hunter2xyz")
+thread = threading.Thread(target=fail, name="worker"); thread.start(); thread.join()
+thread = threading.Thread(target=sys.exit); thread.start(); thread.join()
+async def main():
+    asyncio.get_running_loop().call_soon(fail)
+    await asyncio.sleep(0.01)
+asyncio.run(main())
+logging.shutdown()
+"""
+
+
+@pytest.mark.rule("S-7")
+def test_libraries_and_the_interpreter_write_to_the_same_log() -> None:
+    result = subprocess.run([sys.executable, "-c", WRITERS], capture_output=True, text=True, check=True)
+    lines = result.stderr.splitlines()
+    expected = [
+        "WARNING .*a library warns",
+        "ERROR a library says",
+        "ERROR .*in the end",
+        "CRITICAL worker failed.*thread",
+    ]
+    expected.append("ERROR Exception in callback.*in a thread")
+    assert len(lines) == len(expected), result.stderr
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.match(rf"\d\d:\d\d:\d\d {pattern}", line), result.stderr
+    assert "hunter2xyz" not in result.stderr
+
+
+MALFORMED = [
+    b"GET /?token=hunter2xyz HTTP/9.9\r\nHost: a\r\n\r\n",
+    b"GET /\x1b[2J\nhunter2xyz: Bearer hunter2xyz HTTP/1.1\r\n\r\n",
+    b"token=hunter2xyz\r\n12:00:00 GET /forged 200\r\n\r\n",
+    b"GET / HTTP/1.1\r\nAuthorization Bearer hunter2xyz\r\n\r\n",
+    b"GET / HTTP/1.1\r\nAuthorization: Bearer \x00hunter2xyz\r\n\r\n",
+    b"GET http://[hunter2xyz/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: hunter2xyz\r\n\r\n",
+    b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nhunter2xyz\r\n",
+    b"GET /a/Bearer%20hunter2xyz/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /_sandboxes/Bearer%20hunter2xyz/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /_simulator/Bearer%2520hunter2xyz?pw=hunter2xyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    b"GET /a%3Fpw=hunter2xyz%0D%0A%1b[2J%C2%9B HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+]
+
+
+@pytest.mark.rule("S-7")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_comes_over_the_wire_puts_one_line_without_secrets_into_the_log(log_format: str) -> None:
+    command = [sys.executable, "-m", "simulator", "serve", "--port", "0", "--log-format", log_format]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        address = re.search(rb"http://(\S+):(\d+)", process.stdout.readline())
+        assert address is not None
+        for request in MALFORMED:
+            with socket.create_connection((address[1].decode(), int(address[2])), timeout=10) as client:
+                client.sendall(request)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65536):
+                    pass
+        process.terminate()
+        _, log = process.communicate(timeout=10)
+    lines = log.decode().removesuffix("\n").split("\n")
+    assert len(lines) == len(MALFORMED), log
+    assert all(map(str.isprintable, lines))
+    assert b"hunter2xyz" not in log
 
 
 def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_does(pipe: Pipe) -> None:

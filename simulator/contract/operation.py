@@ -10,24 +10,16 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields
 
+from simulator.contract.bodies import exactly, may_be_rounded, parse_json, parse_yaml
 from simulator.contract.fields import Secret, StrictBoolean, shown
 from simulator.contract.schemas import CompiledSchema
-from simulator.document import parse_document
-from simulator.errors import (
-    BrokenDocument,
-    ContractBreach,
-    Fault,
-    InvalidAttribute,
-    MalformedBody,
-    UnsupportedContentType,
-)
+from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
 
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
 _QUOTED_JSON = f'"{JSON}"'
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +116,7 @@ class Operation:
         return result
 
     def ignored_query(self, names: Iterable[str]) -> Iterator[str]:
-        """Those of the query parameters that are not documented and change nothing."""
+        """Those of the query parameters that are not documented and change nothing (G-4)."""
         return (f"?{name}" for name in names if name not in self.query)
 
     def read_body(
@@ -149,12 +141,18 @@ class Operation:
                 "this operation needs a JSON object" if self.body_required else "send a JSON object, or nothing at all"
             )
             raise MalformedBody(Fault("G-2", f"the body is {'blank' if raw else 'empty'}; {wanted}"))
-        data = _parse_yaml(raw) if media == YAML else _parse_json(raw)
+        data = parse_yaml(raw) if media == YAML else parse_json(raw)
         if not isinstance(data, dict):
             # A text is not shown: what is sent by mistake may hold a password.
             found = "a string" if isinstance(data, str) else shown(data)
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {found}"))
-        attributes = self.body.read(data)
+        try:
+            attributes = self.body.read(data)
+        except InvalidAttribute:
+            if media == JSON and may_be_rounded(raw):
+                # The faults say what was sent.
+                self.body.read(exactly(raw))
+            raise
         if notes is not None:
             notes.ignored.update(self.body.ignored(data))
         return attributes
@@ -190,36 +188,6 @@ def _value_of(text: str, field: fields.Field[Any]) -> object:
     if isinstance(field, StrictBoolean):
         return {"true": True, "false": False}.get(text.lower(), text)
     return text
-
-
-def _parse_json(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody(_json_fault(raw, error)) from None
-
-
-def _parse_yaml(raw: bytes) -> Any:
-    try:
-        document = parse_document("body", raw.decode())
-    except UnicodeDecodeError as undecodable:
-        raise MalformedBody(Fault("G-2", f"the body is not UTF-8: {undecodable.reason}")) from None
-    except BrokenDocument as broken:
-        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in broken.problems)) from None
-    if document.problems:
-        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in document.problems))
-    return document.data
-
-
-def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
-    try:
-        raw.decode()
-    except UnicodeDecodeError as undecodable:
-        reason = f"the body is not UTF-8: {undecodable.reason} at byte {undecodable.start}"
-        return Fault("G-2", reason)
-    if "surrogate" in error.msg and _LONE_SURROGATE.search(raw):
-        return Fault("G-12", f"the body holds a lone surrogate, which is no character: {error}")
-    return Fault("G-2", f"the body is not valid JSON: {error}")
 
 
 @dataclass(frozen=True, slots=True)

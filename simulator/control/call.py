@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import YAML, Call
+from simulator.contract.operation import Call
 from simulator.control.documents import Documents
 from simulator.control.recipe import Refused
 from simulator.document import LONGEST_KEY, deeper_than
+from simulator.document.values import collections
 from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
 from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
@@ -84,18 +85,17 @@ class ControlCall:
     def body(self) -> dict[str, Any]:
         """The body (see `Operation.read_body`).
 
-        Raises `MalformedBody` too where it is nested too deeply or has too long a key (S-3), and where JSON has a key
-        twice, of which no reader can tell which one was meant (S-4).
+        Raises `MalformedBody` too where it is nested too deeply or has too long a key (S-3).
         """
         body = self.call.body
         limit = self.control.settings.max_depth
         if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
-        problems: list[str] = []
-        if body and self.call.operation.body_media(self.call.content_type) != YAML:
-            json.loads(self.call.raw_body(), object_pairs_hook=lambda pairs: problems.extend(_key_problems(pairs)))
-        if problems:
-            raise MalformedBody(*(Fault("S-4", problem) for problem in problems[:MOST_PROBLEMS]))
+        lengths = (len(key) for level in collections(body) for each in level if isinstance(each, dict) for key in each)
+        too_long = list(islice((length for length in lengths if length > LONGEST_KEY), MOST_PROBLEMS))
+        if too_long:
+            reason = f"a key has at most {LONGEST_KEY} characters, not"
+            raise MalformedBody(*(Fault("S-3", f"{reason} {length}") for length in too_long))
         return body
 
     def name(self, parameter: str, rule: str) -> str:
@@ -113,14 +113,3 @@ ControlHandler = Callable[[ControlCall], object]
 def moment_text(seconds: float) -> str:
     """A time in seconds since the epoch as the interface writes it (RFC 3339, UTC, milliseconds)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _key_problems(pairs: list[tuple[str, object]]) -> Iterator[str]:
-    """What is wrong with the keys of one object of a body."""
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if len(key) > LONGEST_KEY:
-            yield f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
-        elif key in seen:
-            yield f"the key {key!r} stands twice in an object"
-        seen.add(key)

@@ -69,7 +69,7 @@ class Recorder:
             self._request_log(
                 LoggedRequest(
                     time.time(),
-                    visit.environ["REQUEST_METHOD"],
+                    printable(visit.environ["REQUEST_METHOD"]),
                     shown_path(visit.asked)[1],
                     status,
                     seconds,

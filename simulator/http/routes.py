@@ -86,7 +86,7 @@ class Routes:
         try:
             media = _media(operation, visit.environ.get("HTTP_ACCEPT"))
             if query:
-                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query)))
+                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query), "G-4"))
             return self.answer(visit, operation, path, query, media)
         except Refusal as refusal:
             return _refuse(operation, visit, refusal)

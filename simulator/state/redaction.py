@@ -9,41 +9,59 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_plus
 
 import orjson
 
-from simulator.document import deeper_than
+from simulator.state.journal import BODY_KEPT
 
 REDACTED = "[redacted]"
 DEEPEST = 100
+"""How deeply a body may be nested so that what it holds is shown."""
 
 _WORDS = (
     r"pass(?!ed|es|ing)|pwd|token|secret|session|credential|api.?key|access.?key|auth(?!or(?!i[sz]))|cookie|jwt|csrf"
+    r"|(?<![^\W\d_])(?:pw|pin|sid)(?![^\W\d_])"
 )
-_SECRET = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b", re.IGNORECASE)
-_SUSPICIOUS = re.compile(rf"{_WORDS}|\bsid\b|\bpin\b|\\u|bearer|basic|%".encode(), re.IGNORECASE)
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
+_SUSPICIOUS = re.compile(rf"{_WORDS}|\\u|bearer|basic|%".encode(), re.IGNORECASE)
 # One of these is in everything in which the expression finds something; of letters, only those of ASCII count in bytes.
 _PARTS = (
-    "pass", "pwd", "token", "secret", "session", "credential", "key", "auth", "cookie", "jwt", "csrf",
+    "pass", "pw", "token", "secret", "session", "credential", "key", "auth", "cookie", "jwt", "csrf",
     "sid", "pin", "\\u", "bearer", "basic", "%", "\0",
 )  # fmt: skip
+_BETWEEN = r"""["'\\\s]*+[=:]["'\\\s]*+"""
 # A secret within a text: after its name and a sign between the two, or after the name of an authentication scheme.
+# Every run of letters is looked at once, at its beginning, and nothing in it is given back: whatever the text, each
+# character is met a fixed number of times.
 _IN_TEXT = re.compile(
-    rf"""((?:{_WORDS})[\w-]*["'\\\s]*[=:]["'\\\s]*|\b(?:bearer|basic)[\s.]+(?!token\b))[^\s&;,"'\\}}/]+""",
-    re.IGNORECASE,
+    rf"""(
+        (?: (?<![\w-])(?=[\w-]++{_BETWEEN}) (?>[\w-]*?(?:{_WORDS})) | (?:api|access)[^\w\n-]key ) [\w-]*+{_BETWEEN}
+        | \b(?:bearer|basic)[\s.]+(?!token\b)
+    )(?:(?:bearer|basic)\s++)?[^\s&;,"'\\}}/]++""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _USER_INFO = re.compile(r"//[^/@\s]*@")
+_UNFINISHED_USER_INFO = re.compile(r"//[^/@\s]*\Z")
+_QUOTED = re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
 
 
 def without_secrets(text: str) -> str:
-    """A text, with whatever follows the name of a secret redacted."""
+    """A text, with whatever follows the name of a secret redacted; what is percent-encoded is looked at decoded.
+
+    Takes time in proportion to the length of the text, whatever the text.
+    """
     # Most texts hold no sign that could follow such a name; the search proper takes ten times as long.
-    if "=" not in text and ":" not in text:
+    if "=" not in text and ":" not in text and "%" not in text:
         folded = text.casefold()
         if "bearer" not in folded and "basic" not in folded:
             return text
-    return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
+    clean = _plainly_without_secrets(text)
+    if "%" in clean:
+        unquoted = _unquoted(clean)
+        plain = _plainly_without_secrets(unquoted)
+        if plain != unquoted:
+            return plain
+    return clean
 
 
 def without_secret_name(name: str) -> str:
@@ -61,7 +79,7 @@ def without_secret_header(name: str, value: str) -> str:
 
 def without_secret_parameters(query: str) -> str:
     """A query string, with the values of parameters redacted that are named like secrets or speak of them."""
-    if not query or not _SECRET.search(_unquoted(query)):
+    if not query or not _holds_secrets(_unquoted(query)):
         return query
     return "".join(_parameter_without_secrets(part) for part in re.split("([&;])", query))
 
@@ -70,21 +88,73 @@ def without_secret_attributes(body: bytes, public: Collection[str] | None = None
     """A body, with the attributes that are named like secrets redacted, and secrets within the texts of others.
 
     Where `public` names the only attributes that are none, all others are. A body that speaks of secrets and is no JSON
-    object, so that nobody can tell where they are, is redacted as a whole.
+    object, so that nobody can tell where they are, is redacted as a whole. Only what can be among the first `BODY_KEPT`
+    bytes is looked at: nobody may keep more than these of the result.
     """
-    if public is None and not _may_hold_secrets(body):
+    beginning = body[:BODY_KEPT]
+    if public is None and not _may_hold_secrets(beginning):
         return body
     try:
         value = orjson.loads(body)
     except ValueError:
-        return body if public is None and not _speaks_of_secrets(body) else REDACTED.encode()
+        return body if public is None and not _speaks_of_secrets(beginning) else REDACTED.encode()
     if public is not None:
         if not isinstance(value, dict):
             return REDACTED.encode()
         value = {key: each if key in public and isinstance(each, str) else REDACTED for key, each in value.items()}
-    if deeper_than(value, DEEPEST):
-        return REDACTED.encode()
-    return orjson.dumps(_redacted(value))
+    return orjson.dumps(_Beginning().of(value))
+
+
+class _Beginning:
+    """The beginning of a JSON value without its secrets: at least as much of it as is kept.
+
+    `room` is how many bytes may still be missing, so that of a large body no more is copied than that.
+    """
+
+    def __init__(self) -> None:
+        self.room = BODY_KEPT
+
+    def of(self, value: Any, level: int = 0) -> Any:
+        self.room -= 1
+        if isinstance(value, str):
+            return self._text(value)
+        if not isinstance(value, (dict, list)):
+            return value
+        if level == DEEPEST:
+            return REDACTED
+        return self._object(value, level + 1) if isinstance(value, dict) else self._array(value, level + 1)
+
+    def _object(self, value: dict[str, Any], level: int) -> dict[str, Any]:
+        result = {}
+        for key, each in value.items():
+            if self.room < 0:
+                break
+            shown = self._text(key)
+            if shown not in result:
+                result[shown] = REDACTED if _names_secret(key) else self.of(each, level)
+            else:
+                self.room += len(shown)
+        return result
+
+    def _array(self, value: list[Any], level: int) -> list[Any]:
+        result: list[Any] = []
+        for i, each in enumerate(value):
+            if self.room < 0:
+                break
+            # In a list of words, the one after the name of a secret may be the secret.
+            is_named = i and isinstance(value[i - 1], str) and _names_secret(value[i - 1])
+            result.append(REDACTED if is_named else self.of(each, level))
+        return result
+
+    def _text(self, text: str) -> str:
+        if len(text) <= BODY_KEPT:
+            clean = without_secrets(text)
+        else:
+            # What is cut off may hold the sign by which something before it is known to be a secret.
+            cut = _UNFINISHED_USER_INFO.sub(f"//{REDACTED}", text[:BODY_KEPT])
+            clean = f"{without_secrets(cut)}…"
+        self.room -= len(clean)
+        return clean
 
 
 def _may_hold_secrets(body: bytes) -> bool:
@@ -97,23 +167,21 @@ def _may_hold_secrets(body: bytes) -> bool:
     return False
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            without_secrets(key): REDACTED if _SECRET.search(key) else _redacted(each) for key, each in value.items()
-        }
-    if isinstance(value, list):
-        # In a list of words, the one after the name of a secret may be the secret.
-        return [
-            REDACTED if i and isinstance(value[i - 1], str) and _SECRET.search(value[i - 1]) else _redacted(each)
-            for i, each in enumerate(value)
-        ]
-    return without_secrets(value) if isinstance(value, str) else value
+def _plainly_without_secrets(text: str) -> str:
+    return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
+
+
+def _names_secret(name: str) -> bool:
+    return _SECRET.search(name[:BODY_KEPT]) is not None
+
+
+def _holds_secrets(text: str) -> bool:
+    return _SECRET.search(text) is not None or _IN_TEXT.search(text) is not None
 
 
 def _parameter_without_secrets(part: str) -> str:
     name, equals, _ = part.partition("=")
-    if not _SECRET.search(_unquoted(part)):
+    if not _holds_secrets(_unquoted(part)):
         return part
     if not equals or (_SECRET.search(_unquoted(name)) and not re.fullmatch(r"[\w%.+-]+(\[\w*\])?", name)):
         return REDACTED
@@ -126,4 +194,12 @@ def _speaks_of_secrets(body: bytes) -> bool:
 
 def _unquoted(text: str) -> str:
     """The text without its percent-encoding, also where that was done twice."""
-    return unquote_plus(unquote_plus(text))
+    return _unquoted_once(_unquoted_once(text))
+
+
+def _unquoted_once(text: str) -> str:
+    # Not by the standard library's function, which takes a microsecond for every percent sign that means nothing.
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    return _QUOTED.sub(lambda run: bytes.fromhex(run[0].replace("%", "")).decode(errors="replace"), text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from urllib.parse import quote
 
 import httpx
@@ -140,10 +141,89 @@ class TestBodies:
             (b"", "the body is empty; this operation needs a JSON object"),
             (b" ", "the body is blank"),
             (b"[1]", "not an array"),
+            (b'{"a":' * 1_100 + b"1" + b"}" * 1_100, "the body is nested more deeply than 200 levels"),
+            (b'{"a":' * 201 + b"1" + b"}" * 201, "the body is nested more deeply than 200 levels"),
+            (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", "the body is nested more deeply than 200 levels"),
+            (b'{"maxCalls": 1e999}', "the body holds a number that is too large: 1e999"),
+            (b'{"maxCalls": 1e999, }', "not valid JSON"),
+            (b'{"name": "\\"1e999", "maxCalls": -0.1e+999, "a": 01}', "not valid JSON"),
         ],
     )
     def test_the_message_says_what_is_wrong_with_a_body(self, api: Api, body: bytes, words: str) -> None:
         assert words in api("PUT", RECEPTION, content=body).json()["errors"][0]["details"]["reason"]
+
+    @pytest.mark.rule("G-2")
+    def test_two_hundred_levels_are_not_too_many(self, api: Api) -> None:
+        body = b'{"users":' * 200 + b"1" + b"}" * 200
+        assert api("PUT", RECEPTION, content=body).status_code == 200
+
+    @pytest.mark.rule("G-2", "G-8")
+    @pytest.mark.parametrize(
+        ("body", "names"),
+        [
+            (b'{"maxCalls": 1, "maxCalls": 2}', {"/maxCalls"}),
+            (b'{"maxCalls": 1, "maxCalls": 1, "maxCalls": 1}', {"/maxCalls"}),
+            (b'{"maxCalls" \n: 1, "max\\u0043alls"\t:2}', {"/maxCalls"}),
+            (b'{"users": ":", "users": {"a": 1}}', {"/users"}),
+            (
+                b'{"users": [{"a": {"x": 1, "x": 2}}, {"b/c": 1, "b/c": 2}], "name": "a:b"}',
+                {"/users/0/a/x", "/users/1/b~1c"},
+            ),
+            (b'{"": 1, "": 2, "extra": "5"}', {"/"}),
+        ],
+    )
+    def test_a_name_that_stands_twice_in_an_object_is_refused(self, api: Api, body: bytes, names: set[str]) -> None:
+        before = api.ok("GET", RECEPTION)
+        assert api.refused("PUT", RECEPTION, content=body) == (400, {("G-2", name) for name in names})
+        assert api.ok("GET", RECEPTION) == before
+
+    @pytest.mark.rule("G-2")
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"users": [{"a": 1}, {"a": 1}], "maxCalls": 1}',
+            b'{"users": "\\":\\"a\\":", "name": "a:b"}',
+            b'{"users": {"a": {"a": {"a": ":"}}}}',
+            b'{"users": {":": 1, "::": 2, "": 3}}',
+            b'{"users": [' + b"9" * 5_000 + b', ":"]}',
+        ],
+        ids=lambda body: repr(body[:30]),
+    )
+    def test_one_that_stands_in_several_objects_or_in_a_text_is_not(self, api: Api, body: bytes) -> None:
+        assert api("PUT", RECEPTION, content=body).status_code == 200
+
+    @pytest.mark.rule("G-5", "CC-4")
+    @pytest.mark.parametrize(
+        ("number", "shown"),
+        [
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+            ("-98765432109876543210", "-98765432109876543210"),
+            ("18446744073709551617", "18446744073709551617"),
+            ("9" * 400, "9" * 56 + "\N{HORIZONTAL ELLIPSIS}9"),
+            ("12" * 5_000, "12" * 28 + "\N{HORIZONTAL ELLIPSIS}2"),
+        ],
+        ids=lambda text: text[:20],
+    )
+    def test_a_refusal_shows_a_large_integer_as_it_was_sent(self, api: Api, number: str, shown: str) -> None:
+        response = api("PUT", RECEPTION, content=f'{{"maxCalls": {number}}}')
+        assert faults(response) == {("CC-4", "/maxCalls")}
+        assert response.json()["errors"][0]["details"]["reason"].endswith(f", not {shown}")
+
+    @pytest.mark.rule("G-8")
+    def test_faults_of_one_kind_hide_those_of_the_next(self, api: Api) -> None:
+        parts = [
+            '"maxCalls": 1, "maxCalls": 2',
+            '"isDefault": 5, "extra": 1',
+            '"name": "disposable", "userIds": ["nobody"]',
+        ]
+        found = [
+            {("G-2", "/maxCalls")},
+            {("G-5", "/isDefault"), ("G-4", "/extra")},
+            {("CC-10", "/name"), ("CC-7", "/userIds/0")},
+        ]
+        for first in range(3):
+            body = f"{{{', '.join(parts[first:])}}}"
+            assert api.refused("PUT", RECEPTION, content=body) == (400, found[first])
 
     @pytest.mark.rule("G-2")
     def test_an_optional_body_may_be_absent_but_not_blank(self, api: Api) -> None:
@@ -209,6 +289,14 @@ class TestBodies:
     def test_what_a_get_answered_can_be_put_back(self, api: Api, path: str) -> None:
         before = api.ok("GET", path)
         assert api.ok("PUT", path, before) == before
+
+    @pytest.mark.rule("G-4")
+    def test_an_undocumented_query_parameter_is_ignored_and_the_journal_says_so(self, api: Api) -> None:
+        response = api("GET", RECEPTION, params={"maxCalls": "x", "_": "1"})
+        assert response.json() == api.ok("GET", RECEPTION)
+        entry = api.arranged("GET", f"requests/{response.headers['X-Simulator-Request-Id']}")
+        assert entry["ignored"] == ["?maxCalls", "?_"]
+        assert "G-4" in entry["assumed"]
 
     @pytest.mark.rule("G-4")
     def test_an_ignored_attribute_may_be_anything(self, api: Api) -> None:
@@ -304,7 +392,22 @@ class TestNames:
     @pytest.mark.rule("G-12")
     @pytest.mark.parametrize(
         "name",
-        ["50% off", "a@b", "back\\slash", "what?", "#1", "a+b", "Café Ünïcode", "日本", "...", "😀", ".a", "a  b"],
+        [
+            "50% off",
+            "a@b",
+            "back\\slash",
+            "what?",
+            "#1",
+            "a+b",
+            "Café Ünïcode",
+            "日本",
+            "...",
+            "😀",
+            ".a",
+            "a  b",
+            "a\N{NO-BREAK SPACE}b",
+            "e\N{COMBINING ACUTE ACCENT}",
+        ],
     )
     def test_a_name_may_hold_any_printable_character(self, api: Api, name: str) -> None:
         path = CAPACITIES + quote(name, safe="") + "/"
@@ -322,6 +425,38 @@ class TestNames:
         assert api.refused("POST", CAPACITIES, body) == (400, {("G-12", "/name")})
         assert api.refused("PUT", RECEPTION, {"name": name}) == (400, {("G-12", "/name")})
         assert api.refused("POST", EXECUTIVE + "criteria/", {"name": name}) == (400, {("G-12", "/name")})
+
+    @pytest.mark.rule("G-12")
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *(
+                "\u200b",
+                "a\u200b",
+                "\u2028",
+                "a\u2028b",
+                "\u200b\u2028\u200b",
+                "a\u2029b",
+                "a\u202eb",
+                "\ufeffa",
+                "a\u00adb",
+            ),
+            *("a\u2066b", "\u00a0", "\u3000\u3000", "\u2800", "\u3164", "\ufe0f", "a\u061cb", "a\ufff9b"),
+        ],
+        ids=ascii,
+    )
+    def test_invisible_characters_are_refused(self, api: Api, name: str) -> None:
+        body = {"name": name, "isDefault": False, "maxCalls": 1}
+        assert api.refused("POST", CAPACITIES, body) == (400, {("G-12", "/name")})
+        assert api.refused("POST", EXECUTIVE + "criteria/", {"name": name}) == (400, {("G-12", "/name")})
+
+    def test_of_the_first_plane_all_that_python_calls_a_format_character_is_refused(self, api: Api) -> None:
+        characters = [
+            each for each in map(chr, range(0x10000)) if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp")
+        ]
+        items = [{"name": f"a{each}b"} for each in characters]
+        expected = {("G-12", f"/criteria/{i}/name") for i in range(len(items))}
+        assert api.refused("PUT", EXECUTIVE + "filtering/", {"criteria": items}) == (400, expected)
 
     @pytest.mark.rule("G-12")
     @pytest.mark.parametrize("text", ['"\\ud800"', '"a\\udfffb"', '"\\ud83dx"'])

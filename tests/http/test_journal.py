@@ -41,7 +41,7 @@ class TestEntries:
             "query": "x=1",
             "status": 200,
             "account": "anonymous",
-            "assumed": ["G-13", "A-6"],
+            "assumed": ["G-4", "G-13", "A-6"],
             "ignored": ["?x"],
         }
         assert (request["body"], request["bodyBytes"]) == ({"maxCalls": 9}, len('{"maxCalls":9}'))
@@ -220,6 +220,13 @@ class TestSecrets:
             ('logon/?q={"password":"hunter2xyz"}', {}),
             ("logon/?token:hunter2xyz", {}),
             ("logon/?%2570assword=hunter2xyz", {}),
+            ("logon/?pw=hunter2xyz", {}),
+            ("logon/?a=Bearer%20hunter2xyz", {}),
+            ("logon/%3Fpw=hunter2xyz", {}),
+            ("logon/%3Fpw%3Dhunter2xyz", {}),
+            ("logon/%253Fpw%253Dhunter2xyz", {}),
+            ("logon/Bearer%20hunter2xyz/", {}),
+            ("logon/Bearer%2520hunter2xyz/", {}),
             ("login/;jsessionid=hunter2xyz", {}),
             ("login/%3Fpassword=hunter2xyz", {}),
             ("login/", {"headers": {"Content-Type": "token=hunter2xyz"}, "content": b"{}"}),
@@ -240,6 +247,10 @@ class TestSecrets:
         assert json.loads(journal)["total"] == 1
         text = journal.replace("\\u0000", "") + api.control("GET", "coverage").text + caplog.text
         assert "hunter2xyz" not in text
+
+    def test_a_path_made_to_be_slow_is_answered_and_in_it_within_the_time_of_a_client(self, api: Api) -> None:
+        response = api("GET", "=" + "pass" * 15_000)
+        assert (response.status_code, entry_of(api, response)["path"]) == (404, "/api/v1/=" + "pass" * 15_000)
 
     @pytest.mark.parametrize("name", ["token ring", "Sekretariat", "passage", "Authority: none", "100 % basic"])
     def test_a_name_that_only_sounds_like_one_stays_readable(self, api: Api, name: str) -> None:

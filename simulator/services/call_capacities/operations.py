@@ -50,6 +50,7 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
     held = _held(fork, group)
     held, capacity = rules.update(held, _capacity(call, held), call.body, _find_user(fork, group))
     fork.store(_place(group), held)
+    call.assume("CC-8", when=call.body.get("user_ids", ()) is None)
     return _instance(call, group, capacity)
 
 

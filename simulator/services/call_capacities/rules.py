@@ -44,7 +44,8 @@ def update(
     """Change the attributes given and no others (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
     faults = list(_name_faults(held, capacity, changes["name"])) if "name" in changes else []
     if "user_ids" in changes:
-        changes = {**changes, "user_ids": _member_ids(held, capacity, changes["user_ids"], find_user, faults)}
+        user_ids = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
+        changes = {**changes, "user_ids": user_ids}
     if faults:
         raise RuleViolation(*faults)
     return _put(held, capacity, replace(capacity, **changes))

@@ -60,7 +60,9 @@ def update_assistants(call: Call, fork: Fork) -> object:
     """PUT …/assistants/ (EX-4)."""
     user = _executive(call, fork)
     update = partial(rules.update_assistants, executive=user, directory=fork.directory)
-    return _assistants(fork, user, _update(call, fork, update, "assistants"))
+    state = _update(call, fork, update, "assistants")
+    call.assume("EX-4", when=call.body.get("assistant_user_ids", ()) is None)
+    return _assistants(fork, user, state)
 
 
 def get_filtering(call: Call, fork: Fork) -> object:

@@ -42,7 +42,7 @@ def update_assistants(state: Executive, changes: Changes, executive: User, direc
         return state
     faults: list[Fault] = []
     assistants: dict[str, None] = {}
-    for i, user_id in enumerate(changes["assistant_user_ids"]):
+    for i, user_id in enumerate(changes["assistant_user_ids"] or ()):
         user, reason = _assistant(user_id, executive, directory)
         if user is not None and user.user_id in assistants:
             reason = f"the user {user.user_id!r} is listed twice"

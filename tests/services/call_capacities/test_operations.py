@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -114,8 +115,10 @@ def test_a_limit_that_is_not_set_is_absent_from_answers_and_null_on_post_is_the_
 
 
 @pytest.mark.rule("CC-5")
-@pytest.mark.parametrize("attribute", ["name", "isDefault", "maxCalls", "userIds"])
-@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    ("method", "attribute"),
+    [*product(["POST", "PUT"], ["name", "isDefault", "maxCalls"]), ("POST", "userIds")],
+)
 def test_null_for_any_other_attribute_is_refused(api: Api, method: str, attribute: str) -> None:
     path = CAPACITIES if method == "POST" else CAPACITIES + "Reception/"
     body = {**NEW, attribute: None} if method == "POST" else {attribute: None}
@@ -138,6 +141,16 @@ def test_false_on_the_default_leaves_the_group_without_one(api: Api) -> None:
     assert default(api) == []
     api.ok("PUT", CAPACITIES + "disposable/", {"isDefault": False})
     assert default(api) == []
+
+
+@pytest.mark.rule("CC-6")
+def test_to_become_the_default_makes_nobody_a_member(api: Api) -> None:
+    available = api.ok("GET", CAPACITIES + "available_users/")
+    members = api.ok("GET", CAPACITIES + "Reception/")["users"]
+    assert api.ok("POST", CAPACITIES, {**NEW, "isDefault": True})["users"] == []
+    assert api.ok("PUT", CAPACITIES + "disposable/", {"isDefault": True})["users"] == []
+    assert api.ok("GET", CAPACITIES + "available_users/") == available
+    assert api.ok("GET", CAPACITIES + "Reception/")["users"] == members
 
 
 @pytest.mark.rule("CC-6", "CC-10")
@@ -174,6 +187,12 @@ def test_the_same_text_twice_in_a_list_is_refused(api: Api) -> None:
 def test_a_user_who_left_one_capacity_may_join_another(api: Api) -> None:
     api.ok("PUT", CAPACITIES + "Reception/", {"userIds": ["ApioUserTest1"]})
     assert member_ids(api.ok("PUT", CAPACITIES + "disposable/", {"userIds": ["user_2"]})) == ["user_2@sip.netaxis.be"]
+
+
+@pytest.mark.rule("CC-8")
+def test_null_for_user_ids_on_put_empties_the_membership(api: Api) -> None:
+    assert member_ids(api.ok("GET", CAPACITIES + "Reception/")) != []
+    assert member_ids(api.ok("PUT", CAPACITIES + "Reception/", {"userIds": None})) == []
 
 
 @pytest.mark.rule("CC-8")

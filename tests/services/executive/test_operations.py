@@ -114,6 +114,11 @@ class TestAssistants:
         emptied = api.ok("PUT", EXECUTIVE + "assistants/", {"assistantUserIds": []})
         assert emptied == {"allowOptInOut": True, "assistantUsers": []}
 
+    @pytest.mark.rule("EX-4")
+    def test_null_is_an_empty_list_of_assistants(self, api: Api) -> None:
+        assert api.ok("GET", EXECUTIVE + "assistants/")["assistantUsers"]
+        assert api.ok("PUT", EXECUTIVE + "assistants/", {"assistantUserIds": None})["assistantUsers"] == []
+
     @pytest.mark.rule("EX-4", "G-7")
     def test_who_cannot_assist_is_refused_and_nothing_changes(self, api: Api) -> None:
         before = api.ok("GET", EXECUTIVE + "assistants/")

@@ -1,0 +1,158 @@
+"""From the bytes of a body to its data: JSON, and YAML where an operation takes it (G-2)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from simulator.document import DEEPEST, deeper_than, parse_document, token
+from simulator.document.values import collections
+from simulator.errors import BrokenDocument, Fault, MalformedBody
+
+MOST_DIGITS = 1_000
+"""Of an integer with more digits the value counts no more, only that it is too large."""
+MOST_REPEATED = 1_000
+"""How many names that stand twice an answer lists (G-8)."""
+
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_LONG_INTEGER = re.compile(rb"[0-9]{19}")
+# All numbers outside texts; each text and each number is taken as a whole.
+_TEXT_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[0-9][0-9.eE+-]*+', re.DOTALL)
+_LONGEST_SAFE = 18
+
+
+def parse_json(raw: bytes) -> Any:
+    """The data of a JSON text.
+
+    Raises `MalformedBody` where it is none, holds a name twice in an object or is nested more deeply than `DEEPEST`
+    levels (G-2), or holds a lone surrogate (G-12). An integer beyond 64 bits may come out rounded (see `exactly`).
+    """
+    try:
+        data = orjson.loads(raw)
+        is_rounded = True
+    except orjson.JSONDecodeError as error:
+        if "infinity" not in error.msg:
+            raise MalformedBody(_json_fault(raw, error)) from None
+        data = _with_small_numbers(raw)
+        is_rounded = False
+    # Each level has two brackets: a shorter text cannot be nested so deeply.
+    if len(raw) > 2 * DEEPEST and deeper_than(data, DEEPEST):
+        raise MalformedBody(_too_deep())
+    # Each member has a colon. There may be others in texts; where there are none, no member is missing in the data.
+    if isinstance(data, dict) and raw.count(b":") != len(data):
+        _refuse_repeated(raw, data)
+    return data if is_rounded else exactly(raw)
+
+
+def may_be_rounded(raw: bytes) -> bool:
+    """Whether a JSON text may hold an integer that is not exactly what `parse_json` makes of it."""
+    return _LONG_INTEGER.search(raw) is not None
+
+
+def exactly(raw: bytes) -> Any:
+    """The data of a text that is JSON, with integers as they are written, however long. Raises `MalformedBody`."""
+    try:
+        return json.loads(raw, parse_int=_integer, parse_float=_finite)
+    except ValueError as error:
+        raise MalformedBody(Fault("G-2", f"the body is not valid JSON: {error}")) from None
+
+
+def parse_yaml(raw: bytes) -> Any:
+    """The data of a YAML text. Raises `MalformedBody` with everything that is wrong with it (G-2)."""
+    try:
+        document = parse_document("body", raw.decode())
+    except UnicodeDecodeError as undecodable:
+        raise MalformedBody(Fault("G-2", f"the body is not UTF-8: {undecodable.reason}")) from None
+    except BrokenDocument as broken:
+        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in broken.problems)) from None
+    if document.problems:
+        raise MalformedBody(*(Fault("G-2", str(problem)) for problem in document.problems))
+    return document.data
+
+
+def _json_fault(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as undecodable:
+        reason = f"the body is not UTF-8: {undecodable.reason} at byte {undecodable.start}"
+        return Fault("G-2", reason)
+    if "depth" in error.msg:
+        return _too_deep()
+    if "surrogate" in error.msg and _LONE_SURROGATE.search(raw):
+        return Fault("G-12", f"the body holds a lone surrogate, which is no character: {error}")
+    return Fault("G-2", f"the body is not valid JSON: {error}")
+
+
+def _too_deep() -> Fault:
+    return Fault("G-2", f"the body is nested more deeply than {DEEPEST} levels")
+
+
+def _with_small_numbers(raw: bytes) -> Any:
+    """The data with other numbers in the place of those that the parser finds too large."""
+
+    def small(match: re.Match[bytes]) -> bytes:
+        text = match[0]
+        return text if text.startswith(b'"') or (len(text) <= _LONGEST_SAFE and b"e" not in text.lower()) else b"0"
+
+    try:
+        return orjson.loads(_TEXT_OR_NUMBER.sub(small, raw))
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(_json_fault(raw, error)) from None
+
+
+def _integer(text: str) -> int:
+    # Python makes no integers of very many digits; the first and the last are what a message shows of one.
+    return int(text if len(text) <= MOST_DIGITS else text[: MOST_DIGITS - 1] + text[-1])
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise MalformedBody(Fault("G-2", f"the body holds a number that is too large: {text[:60]}"))
+    return number
+
+
+class _Object(dict[str, Any]):
+    """An object with the names that stand in it more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _refuse_repeated(raw: bytes, data: dict[str, Any]) -> None:
+    """Raise `MalformedBody` with the names that stand twice in an object (G-2), in time that grows with the body."""
+    members = sum(len(each) for level in collections(data) for each in level if isinstance(each, dict))
+    if raw.count(b":") == members:
+        return
+    # There are colons in texts, or there are members that the data has lost.
+    found: list[_Object] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> _Object:
+        result = _Object(pairs)
+        if len(result) < len(pairs):
+            times = Counter(name for name, _ in pairs)
+            result.repeated = tuple(name for name in result if times[name] > 1)
+            found.append(result)
+        return result
+
+    whole = json.loads(raw, object_pairs_hook=note, parse_int=str, parse_float=str)
+    if found:
+        raise MalformedBody(*islice(_repeated(whole, ""), MOST_REPEATED))
+
+
+def _repeated(value: Any, pointer: str) -> Iterator[Fault]:
+    if isinstance(value, _Object):
+        for name in value.repeated:
+            yield Fault(
+                "G-2", "stands twice in its object, and no reader can tell which one counts", pointer + token(name)
+            )
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in members:
+        if isinstance(inner, (dict, list)):
+            yield from _repeated(inner, pointer + token(key))
