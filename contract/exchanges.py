@@ -47,9 +47,7 @@ def examples(contract: SchemaPath) -> Iterator[Example]:
                 for example, value in (operation / "requestBody" / "content" / JSON / "examples").str_items():
                     given.setdefault(example, {})["body"] = (value / "value").read_value()
             for example, parts in given.items():
-                # What is in the path need not be shown again by an example that only the query and the body have.
-                stated = {**given["documented"].get("path", {}), **parts.get("path", {})}
-                path = {name: quote(value) for name, value in stated.items()}
+                path = {name: quote(value) for name, value in parts.get("path", {}).items()}
                 query = {name: json.dumps(value).strip('"') for name, value in parts.get("query", {}).items()}
                 yield Example(
                     (operation / "operationId").read_str(),
