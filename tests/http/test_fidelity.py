@@ -215,7 +215,9 @@ def test_a_remembered_answer_knows_nothing_of_who_asked_first(strict: Api) -> No
 
 def test_where_body_and_query_lead_to_one_list_nothing_is_assumed(strict: Api) -> None:
     for user_id in ("ApioEntUserTestGrp2", "ApioEntUserTest2@sip.netaxis.be"):
-        services = {"tenants": {"foo": {"groups": {"bargroup": {"users": {user_id: {"services": []}}}}}}}
+        services: dict[str, Any] = {
+            "tenants": {"foo": {"groups": {"bargroup": {"users": {user_id: {"services": []}}}}}}
+        }
         strict.arranged("PATCH", "state", services)
     path = f"{NEWCOMER}available_assistants/?sameGroupOnly=false"
     assert "EX-3" not in assumed(strict("GET", path, {"sameGroupOnly": True}, headers=TOKEN))
