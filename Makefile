@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test lint format contract image-test examples bench clean
+# Where pip-audit asks for the known vulnerabilities of a version. A mirror of PyPI may know packages and no such thing.
+ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
+
+.PHONY: serve test lint format contract image-test examples bench audit clean
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -33,6 +36,11 @@ examples: $(VENV)/examples  ## run the test suites in examples/ the way their RE
 bench: $(VENV)/development  ## measure, beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinned versions; fails where they cannot be looked up
+	@$(VENV)/audit/bin/python -c "import requests; requests.get('$(ADVISORIES)', timeout=20).raise_for_status()" 2>/dev/null \
+		|| { echo "Nothing was audited: $(ADVISORIES) cannot be reached from here." >&2; exit 1; }
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
 clean:
 	rm -rf $(VENV) contract/node_modules benchmarks/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -45,6 +53,10 @@ $(VENV)/runtime: pyproject.toml constraints.txt
 $(VENV)/development: $(VENV)/runtime
 	@$(PIP) --editable '.[dev]'
 	@touch $@
+
+$(VENV)/audit/bin/pip-audit:
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 
 $(VENV)/contract: $(VENV)/development
 	@$(PIP) --editable '.[contract]'

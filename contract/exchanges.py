@@ -73,7 +73,7 @@ def answers(responses: SchemaPath, example: str) -> list[tuple[int, Any]]:
 
 
 def openapi_core() -> str:
-    """The contract's examples, each in a world of its own: openapi-core validates, and the answer is as printed."""
+    """The contract's examples, each in a world of its own: openapi-core validates, and the answer is its own."""
     with simulator() as address:
         return replayed(address)
 

@@ -99,7 +99,7 @@ def configuration(image: Image) -> str:
 
 
 def runs(container: Container) -> str:
-    """The entry point starts, gets healthy, answers every documented example as printed, and stops."""
+    """The entry point starts, gets healthy, answers every example of the contract as it is there, and stops."""
     begin = time.monotonic()
     with entry_point(container) as running:
         running.healthy()

@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from simulator import __version__
 
@@ -125,3 +129,23 @@ def test_the_sdist_holds_what_the_tests_need_and_nothing_that_tools_left(unpacke
 
 def test_the_image_is_labelled_with_the_version() -> None:
     assert f"\nARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("package", "fixed"), [("marshmallow", "4.1.2"), ("orjson", "3.11.6"), ("werkzeug", "3.1.6")])
+def test_versions_with_known_vulnerabilities_are_not_taken(package: str, fixed: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    allowed = {each.name: each.specifier for each in map(Requirement, project["dependencies"])}[package]
+    floors = [Version(each.version) for each in allowed if each.operator == ">="]
+    assert floors
+    assert min(floors) >= Version(fixed)
+
+
+def test_the_pinned_versions_are_ones_that_the_package_allows() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    needed = [each for group in groups for each in map(Requirement, group) if each.name != project["name"]]
+    assert len(needed) > 30
+    for each in needed:
+        assert each.specifier.contains(pinned[canonicalize_name(each.name)]), each

@@ -55,6 +55,20 @@ def test_a_rule_of_which_a_part_is_assumed_says_which() -> None:
     assert [rule.id for rule in load_ledger().values() if ("assumed" in rule.basis) != bool(assumption(rule))] == []
 
 
+def test_what_is_known_from_the_vendor_names_a_page_and_its_address() -> None:
+    rules = [rule for rule in load_ledger().values() if "vendor" in rule.basis]
+    assert len(rules) > 5
+    for rule in rules:
+        source = rule.source.partition("vendor: ")[2].partition("assumed: ")[0]
+        assert re.match(r'"[^"]+" \(https://[\w./-]+\)', source), rule.id
+
+
+def test_a_source_explains_every_kind_of_knowledge_that_a_rule_rests_on() -> None:
+    for rule in load_ledger().values():
+        kinds = re.findall(r"\b(documented|vendor|platform|assumed)(?:, and contradictory)?: ", rule.source)
+        assert set(kinds) == set(rule.basis), rule.id
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -16,6 +16,7 @@ from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
 RECEPTION = CAPACITIES + "Reception/"
 OTHER_USER = EXECUTIVE.replace("foouser", "user_1")
+ASSISTANT = "test_user@netaxis.be"
 OTHER_GROUP = "tenants/demo/groups/brussels/services/call_capacities/"
 
 
@@ -47,6 +48,16 @@ def test_without_credentials_the_caller_is_a_system_admin_unless_they_are_requir
         response = strict("GET", path)
         assert (response.status_code, faults(response)) == (401, {("A-6", None)})
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.rule("A-2")
+def test_an_assistant_does_not_reach_the_executive(api: Api) -> None:
+    assert [each["userId"] for each in api.ok("GET", EXECUTIVE + "assistants/")["assistantUsers"]] == [ASSISTANT]
+    own = {"tenantId": "foo", "groupId": "foogroup", "userId": ASSISTANT}
+    account = {"password": "secret", "level": "End User", "token": "assistant", **own}
+    api.arranged("PATCH", "state", {"accounts": {"assistant": account}})
+    assert api("GET", EXECUTIVE.replace("foouser", ASSISTANT) + "alerting/", headers=bearer("assistant")).is_success
+    assert api.refused("GET", EXECUTIVE + "filtering/", headers=bearer("assistant")) == (403, {("A-2", None)})
 
 
 @pytest.mark.rule("A-1", "A-2", "A-4")

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.rule("S-9")
 
 RECEPTION, DISPOSABLE = f"{CAPACITIES}Reception/", f"{CAPACITIES}disposable/"
 NEWCOMER = EXECUTIVE.replace("foouser", "user_1")
+DEMO = "tenants/demo/groups/"
+GHENT = "tenants/wholesale/groups/ghent/users/bart.declercq@wholesale.netaxis.be/services/executive/"
 CRITERION = {
     "name": "mine",
     "active": True,
@@ -63,14 +65,15 @@ def assumed(response: httpx.Response) -> list[str]:
         # what is documented, or fixed by the platform
         ("GET", RECEPTION, None, ["G-13"]),
         ("PUT", RECEPTION, {"maxIncomingCalls": None}, ["G-13"]),
-        ("POST", CAPACITIES, {"name": "n", "isDefault": True, "maxCalls": 1, "userIds": ["user_1"]}, []),
+        ("POST", CAPACITIES, {"name": "n", "isDefault": False, "maxCalls": 1, "userIds": ["user_1"]}, []),
+        ("PUT", RECEPTION, {"isDefault": True, "userIds": ["user_2"]}, []),
         ("GET", f"{CAPACITIES}none/", None, []),
         ("PUT", RECEPTION, {"maxCalls": -1}, []),
         ("POST", CAPACITIES, {"name": "x" * 81, "isDefault": True, "maxCalls": 1}, []),
         ("POST", CAPACITIES, {"name": "Reception", "isDefault": True, "maxCalls": 1}, []),
         ("GET", f"{EXECUTIVE}filtering/", None, ["G-13"]),
         ("GET", f"{EXECUTIVE}alerting/", None, []),
-        ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriteria", "filter": True}]}, ["G-13"]),
+        ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriteria", "active": True}]}, ["G-13"]),
         ("POST", f"{EXECUTIVE}criteria/", CRITERION, []),
         ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"active": True}, []),
         ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"timeSchedule": None}, []),
@@ -78,7 +81,17 @@ def assumed(response: httpx.Response) -> list[str]:
         ("GET", f"{EXECUTIVE}assistants/", None, []),
         # what is not
         ("GET", CAPACITIES, None, ["G-13"]),
-        ("GET", f"{CAPACITIES}available_users/", None, ["G-13"]),
+        ("GET", f"{CAPACITIES}available_users/", None, ["G-13", "CC-12"]),
+        ("GET", f"{DEMO}antwerp/services/call_capacities/available_users/", None, ["G-13"]),
+        ("POST", CAPACITIES, {"name": "n", "isDefault": True, "maxCalls": 1, "userIds": ["user_1"]}, ["CC-6"]),
+        ("PUT", DISPOSABLE, {"isDefault": True, "userIds": ["user_1"]}, ["CC-6"]),
+        ("PUT", DISPOSABLE, {"isDefault": False, "userIds": ["user_1"]}, []),
+        ("PUT", RECEPTION, {"isDefault": False, "userIds": ["user_2"]}, ["CC-6"]),
+        ("PUT", RECEPTION, {"maxCalls": 4, "userIds": ["user_2"]}, ["CC-4"]),
+        ("PUT", RECEPTION, {"maxIncomingCalls": 8, "userIds": ["user_2"]}, ["CC-4"]),
+        ("PUT", RECEPTION, {"maxCalls": 5, "userIds": ["user_2"]}, []),
+        ("PUT", DISPOSABLE, {"userIds": ["user_2"]}, ["CC-7"]),
+        ("PUT", DISPOSABLE, {"userIds": ["nobody"]}, ["CC-7"]),
         ("GET", DISPOSABLE, None, ["CC-9"]),
         ("PUT", RECEPTION, {"userIds": []}, ["CC-9"]),
         ("PUT", RECEPTION, {"userIds": None}, ["CC-8", "CC-9"]),
@@ -101,7 +114,9 @@ def assumed(response: httpx.Response) -> list[str]:
         ("DELETE", RECEPTION, None, ["CC-11"]),
         ("GET", "tenants/foo/groups/bargroup/services/call_capacities/", None, ["CC-1"]),
         ("GET", f"{EXECUTIVE}available_assistants/", None, ["G-13", "EX-2"]),
-        ("GET", f"{NEWCOMER}available_assistants/", None, ["G-13"]),
+        ("GET", f"{GHENT}available_assistants/", None, ["EX-2"]),
+        ("GET", f"{GHENT}available_assistants/", {"sameGroupOnly": False}, ["EX-2", "EX-3"]),
+        ("GET", f"{EXECUTIVE}available_assistants/", {"sameGroupOnly": False}, ["G-13", "EX-2"]),
         ("GET", f"{NEWCOMER}assistants/", None, ["EX-16"]),
         ("GET", f"{NEWCOMER}filtering/", None, ["EX-16"]),
         ("GET", f"{NEWCOMER}screening/", None, ["EX-16"]),
@@ -125,6 +140,8 @@ def assumed(response: httpx.Response) -> list[str]:
         ("POST", f"{EXECUTIVE}criteria/", {**CRITERION, "holidaySchedule": SCHEDULE}, ["EX-11"]),
         ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"timeSchedule": SCHEDULE}, ["EX-11"]),
         ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "none"}]}, ["EX-6"]),
+        ("PUT", f"{EXECUTIVE}filtering/", {"criteria": [{"name": "foocriteria", "filter": True}]}, ["G-13", "EX-6"]),
+        ("POST", f"{EXECUTIVE}criteria/", {**CRITERION, "timeSchedule": None}, ["EX-10"]),
         ("PUT", f"{EXECUTIVE}assistants/", {"assistantUserIds": ["foouser"]}, ["EX-4"]),
         ("GET", "nowhere/", None, ["G-1"]),
         ("PATCH", RECEPTION, None, ["G-10"]),
@@ -137,7 +154,7 @@ def test_an_answer_names_the_rules_without_whose_assumed_part_it_would_be_anothe
     assert assumed(response) == rules, response.text
     # Read a second time, an answer may be one that is remembered.
     if method == "GET":
-        assert assumed(strict(method, path, headers=TOKEN)) == rules
+        assert assumed(strict(method, path, body, headers=TOKEN)) == rules
 
 
 @pytest.mark.parametrize(
@@ -181,10 +198,12 @@ def test_the_alias_sets_the_attribute_too(strict: Api) -> None:
     assert assumed(strict("GET", f"{NEWCOMER}screening/", headers=TOKEN)) == []
 
 
-def test_assistants_of_others_do_not_make_a_list_assumed(strict: Api) -> None:
-    strict.ok("PUT", f"{NEWCOMER}assistants/", {"assistantUserIds": ["ApioEntUserTestGrp2"]})
-    found = assumed(strict("GET", f"{NEWCOMER}available_assistants/", headers=TOKEN))
-    assert found == ["G-13"]
+def test_an_assistant_without_a_department_is_shown_by_analogy_with_a_member(strict: Api) -> None:
+    body = {"allowOptInOut": False, "assistantUserIds": ["ApioEntUserTestGrp2"]}
+    assert assumed(strict("PUT", f"{NEWCOMER}assistants/", body, headers=TOKEN)) == ["G-14"]
+    assert assumed(strict("GET", f"{NEWCOMER}assistants/", headers=TOKEN)) == ["G-14"]
+    assert strict.ok("GET", f"{NEWCOMER}assistants/")["assistantUsers"][0]["department"] == ""
+    assert assumed(strict("PUT", RECEPTION, {"userIds": ["user_1"]}, headers=TOKEN)) == []
 
 
 def test_a_default_without_members_may_go_by_our_word(strict: Api) -> None:
@@ -198,9 +217,25 @@ def test_a_remembered_answer_knows_nothing_of_who_asked_first(strict: Api) -> No
 
 
 def test_where_body_and_query_lead_to_one_list_nothing_is_assumed(strict: Api) -> None:
-    path = "tenants/wholesale/groups/ghent/users/bart.declercq@wholesale.netaxis.be/services/executive/"
-    response = strict("GET", f"{path}available_assistants/?sameGroupOnly=false", {"sameGroupOnly": True}, headers=TOKEN)
-    assert "EX-3" not in assumed(response)
+    for user_id in ("ApioEntUserTestGrp2", "ApioEntUserTest2@sip.netaxis.be"):
+        services: dict[str, Any] = {
+            "tenants": {"foo": {"groups": {"bargroup": {"users": {user_id: {"services": []}}}}}}
+        }
+        strict.arranged("PATCH", "state", services)
+    path = f"{NEWCOMER}available_assistants/?sameGroupOnly=false"
+    assert "EX-3" not in assumed(strict("GET", path, {"sameGroupOnly": True}, headers=TOKEN))
+
+
+def test_the_query_parameter_is_assumed_where_it_leads_to_another_list(strict: Api) -> None:
+    for query, rules in {"true": [], "false": ["EX-3"]}.items():
+        found = assumed(strict("GET", f"{NEWCOMER}available_assistants/?sameGroupOnly={query}", headers=TOKEN))
+        assert [rule for rule in found if rule == "EX-3"] == rules
+
+
+def test_a_service_provider_ignores_the_option_by_our_word(strict: Api) -> None:
+    for query, rules in {"": [], "?sameGroupOnly=true": ["EX-3"]}.items():
+        found = assumed(strict("GET", f"{GHENT}available_assistants/{query}", headers=TOKEN))
+        assert [rule for rule in found if rule == "EX-3"] == rules
 
 
 @pytest.mark.parametrize("name", ["passwordhunter2", "token%253Dhunter2", "token/hunter2", "apikey%7Chunter2"])

@@ -473,14 +473,30 @@ class TestAnswers:
         criterion = ["name", "active", "timeSchedule", "holidaySchedule", "fromDnCriteria", "filter"]
         assert list(api.ok("GET", EXECUTIVE + "criteria/foocriteria/")) == criterion
 
+    @pytest.mark.rule("G-13")
+    def test_the_attributes_of_a_user_stand_in_the_order_of_the_documented_table_the_department_fourth(
+        self, api: Api
+    ) -> None:
+        table = ["userId", "firstName", "lastName", "department", "extension", "phoneNumber", "emailAddress"]
+        answers = [
+            api.ok("GET", CAPACITIES + "available_users/")["users"],
+            api.ok("GET", CAPACITIES + "Reception/")["users"],
+            api.ok("GET", EXECUTIVE + "available_assistants/")["users"],
+            api.ok("GET", EXECUTIVE + "assistants/")["assistantUsers"],
+        ]
+        for users in answers:
+            assert any("department" in user for user in users)
+            for user in users:
+                assert list(user) == [name for name in table if name in user]
+
     @pytest.mark.rule("G-14")
     def test_a_user_without_department_lacks_it_in_available_lists_and_has_an_empty_one_in_member_lists(
         self, api: Api
     ) -> None:
-        always = ["userId", "firstName", "lastName", "extension", "phoneNumber", "emailAddress"]
+        always = {"userId", "firstName", "lastName", "extension", "phoneNumber", "emailAddress"}
         available = {user["userId"]: user for user in api.ok("GET", CAPACITIES + "available_users/")["users"]}
-        assert list(available["user_1@sip.netaxis.be"]) == always
-        assert list(available["foouser@sip.netaxis.be"]) == [*always, "department"]
+        assert available["user_1@sip.netaxis.be"].keys() == always
+        assert available["foouser@sip.netaxis.be"].keys() == {*always, "department"}
         members = api.ok("PUT", RECEPTION, {"userIds": ["user_1", "foouser"]})["users"]
         assert members[0] == {**available["user_1@sip.netaxis.be"], "department": ""}
         assert members[1] == available["foouser@sip.netaxis.be"]

@@ -110,7 +110,7 @@ class TestEntries:
         said = entry_of(api, api("PUT", f"{CAPACITIES}Reception/", {"unknown": 1}))["explanation"]
         assert "Rule G-4 (assumed by the simulator)" in said
         said = entry_of(api, api("GET", CAPACITIES[:-1]))["explanation"]
-        assert "Rule G-1 (vendor, in part assumed by the simulator)" in said
+        assert "Rule G-1 (documented, vendor, in part assumed by the simulator)" in said
 
     @pytest.mark.parametrize(
         ("body", "shown"),

@@ -23,9 +23,11 @@ NONE = CallCapacities()
 def create_call_capacity(call: Call, fork: Fork) -> object:
     """POST …/call_capacities/ (CC-2)."""
     group = _group(call, fork)
-    held, capacity = rules.create(_held(fork, group), call.body, _find_user(fork, group))
+    before = _held(fork, group)
+    held, capacity = rules.create(before, call.body, _find_user(fork, group))
     fork.store(_place(group), held)
     call.assume("CC-5", when=None in call.body.values())
+    _assume_change(call, before, capacity)
     return _instance(call, group, capacity)
 
 
@@ -47,9 +49,10 @@ def get_call_capacity(call: Call, fork: Fork) -> object:
 def update_call_capacity(call: Call, fork: Fork) -> object:
     """PUT …/call_capacities/{call_capacity_name}/ (CC-5, CC-8, CC-10)."""
     group = _group(call, fork)
-    held = _held(fork, group)
-    held, capacity = rules.update(held, _capacity(call, held), call.body, _find_user(fork, group))
+    before = _held(fork, group)
+    held, capacity = rules.update(before, _capacity(call, before), call.body, _find_user(fork, group))
     fork.store(_place(group), held)
+    _assume_change(call, before, capacity)
     call.assume("CC-8", when=call.body.get("user_ids", ()) is None)
     return _instance(call, group, capacity)
 
@@ -69,6 +72,7 @@ def list_available_users(call: Call, fork: Fork) -> object:
     group = _group(call, fork)
     users = rules.available(_held(fork, group), group.users.values())
     call.assume("G-13", when=len(users) > 1)
+    call.assume("CC-12", when=len(users) < len(group.users))
     return {"users": users}
 
 
@@ -133,6 +137,13 @@ def _capacity(call: Call, held: CallCapacities) -> CallCapacity:
 
 def _find_user(fork: Fork, group: Group) -> rules.FindUser:
     return partial(fork.directory.find_user, group.users)
+
+
+def _assume_change(call: Call, before: CallCapacities, capacity: CallCapacity) -> None:
+    """Note that limits do not fit together (CC-4), or that the default changed hands or was given up (CC-6)."""
+    call.assume("CC-4", when=rules.has_limit_over_total(capacity) and not rules.LIMITS.isdisjoint(call.body))
+    changed = before.default is not None and "is_default" in call.body
+    call.assume("CC-6", when=changed and capacity.is_default != (before.default == call.path.get("call_capacity_name")))
 
 
 def _instance(call: Call, group: Group, capacity: CallCapacity) -> View:

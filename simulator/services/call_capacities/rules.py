@@ -11,6 +11,7 @@ from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.services.call_capacities.model import CallCapacities, CallCapacity
 
 RESERVED_NAME = "available_users"
+LIMITS = frozenset({"max_calls", "max_incoming_calls", "max_outgoing_calls"})
 
 FindUser = Callable[[str], User | None]
 """Finds a user of the capacity's group by an id as a client writes it (G-11)."""
@@ -59,6 +60,12 @@ def delete(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
 def available(held: CallCapacities, users: Iterable[User]) -> list[User]:
     """Those of the users who are members of no capacity, in the order given (CC-12)."""
     return [user for user in users if user.user_id not in held.membership]
+
+
+def has_limit_over_total(capacity: CallCapacity) -> bool:
+    """Whether one direction may have more calls than both together (CC-4)."""
+    limits = (capacity.max_incoming_calls, capacity.max_outgoing_calls)
+    return any(limit is not None and limit > capacity.max_calls for limit in limits)
 
 
 def _name_faults(held: CallCapacities, capacity: CallCapacity | None, name: str) -> Iterable[Fault]:

@@ -39,10 +39,12 @@ def list_available_assistants(call: Call, fork: Fork) -> object:
     same_group_only = {"same_group_only": True, **query, **body}["same_group_only"]
     tenant = fork.directory.tenant(user.tenant_id)
     users = rules.available_assistants(tenant, user, same_group_only=same_group_only)
-    assigned = _state(fork, user).assistant_ids
     call.assume("G-13", when=len(users) > 1)
-    call.assume("EX-2", when=any(each.user_id in assigned for each in users))
-    if body and query and body != query:
+    # The executive at least would be in it, if the list were not of those whom we take for assistants.
+    call.assume("EX-2")
+    if not tenant.is_enterprise:
+        call.assume("EX-3", when=bool(body or query))
+    elif query and query != {"same_group_only": True, **body}:
         others = rules.available_assistants(tenant, user, same_group_only=not same_group_only)
         call.assume("EX-3", when=others != users)
     return {"users": users}
@@ -53,7 +55,7 @@ def get_assistants(call: Call, fork: Fork) -> object:
     user = _executive(call, fork)
     state = _state(fork, user)
     _assume_fresh(call, state, "assistants")
-    return _assistants(fork, user, state)
+    return _assistants(call, fork, user, state)
 
 
 def update_assistants(call: Call, fork: Fork) -> object:
@@ -62,7 +64,7 @@ def update_assistants(call: Call, fork: Fork) -> object:
     update = partial(rules.update_assistants, executive=user, directory=fork.directory)
     state = _update(call, fork, update, "assistants")
     call.assume("EX-4", when=call.body.get("assistant_user_ids", ()) is None)
-    return _assistants(fork, user, state)
+    return _assistants(call, fork, user, state)
 
 
 def get_filtering(call: Call, fork: Fork) -> object:
@@ -74,7 +76,9 @@ def get_filtering(call: Call, fork: Fork) -> object:
 
 def update_filtering(call: Call, fork: Fork) -> object:
     """PUT …/filtering/ (EX-6)."""
-    return _filtering(call, _update(call, fork, rules.update_filtering, "filtering"))
+    state = _update(call, fork, rules.update_filtering, "filtering")
+    call.assume("EX-6", when="EX-6" in call.notes.ignored.values())
+    return _filtering(call, state)
 
 
 def get_screening(call: Call, fork: Fork) -> object:
@@ -109,7 +113,8 @@ def create_criterion(call: Call, fork: Fork) -> object:
     state, criterion = rules.create_criterion(_state(fork, user), call.body)
     fork.store(_place(user), state)
     callers = call.body.get("from_dn_criteria", {})
-    call.assume("EX-10", when=not {"active", "filter"} <= call.body.keys())
+    emptied = any(call.body.get(each, each) is None for each in rules.SCHEDULE_TYPES)
+    call.assume("EX-10", when=emptied or not {"active", "filter"} <= call.body.keys())
     call.assume("EX-12", when=len(callers) < len(fields(FromDnCriteria)))
     _assume_schedule(call)
     return criterion
@@ -246,9 +251,11 @@ def _assume_schedule(call: Call) -> None:
     call.assume("EX-11", when=any(call.body.get(each) is not None for each in rules.SCHEDULE_TYPES))
 
 
-def _assistants(fork: Fork, user: User, state: Executive) -> object:
+def _assistants(call: Call, fork: Fork, user: User, state: Executive) -> object:
     users = fork.directory.tenant(user.tenant_id).users
-    return View(state, assistant_users=[as_member(users[user_id]) for user_id in state.assistant_ids])
+    assistants = [users[user_id] for user_id in state.assistant_ids]
+    call.assume("G-14", when=any(each.department is None for each in assistants))
+    return View(state, assistant_users=[as_member(each) for each in assistants])
 
 
 def _alerting(call: Call, state: Executive) -> object:
