@@ -21,7 +21,7 @@ import pytest
 
 from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
-from simulator.server.connection import MOST_UNSENT
+from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
 from simulator.server.server import new_event_loop
 from tests.conftest import CAPACITIES, Api, faults
 
@@ -284,6 +284,23 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
                 while sent < 200_000_000:
                     sent += client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000)
             assert sent < 100_000_000
+
+    def test_who_sends_many_requests_at_once_has_to_take_turns(self, serving: Serving) -> None:
+        order: list[str] = []
+
+        def app(environ: Any, start: Start) -> list[bytes]:
+            if not order:
+                other.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+            order.append(environ["PATH_INFO"])
+            return echo(environ, start)
+
+        server = serving(app)
+        with connected(server) as other, connected(server) as client:
+            until(lambda: server.connections == 2)
+            client.sendall(b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            assert bodies(other.recv(65536)) == [b"GET /other "]
+            until(lambda: len(order) == 101)
+        assert order.index("/other") < 4 * MOST_AT_ONCE
 
     @pytest.mark.rule("G-16")
     def test_there_are_at_most_a_thousand_fields_of_a_header(self, serving: Serving) -> None:

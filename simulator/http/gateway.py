@@ -31,6 +31,8 @@ FAULT_ID = "X-Simulator-Fault"
 ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
+LARGE_BODY = 32 * 1024
+"""From how many bytes of a body on a call may take so long that others are answered meanwhile."""
 RESERVED_SECONDS = 0.05
 """How long a call waits until it looks again whether it may change something."""
 
@@ -84,9 +86,10 @@ class Gateway:
             disturbance = self._disturb(visit, found)
             delay += disturbance.delay_ms
             visit.fault = disturbance.fault
-        if delay:
-            return Delayed(delay / 1000, partial(self._answer, visit, refusal, found, start_response))
-        return self._answer(visit, refusal, found, start_response)
+        answer = partial(self._answer, visit, refusal, found, start_response)
+        if found is not None and _announced(environ) > LARGE_BODY:
+            answer = partial(self._in_background, visit, answer)
+        return Delayed(delay / 1000, answer) if delay else answer()
 
     def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
         """Note the sandbox that the path names, if there is one, and leave the rest of the path to the app.
@@ -144,12 +147,25 @@ class Gateway:
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
+    def _in_background(self, visit: Visit, answer: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
+        """Answer a call with a large body; others that change its sandbox wait for it without holding up anybody."""
+        sandbox = visit.own_sandbox
+        if sandbox.is_reserved:
+            return Delayed(RESERVED_SECONDS, partial(self._in_background, visit, answer))
+        visit.has_reserved = True
+
+        def make() -> Iterable[bytes]:
+            with sandbox.reserved():
+                return answer()
+
+        return Background(visit.sandbox_name, make)
+
     def _answer(
         self, visit: Visit, refusal: Refusal | None, found: Found | None, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Make the answer, record it, and send what an injected fault leaves of it."""
         fault, environ = visit.fault, visit.environ
-        if visit.sandbox is not None and visit.sandbox.is_reserved and environ["REQUEST_METHOD"] != "GET":
+        if _has_to_wait(visit):
             return Delayed(RESERVED_SECONDS, partial(self._answer, visit, refusal, found, start_response))
         if fault is not None and fault.abort == "close":
             self.recorder.record(visit, None)
@@ -218,6 +234,20 @@ class Gateway:
                     ("Access-Control-Max-Age", PREFLIGHT_SECONDS),
                 )
         return fields
+
+
+def _has_to_wait(visit: Visit) -> bool:
+    """Whether a call must change nothing now, because another one has reserved its sandbox."""
+    sandbox = visit.sandbox
+    if sandbox is None or not sandbox.is_reserved:
+        return False
+    return visit.environ["REQUEST_METHOD"] != "GET" and not visit.has_reserved
+
+
+def _announced(environ: WSGIEnvironment) -> int:
+    """How many bytes of a body are announced."""
+    length = environ.get("CONTENT_LENGTH")
+    return int(length) if length and length.isdecimal() else 0
 
 
 def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:

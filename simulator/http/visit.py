@@ -30,7 +30,7 @@ class Visit:
     `number` counts the requests of the server, and `id` holds it; `started` is in seconds of the performance counter,
     `asked` the whole path. `body` gives the bytes of the body or raises the refusal that reading them led to. The
     sandbox is there for calls of the operations of the simulated API, and for those of no operation if it was there
-    before. Calls of the control interface find it themselves.
+    before. Calls of the control interface find it themselves. Where the call `has_reserved` it, others wait for it.
     """
 
     sandbox_name: str = DEFAULT
@@ -43,6 +43,7 @@ class Visit:
     assumed: tuple[str, ...] = ()
     preflight: bool = False
     is_control: bool = False
+    has_reserved: bool = False
 
     def __init__(self, environ: WSGIEnvironment, run: str, number: int) -> None:
         self.environ = environ

@@ -23,6 +23,8 @@ logger = logging.getLogger("simulator.server")
 
 SLICE = 4096
 """How many bytes are read before what became of them is answered: so little of what is pipelined waits in memory."""
+MOST_AT_ONCE = 8
+"""How many requests of a client are answered before the others have their turn."""
 MOST_UNSENT = 64 * 1024
 """From how many bytes of answers on nothing more is answered before they are sent."""
 
@@ -171,7 +173,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Answer what was read and read on, until something has to be waited for."""
         requests = self._reader.requests
-        while not (self._in_progress or self._is_ending or self._is_stalled or self._unsent > MOST_UNSENT):
+        while not (self._in_progress or self._is_ending or self._is_stalled or self._has_had_enough):
             if requests:
                 self._answer(requests.popleft())
             elif self._unread:
@@ -192,6 +194,11 @@ class Connection(asyncio.Protocol):
                 self._ask_for_body()
             if self._has_ended and self.is_idle:
                 self._transport.close()
+
+    @property
+    def _has_had_enough(self) -> bool:
+        """Whether what is written has to be sent before more is answered."""
+        return len(self._out) >= MOST_AT_ONCE or self._unsent > MOST_UNSENT
 
     def _ask_for_body(self) -> None:
         """Tell the client to send the body, unless an answer comes first."""

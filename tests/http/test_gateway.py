@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import httpx
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from simulator.app import Simulation
+from simulator.contract.operation import Call
+from simulator.http.gateway import LARGE_BODY
+from simulator.http.visit import Background, Delayed
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
 from simulator.state.sandboxes import IN_USE_SECONDS
-from simulator.state.world import World
+from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api, faults
 
 RECEPTION = CAPACITIES + "Reception/"
@@ -209,6 +214,39 @@ class TestCors:
         assert allowed.headers["Access-Control-Allow-Origin"] == "http://a.example"
         assert (other.status_code, other.headers["Vary"]) == (200, "Origin")
         assert "Access-Control-Allow-Origin" not in other.headers
+
+
+class TestLargeBodies:
+    """What takes long to read is read while others are answered."""
+
+    def test_others_are_answered_meanwhile_and_who_changes_the_sandbox_waits(
+        self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[type, type]] = []
+        handler = simulation.handlers["updateCallCapacity"]
+
+        def ask(method: str, body: bytes = b"") -> Any:
+            environ = EnvironBuilder(method=method, path=f"/api/v1/{RECEPTION}", data=body or None).get_environ()
+            return gateway(environ, lambda *_: None)  # type: ignore[arg-type]
+
+        def meanwhile(call: Call, fork: Fork) -> object:
+            seen.append((type(ask("GET")), type(ask("PUT", b'{"maxCalls": 9}'))))
+            return handler(call, fork)
+
+        monkeypatch.setitem(simulation.handlers, "updateCallCapacity", meanwhile)
+        gateway = simulation.app(world).wsgi_app
+        answer = ask("PUT", b'{"maxCalls": 8}' + b" " * LARGE_BODY)
+        assert isinstance(answer, Background)
+        assert seen == []
+        assert json.loads(b"".join(answer))["maxCalls"] == 8
+        assert seen == [(list, Delayed)]
+        assert json.loads(b"".join(ask("GET")))["maxCalls"] == 8
+
+    def test_they_are_answered_like_all_others(self, api: Api) -> None:
+        api.arranged("POST", "faults", {"operationId": "updateCallCapacity", "delayMs": 5})
+        unknown = {f"x{number}": 1 for number in range(LARGE_BODY // 8)}
+        status, found = api.refused("PUT", RECEPTION, {"maxCalls": 8, **unknown})
+        assert (status, ("G-4", "/x0") in found) == (400, True)
 
 
 class TestLog:
