@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Where pip-audit asks for the known vulnerabilities of a version. A mirror of PyPI may know packages and no such thing.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: serve test lint format contract image-test examples bench audit clean
+.PHONY: serve test lint format contract image-test examples bench soak audit clean
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -35,6 +35,9 @@ examples: $(VENV)/examples  ## run the test suites in examples/ the way their RE
 
 bench: $(VENV)/development  ## measure, beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/development  ## good and hostile clients at one simulator, for ten minutes; shorter: make soak ARGS="--minutes 1"
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinned versions; fails where they cannot be looked up
 	@$(VENV)/audit/bin/python -c "import requests; requests.get('$(ADVISORIES)', timeout=20).raise_for_status()" 2>/dev/null \

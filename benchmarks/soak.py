@@ -31,8 +31,10 @@ Statuses = Counter[str]
 COLLECTION, INSTANCE = collection(GROUP), f"{collection(GROUP)}{ONE}/"
 HEALTH = "/_simulator/health"
 HEALTH_MS = 100
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.05
 """How long a client rests between two of its deeds: the machine is to be busy, not full."""
+GLANCE_SECONDS = 0.02
+"""How long the watcher rests between two looks."""
 STEADY_AFTER = 0.3
 """After which part of the time the memory should grow no more."""
 GROWTH = 1.2
@@ -165,7 +167,7 @@ def watch(server: Running, seconds: float) -> tuple[list[float], list[float]]:
             # It had been idle for longest.
             connection.close()
         memory.append(server.resident_mib())
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(GLANCE_SECONDS)
     return waits, memory
 
 
@@ -180,7 +182,7 @@ def main() -> int:
         end, results = context.Event(), context.Queue()
         clients = [
             context.Process(target=work, args=(name, number, server.port, end, results))
-            for number, name in enumerate(["suite", "suite", *CLIENTS])
+            for number, name in enumerate(["suite", *CLIENTS])
         ]
         for client in clients:
             client.start()
