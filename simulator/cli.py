@@ -183,6 +183,7 @@ def main() -> None:
     type=Host(),
     help="A name under which it may be called; none: the loopback's.",
 )
+@limit("--memory-limit", "How much all that is kept may take, in bytes.")
 @limit("--max-state", "The largest body of the control interface, in bytes.")
 @limit("--max-depth", "How deeply such a body may be nested.")
 @limit("--journal-limit", "How many calls a sandbox's journal keeps.")
@@ -211,7 +212,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
         world = read_fixture(simulation.fixtures, file) if file else simulation.world()
-        server = Server(simulation.app(world, settings, request_log).wsgi_app, host, port, settings.largest_body)
+        app = simulation.app(world, settings, request_log).wsgi_app
+        server = Server(app, host, port, settings.largest_body, transfer_limit=settings.transfer_limit)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:

@@ -199,7 +199,13 @@ class Simulator:
 
                 simulation, settings = standard_simulation(), self._settings.at(self._host)
                 app = simulation.app(simulation.world(self._fixture), settings)
-                self._server = Server(app.wsgi_app, self._host, self._port, settings.largest_body)
+                self._server = Server(
+                    app.wsgi_app,
+                    self._host,
+                    self._port,
+                    settings.largest_body,
+                    transfer_limit=settings.transfer_limit,
+                )
                 self._server.start()
                 self._control = Client(self._server.local_url, token=settings.control_token)
         return self
