@@ -24,9 +24,10 @@ class Settings:
 
     Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins` are
     those whose pages may read answers, none means any; `delay_ms` slows every call of the simulated API. The limits of
-    snapshots, faults and the journal are those of each sandbox, `memory_limit` is that of all together (S-10). `max_state` bounds the bodies of the control interface,
-    `max_depth` their nesting (S-3). `allowed_hosts` are names under which the control interface may be called, besides
-    the loopback's; `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
+    snapshots, faults and the journal are those of each sandbox, `memory_limit` is that of all together (S-10).
+    `max_state` bounds the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are names
+    under which the control interface may be called, besides the loopback's; `*` is any (S-2). Without `log_requests`,
+    the log says nothing of single requests.
     """
 
     auth: Auth = "optional"
@@ -39,8 +40,8 @@ class Settings:
     journal_bytes: int = _number(4 * 1024 * 1024)
     snapshot_limit: int = _number(100)
     fault_limit: int = _number(100)
-    memory_limit: int = _number(1024 * 1024 * 1024)
-    max_state: int = _number(16 * 1024 * 1024, least=1)
+    memory_limit: int = _number(1024 * 1024 * 1024, least=64 * 1024)
+    max_state: int = _number(8 * 1024 * 1024, least=1)
     max_depth: int = _number(64, least=8)
     control: bool = True
     control_token: str | None = None
@@ -79,7 +80,7 @@ class Settings:
 
     @property
     def transfer_limit(self) -> int:
-        """How many bytes may be on their way: bodies of requests until they are answered, answers nobody takes (S-10)."""
+        """How many bytes may be on their way: bodies until they are answered, answers that nobody takes (S-10)."""
         return self.memory_limit // 4
 
     def at(self, host: str) -> Settings:

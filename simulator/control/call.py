@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import YAML, Call
+from simulator.contract.operation import Call
 from simulator.control.documents import Documents
 from simulator.control.recipe import Refused
-from simulator.document import LONGEST_KEY, deeper_than
+from simulator.document import deeper_than
 from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
 from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
 from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
-
-MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +81,12 @@ class ControlCall:
     def body(self) -> dict[str, Any]:
         """The body (see `Operation.read_body`).
 
-        Raises `MalformedBody` too where it is nested too deeply or has too long a key (S-3), and where JSON has a key
-        twice, of which no reader can tell which one was meant (S-4).
+        Raises `MalformedBody` too where it is nested too deeply (S-3).
         """
         body = self.call.body
         limit = self.control.settings.max_depth
         if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
-        problems: list[str] = []
-        if body and self.call.operation.body_media(self.call.content_type) != YAML:
-            json.loads(self.call.raw_body(), object_pairs_hook=lambda pairs: problems.extend(_key_problems(pairs)))
-        if problems:
-            raise MalformedBody(*(Fault("S-4", problem) for problem in problems[:MOST_PROBLEMS]))
         return body
 
     def name(self, parameter: str, rule: str) -> str:
@@ -113,14 +104,3 @@ ControlHandler = Callable[[ControlCall], object]
 def moment_text(seconds: float) -> str:
     """A time in seconds since the epoch as the interface writes it (RFC 3339, UTC, milliseconds)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _key_problems(pairs: list[tuple[str, object]]) -> Iterator[str]:
-    """What is wrong with the keys of one object of a body."""
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if len(key) > LONGEST_KEY:
-            yield f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
-        elif key in seen:
-            yield f"the key {key!r} stands twice in an object"
-        seen.add(key)

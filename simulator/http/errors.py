@@ -53,7 +53,7 @@ BREACH = Kind(500, 50001, "The simulator failed")
 def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
     """The body of an error answer; of very many faults it names the first ones and says how many there are more."""
     if len(faults) > MOST_FAULTS:
-        more = Fault(faults[MOST_FAULTS].rule, f"there are {len(faults) - MOST_FAULTS} faults more")
+        more = Fault(faults[MOST_FAULTS].rule, f"there are at least {len(faults) - MOST_FAULTS} faults more")
         faults = (*faults[:MOST_FAULTS], more)
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.server.connection import Connection
 from simulator.server.reading import NO_ROOM
-from simulator.server.workers import Workers
+from simulator.server.workers import Uncollected, Workers
 from simulator.settings import DEFAULTS, is_every_address
 
 try:
@@ -74,9 +74,10 @@ class Server:
     """Serves an application at an address of this machine; `port` 0 becomes a free one.
 
     The application is called on the thread of the loop, and must not wait there: what waits or takes long, it answers
-    with `Delayed` or `Background`. `transfer_limit` is how many bytes may be on their way at a time: bodies of requests,
-    from their first byte to their answer, calls that wait, and answers that their clients do not take (S-10). Raises `AddressUnavailable` if the address cannot be had. There is one process only:
-    state in memory and two processes would be two worlds.
+    with `Delayed` or `Background`. `transfer_limit` is how many bytes may be on their way at a time: bodies, from their
+    first byte to the answer, calls that wait, and answers that their clients do not take (S-10). Raises
+    `AddressUnavailable` if the address cannot be had. There is one process only: state in memory and two processes
+    would be two worlds.
     """
 
     def __init__(
@@ -310,6 +311,7 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
         signal.signal(number, lambda number, _: stop.put(number))
     # Who answers should not wait long for a thread that computes.
     sys.setswitchinterval(SWITCH_SECONDS)
+    server.workers.around = Uncollected()
     server.start()
     ready()
     stopped = False

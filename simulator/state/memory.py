@@ -21,6 +21,8 @@ _OBJECT = 500
 _ARRAY = 100
 """About what a world keeps for an object or an array of its document besides the texts and numbers, in bytes."""
 
+MEBIBYTE = 1024 * 1024
+
 _STEPS = 32
 """The calls of the sandboxes are added up so many times while they grow by as much as they may be together."""
 
@@ -35,7 +37,10 @@ def weigh(content: Any, most: int) -> int:
     while waiting and weight <= most:
         value = waiting.pop()
         if isinstance(value, dict):
-            weight += _OBJECT + sum(map(getsizeof, value))
+            weight += _OBJECT
+            # One by one: other threads get no turn while `sum` adds up the sizes of a million keys.
+            for key in value:
+                weight += getsizeof(key)
             waiting.extend(value.values())
         elif isinstance(value, list):
             weight += _ARRAY
@@ -85,11 +90,12 @@ class Memory:
             kept = self.arranged + self._reserved
             if kept + weight > limit:
                 reason = (
-                    f"this takes {weight:,} bytes or more; worlds and injected faults take {kept:,} already, and "
-                    f"together they may take {limit:,}, half of --memory-limit: drop sandboxes or snapshots, or "
-                    "start the simulator with a larger limit"
+                    f"there is no room for this: it takes {_mebibytes(weight)} MiB or more; worlds and injected faults "
+                    f"take {_mebibytes(kept)} MiB already and may take {limit // MEBIBYTE} MiB, half of --memory-limit"
+                    "; drop what is no longer needed"
                 )
-                self._say_once("refused", "a control call was refused with 507: %s", reason)
+                if self.settings.log_requests:
+                    self._say_once("refused", "a control call was refused with 507: %s", reason)
                 raise InsufficientMemory(Fault("S-10", reason))
             self._reserved += weight
         try:
@@ -118,7 +124,9 @@ class Memory:
                 if excess <= 0:
                     break
                 excess -= sandbox.forget(excess)
-            reason = "journals and remembered answers take %d bytes, a quarter of --memory-limit: old ones are forgotten"
+            reason = (
+                "journals and remembered answers take %d bytes, a quarter of --memory-limit: old ones are forgotten"
+            )
             self._say_once("forgotten", reason, limit)
         finally:
             self._reviewing.release()
@@ -127,3 +135,8 @@ class Memory:
         if what not in self._said:
             self._said.add(what)
             logger.warning(message, *arguments)
+
+
+def _mebibytes(size: int) -> int:
+    """So many bytes in MiB, rounded up."""
+    return -(-size // MEBIBYTE)
