@@ -200,6 +200,7 @@ def main() -> None:
     type=Host(),
     help="A name under which it may be called; none: the loopback's.",
 )
+@limit("--memory-limit", "How much all that is kept may take, in bytes.")
 @limit("--max-state", "The largest body of the control interface, in bytes.")
 @limit("--max-depth", "How deeply such a body may be nested.")
 @limit("--journal-limit", "How many calls a sandbox's journal keeps.")
@@ -229,7 +230,8 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         file = fixture_file(fixtures) if fixtures else None
         world = read_fixture(simulation.fixtures, file) if file else simulation.world()
         app = simulation.app(world, settings, request_log).wsgi_app
-        server = Server(app, host, port, settings.largest_body, settings.request_seconds)
+        limits = settings.largest_body, settings.request_seconds
+        server = Server(app, host, port, *limits, transfer_limit=settings.transfer_limit)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:

@@ -108,12 +108,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """Everything there is besides the services' own state. `tokens` are the accounts that carry one, by token (A-4)."""
+    """Everything there is besides the services' own state. `tokens` are the accounts that carry one, by token (A-4).
+
+    `weight` is about how many bytes the world takes that came with it; the worlds that grow from that share it (S-10).
+    """
 
     default_domain: str
     tenants: Mapping[str, Tenant]
     accounts: Mapping[str, Account]
     tokens: Mapping[str, Account]
+    weight: int = field(default=0, compare=False)
 
     def tenant(self, tenant_id: str) -> Tenant:
         """The tenant. Raises `UnknownResource` (G-9)."""

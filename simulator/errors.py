@@ -123,6 +123,10 @@ class TooManySandboxes(Refusal):
     """A new sandbox would be one too many, and all that there are were used a short time ago (G-17)."""
 
 
+class InsufficientMemory(Refusal):
+    """What a control call wants to bring in does not fit beside what is there already (S-10)."""
+
+
 class ContractBreach(Exception):
     """The simulator was about to answer something the contract does not allow: a bug of ours, never the client's."""
 

@@ -200,7 +200,7 @@ class Simulator:
                 simulation, settings = standard_simulation(), self._settings.at(self._host)
                 app = simulation.app(simulation.world(self._fixture), settings).wsgi_app
                 limits = settings.largest_body, settings.request_seconds
-                self._server = Server(app, self._host, self._port, *limits)
+                self._server = Server(app, self._host, self._port, *limits, transfer_limit=settings.transfer_limit)
                 self._server.start()
                 self._control = Client(self._server.local_url, token=settings.control_token)
         return self

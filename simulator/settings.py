@@ -24,9 +24,10 @@ class Settings:
 
     Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins` are
     those whose pages may read answers, none means any; `delay_ms` slows every call of the simulated API. The limits of
-    snapshots, faults and the journal are those of each sandbox. `max_state` bounds the bodies of the control interface,
-    `max_depth` their nesting (S-3). `allowed_hosts` are names under which the control interface may be called, besides
-    the loopback's; `*` is any (S-2). Without `log_requests`, the log says nothing of single requests.
+    snapshots, faults and the journal are those of each sandbox, `memory_limit` is that of all together (S-10).
+    `max_state` bounds the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are names
+    under which the control interface may be called, besides the loopback's; `*` is any (S-2). Without `log_requests`,
+    the log says nothing of single requests.
     """
 
     auth: Auth = "optional"
@@ -40,7 +41,8 @@ class Settings:
     journal_bytes: int = _number(4 * 1024 * 1024)
     snapshot_limit: int = _number(100)
     fault_limit: int = _number(100)
-    max_state: int = _number(32 * 1024 * 1024, least=1)
+    memory_limit: int = _number(1024 * 1024 * 1024, least=64 * 1024)
+    max_state: int = _number(8 * 1024 * 1024, least=1)
     max_depth: int = _number(64, least=8)
     control: bool = True
     control_token: str | None = None
@@ -65,7 +67,22 @@ class Settings:
     @property
     def largest_body(self) -> int:
         """How many bytes of a body are received at all, so that the application can say what it thinks of them."""
-        return max(64 * 1024 * 1024, 2 * self.max_body, 2 * self.max_state)
+        return 2 * max(self.max_body, self.max_state)
+
+    @property
+    def arranged_limit(self) -> int:
+        """How many bytes worlds and injected faults may take together (S-10)."""
+        return self.memory_limit // 2
+
+    @property
+    def calls_limit(self) -> int:
+        """How many bytes all journals and remembered answers may take together (S-10)."""
+        return self.memory_limit // 4
+
+    @property
+    def transfer_limit(self) -> int:
+        """How many bytes may be on their way: bodies until they are answered, answers that nobody takes (S-10)."""
+        return self.memory_limit // 4
 
     def at(self, host: str) -> Settings:
         """These settings for a server at a host, under whose name it may be called (S-2)."""
@@ -117,6 +134,7 @@ class Options(TypedDict, total=False):
     journal_bytes: int
     snapshot_limit: int
     fault_limit: int
+    memory_limit: int
     max_state: int
     max_depth: int
     control: bool

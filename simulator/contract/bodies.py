@@ -16,6 +16,8 @@ from simulator.document import DEEPEST, deeper_than, parse_document, token
 from simulator.document.values import collections
 from simulator.errors import BrokenDocument, Fault, MalformedBody
 
+MOST_THOROUGHLY = 1024 * 1024
+"""Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
 MOST_DIGITS = 1_000
 """Of an integer with more digits the value counts no more, only that it is too large."""
 MOST_REPEATED = 1_000
@@ -67,7 +69,7 @@ def exactly(raw: bytes) -> Any:
 def parse_yaml(raw: bytes) -> Any:
     """The data of a YAML text. Raises `MalformedBody` with everything that is wrong with it (G-2)."""
     try:
-        document = parse_document("body", raw.decode())
+        document = parse_document("body", raw.decode(), thoroughly=len(raw) <= MOST_THOROUGHLY)
     except UnicodeDecodeError as undecodable:
         raise MalformedBody(Fault("G-2", f"the body is not UTF-8: {undecodable.reason}")) from None
     except BrokenDocument as broken:

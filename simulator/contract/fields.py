@@ -16,6 +16,9 @@ from simulator.errors import Fault
 Rules = Mapping[str, str]
 """The rule that a violation of each keyword rests on; `default` stands for the keywords not named (`x-rule`)."""
 
+MOST_ERRORS = 1_000
+"""After how many faults no more are looked for in an array or an object."""
+
 Validator = Callable[[Any], None]
 
 
@@ -74,13 +77,16 @@ class StrictList(fields.List[Any]):
         if not isinstance(value, list):
             raise self.make_error("invalid", input=shown(value))
         result: list[Any] = []
-        errors = {}
+        errors, found = {}, 0
         for i, item in enumerate(value):
             try:
                 result.append(self.inner.deserialize(item))
             except ValidationError as error:
                 errors[i] = error.messages
                 result.append(error.valid_data)
+                found += _count(error.messages)
+                if found >= MOST_ERRORS:
+                    break
         if errors:
             raise ValidationError([errors, *self._faults_of_the_whole(value)], valid_data=result)
         return result
@@ -113,7 +119,7 @@ class ObjectOf(fields.Field[dict[str, Any]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise self.make_error("invalid", input=shown(value))
-        result, errors = {}, {}
+        result, errors, found = {}, {}, 0
         for key, item in value.items():
             try:
                 result[key] = self.inner.deserialize(item)
@@ -121,6 +127,9 @@ class ObjectOf(fields.Field[dict[str, Any]]):
                 errors[key] = error.messages
                 if isinstance(error.valid_data, dict):
                     result[key] = error.valid_data
+                found += _count(error.messages)
+                if found >= MOST_ERRORS:
+                    break
         if errors:
             raise ValidationError(errors, valid_data=result)
         return result
@@ -169,6 +178,11 @@ class Ignored(fields.Field[Any]):
         if value is not missing:
             self.inner.deserialize(value, attr, data, **kwargs)
         return missing
+
+
+def _count(messages: Any) -> int:
+    """How many faults there are in marshmallow's nested messages."""
+    return sum(map(_count, messages.values())) if isinstance(messages, dict) else len(messages)
 
 
 def shown(value: Any) -> str:

@@ -120,11 +120,17 @@ class Operation:
         return (f"?{name}" for name in names if name not in self.query)
 
     def read_body(
-        self, raw: bytes, content_type: str | None, content_encoding: str | None = None, notes: Notes | None = None
+        self,
+        raw: bytes,
+        content_type: str | None,
+        content_encoding: str | None = None,
+        notes: Notes | None = None,
+        read_json: Callable[[bytes], Any] | None = None,
     ) -> dict[str, Any]:
         """The attributes of the body by their Python names, without those that are documented as ignored.
 
-        Those go to the notes. Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with
+        Those go to the notes. `read_json` reads JSON in the place of `parse_json`. Raises `UnsupportedContentType`
+        (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with
         all faults (G-4, …).
         """
         if self.body is None or (not self.body_required and not raw):
@@ -141,7 +147,7 @@ class Operation:
                 "this operation needs a JSON object" if self.body_required else "send a JSON object, or nothing at all"
             )
             raise MalformedBody(Fault("G-2", f"the body is {'blank' if raw else 'empty'}; {wanted}"))
-        data = parse_yaml(raw) if media == YAML else parse_json(raw)
+        data = parse_yaml(raw) if media == YAML else (read_json or parse_json)(raw)
         if not isinstance(data, dict):
             # A text is not shown: what is sent by mistake may hold a password.
             found = "a string" if isinstance(data, str) else shown(data)
@@ -223,6 +229,7 @@ class Call:
     content_encoding: str | None = None
     media: str = JSON
     notes: Notes = field(default_factory=Notes)
+    read_json: Callable[[bytes], Any] | None = None
     _query: dict[str, Any] | None = field(default=None, init=False)
     _body: dict[str, Any] | None = field(default=None, init=False)
 
@@ -237,7 +244,9 @@ class Call:
     def body(self) -> dict[str, Any]:
         """The body's attributes by their Python names (see `Operation.read_body`)."""
         if self._body is None:
-            self._body = self.operation.read_body(self.raw_body(), self.content_type, self.content_encoding, self.notes)
+            self._body = self.operation.read_body(
+                self.raw_body(), self.content_type, self.content_encoding, self.notes, self.read_json
+            )
         return self._body
 
     def assume(self, rule: str, *, when: bool = True) -> None:

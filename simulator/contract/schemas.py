@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, cast
 
 import marshmallow
@@ -19,6 +20,7 @@ from marshmallow import ValidationError, fields, missing
 
 from simulator.contract.direct import Converter, reader, writer
 from simulator.contract.fields import (
+    MOST_ERRORS,
     Ignored,
     ObjectOf,
     OneOf,
@@ -65,6 +67,14 @@ class CompiledSchema(marshmallow.Schema):
         """The attribute's value; a `None` counts as unset."""
         value = obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
         return missing if value is None else value
+
+    def load(self, data: Any, **options: Any) -> Any:
+        """What marshmallow makes of a document; of very many undocumented attributes it sees the first ones only."""
+        if isinstance(data, dict) and len(data) > len(self.fields) + MOST_ERRORS:
+            known = [str(field.data_key) for field in self.fields.values()]
+            unknown = islice((key for key in data if key not in known), MOST_ERRORS)
+            data = {key: data[key] for key in (*unknown, *known) if key in data}
+        return super().load(data, **options)
 
     def read(self, data: Any) -> dict[str, Any]:
         """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""

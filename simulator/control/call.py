@@ -11,6 +11,7 @@ from typing import Any
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Call
+from simulator.control.body import MOST_PROBLEMS
 from simulator.control.documents import Documents
 from simulator.control.recipe import Refused
 from simulator.document import LONGEST_KEY, deeper_than
@@ -20,8 +21,6 @@ from simulator.fixtures.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
 from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
-
-MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from simulator.control.call import ControlCall, ControlHandler
 from simulator.directory import Directory
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
+from simulator.state.memory import weigh
 
 
 def list_faults(it: ControlCall) -> object:
@@ -31,9 +32,11 @@ def inject_fault(it: ControlCall) -> object:
         raise RuleViolation(*faults)
     directory = sandbox.moment.world.directory
     warnings = (*_warnings(attributes, it.control.contract), *_warnings_of_ids(attributes, directory))
-    fault = sandbox.faults.add(
-        lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes), settings.fault_limit
-    )
+    size = weigh(attributes, settings.arranged_limit)
+    with it.control.sandboxes.memory.room(size):
+        fault = sandbox.faults.add(
+            lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes), settings.fault_limit, size
+        )
     if fault is None:
         reason = f"the sandbox has {settings.fault_limit} faults, and may not have more"
         raise RuleViolation(Fault("S-3", reason))

@@ -9,11 +9,11 @@ from simulator.services.service import Owner, assign_services
 from simulator.state.world import Fork, World
 
 
-def patched_world(world: World, patch: dict[str, Any], fixtures: Fixtures) -> World:
-    """The world after a merge patch of its fixture.
+def patched_content(world: World, patch: dict[str, Any], fixtures: Fixtures) -> dict[str, Any] | None:
+    """The fixture of a world after a merge patch; nothing where that changes nothing.
 
     Services that the patch takes away take along what depends on them, as they would if they were taken away in the
-    world itself (EX-17, CC-1); then the rest of the patch applies. Raises `RuleViolation` (S-4).
+    world itself (EX-17, CC-1); then the rest of the patch applies.
     """
     content = fixtures.content(world)
     wanted = merged(content, patch)
@@ -22,7 +22,7 @@ def patched_world(world: World, patch: dict[str, Any], fixtures: Fixtures) -> Wo
         fork = Fork(world)
         assign_services(fork, fixtures.services, assignments)
         wanted = merged(fixtures.content(fork.world), patch)
-    return world if wanted == content else fixtures.load(wanted)
+    return None if wanted == content else wanted
 
 
 def merged(target: Any, patch: Any) -> Any:

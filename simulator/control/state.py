@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from simulator.contract.operation import YAML, Content
 from simulator.control.call import ControlCall, ControlHandler, moment_text
 from simulator.control.difference import differences
-from simulator.control.patch import patched_world
+from simulator.control.patch import patched_content
 from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.state.memory import weigh
 from simulator.state.sandbox import Sandbox, Snapshot
 from simulator.state.sandboxes import DEFAULT
 from simulator.state.world import World
@@ -38,8 +40,7 @@ def get_state(it: ControlCall) -> object:
 
 def replace_state(it: ControlCall) -> object:
     """PUT state: another world (S-4)."""
-    world = it.control.fixtures.load(it.body)
-    with it.sandbox.transaction() as fork:
+    with _loaded(it, it.body) as world, it.sandbox.transaction() as fork:
         fork.world = world
     return None
 
@@ -51,9 +52,10 @@ def patch_state(it: ControlCall) -> object:
     for attempt in itertools.count(1):
         with nullcontext() if attempt <= PATCH_ATTEMPTS else sandbox.reserved():
             moment = sandbox.moment
-            after = patched_world(moment.world, patch, fixtures)
-            if sandbox.replace(moment, after):
-                break
+            content = patched_content(moment.world, patch, fixtures)
+            with nullcontext(moment.world) if content is None else _loaded(it, content) as after:
+                if sandbox.replace(moment, after):
+                    break
     return {"changes": _changes(it, moment.world, after)}
 
 
@@ -106,13 +108,11 @@ def create_sandbox(it: ControlCall) -> object:
     """PUT sandboxes/{name}: a new one, perhaps with a seed of its own (G-17)."""
     name = it.name("sandbox_name", "G-17")
     content = it.body.get("fixture")
-    seed = None
-    if content is not None:
-        try:
-            seed = it.control.fixtures.load(content)
-        except RuleViolation as refusal:
-            raise RuleViolation(*(fault.below("/fixture") for fault in refusal.faults)) from None
-    return _sandbox_view(it.control.sandboxes.create(name, seed))
+    try:
+        with nullcontext() if content is None else _loaded(it, content) as seed:
+            return _sandbox_view(it.control.sandboxes.create(name, seed))
+    except RuleViolation as refusal:
+        raise RuleViolation(*(fault.below("/fixture") for fault in refusal.faults)) from None
 
 
 def drop_sandbox(it: ControlCall) -> object:
@@ -123,6 +123,17 @@ def drop_sandbox(it: ControlCall) -> object:
     if not it.control.sandboxes.drop(name):
         raise it.no_such_sandbox(name)
     return None
+
+
+@contextmanager
+def _loaded(it: ControlCall, content: dict[str, Any]) -> Iterator[World]:
+    """The world of a fixture's content; the block is to put it where it belongs.
+
+    Raises `InsufficientMemory` (S-10), before anything is made of the content, or `RuleViolation` (S-4).
+    """
+    weight = weigh(content, it.control.settings.arranged_limit)
+    with it.control.sandboxes.memory.room(weight):
+        yield it.control.fixtures.load(content, weight)
 
 
 def _changes(it: ControlCall, before: World, after: World) -> list[dict[str, Any]]:

@@ -17,6 +17,11 @@ from simulator.progress import Progress, unseen
 Source = str | os.PathLike[str] | Mapping[str, Any]
 """Where a document comes from: the path of a YAML or JSON file, or what it holds."""
 
+_TOO_LARGE = (
+    "is no well-formed YAML, or holds what is rare in it, as a key twice or a tag: so large a text is not searched for "
+    "that; `apio-simulator validate` says what it is"
+)
+
 
 LARGEST = 512 * 1024 * 1024
 """How many bytes of a file are read: no fixture is as large, but what is named by mistake may have no end."""
@@ -50,14 +55,17 @@ def document_of(source: Source, name: str) -> Document:
         raise BrokenDocument([Problem(name, f"holds what JSON cannot hold: {error}")]) from None
 
 
-def parse_document(name: str, text: str, progress: Progress = unseen) -> Document:
+def parse_document(name: str, text: str, progress: Progress = unseen, *, thoroughly: bool = True) -> Document:
     """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`.
 
-    JSON is what has a name that ends in `.json`.
+    JSON is what has a name that ends in `.json`. What the quick reader cannot read is not read where it is not to be
+    read `thoroughly`.
     """
     try:
         data = json_data(text) if name.endswith(".json") else yaml_data(text, progress)
     except Unusual:
+        if not thoroughly:
+            raise BrokenDocument([Problem(name, _TOO_LARGE)]) from None
         return read_thoroughly(name, text)
     return Document(name, data, lambda: _lines(name, text))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 DEEPEST = 200
@@ -37,7 +36,17 @@ def collections(value: object) -> Iterator[list[Any]]:
 
 def deeper_than(value: object, levels: int) -> bool:
     """Whether JSON types are nested more deeply."""
-    return next(islice(collections(value), levels, None), None) is not None
+    inside = [iter((value,))]
+    while inside:
+        for inner in inside[-1]:
+            if isinstance(inner, (dict, list)):
+                if len(inside) > levels:
+                    return True
+                inside.append(iter(inner.values() if isinstance(inner, dict) else inner))
+                break
+        else:
+            inside.pop()
+    return False
 
 
 def scalar(text: str) -> Any:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Content, Operation
+from simulator.control.body import read_json
 from simulator.control.call import Control, ControlCall
 from simulator.control.operations import HANDLERS
 from simulator.errors import (
@@ -68,6 +69,7 @@ class ControlInterface:
         """Answer a call, if the caller may make it."""
         environ = visit.environ
         call = VisitedCall.of(visit, operation, path, query, media)
+        call.read_json = read_json
         if operation.path != HEALTH:
             self._check_host(visit)
         if operation.method not in READING:

@@ -43,7 +43,9 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.UnsupportedContentType: Kind(415, 41501, "Unsupported content type"),
     errors.TooManySandboxes: Kind(429, 42901, "Too many sandboxes"),
     errors.HeaderTooLarge: Kind(431, 43101, "Header too large"),
+    errors.InsufficientMemory: Kind(507, 50701, "Insufficient memory"),
 }
+OVERLOADED = Kind(503, 50301, "Too much on its way")
 MOST_FAULTS = 1_000
 BREACH = Kind(500, 50001, "The simulator failed")
 
@@ -51,7 +53,7 @@ BREACH = Kind(500, 50001, "The simulator failed")
 def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
     """The body of an error answer; of very many faults it names the first ones and says how many there are more."""
     if len(faults) > MOST_FAULTS:
-        more = Fault(faults[MOST_FAULTS].rule, f"there are {len(faults) - MOST_FAULTS} faults more")
+        more = Fault(faults[MOST_FAULTS].rule, f"there are at least {len(faults) - MOST_FAULTS} faults more")
         faults = (*faults[:MOST_FAULTS], more)
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 
@@ -59,8 +61,11 @@ def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
 def malformed_request(code: int, reason: str) -> tuple[Kind, dict[str, Any]]:
     """The answer to what the server takes for no HTTP request, by the status it has for that and its reason (G-16).
 
-    Status 500 is the server's own word for an application that failed below everything that would have said so.
+    Status 500 is the server's own word for an application that failed below everything that would have said so, 503 for
+    a request for which it has no room at present (S-10).
     """
+    if code == OVERLOADED.status:
+        return OVERLOADED, report(OVERLOADED, (Fault("S-10", reason),))
     if code == 500:
         return BREACH, report(BREACH, (Fault("G-8", "the simulator failed; its log says why"),))
     kind = CATALOGUE[{413: errors.BodyTooLarge, 431: errors.HeaderTooLarge}.get(code, errors.MalformedRequest)]

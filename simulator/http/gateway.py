@@ -12,6 +12,7 @@ import orjson
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
+from simulator.control.body import LARGE
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
 from simulator.http.errors import injected_report, refuse
 from simulator.http.recording import Recorder, printable
@@ -33,6 +34,8 @@ EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW
 PREFLIGHT_SECONDS = "600"
 LARGE_BODY = 32 * 1024
 """From how many bytes of a body on a call may take so long that others are answered meanwhile."""
+ONE_BY_ONE = "/"
+"""What control calls with a large body have in common, and no sandbox is named by."""
 RESERVED_SECONDS = 0.05
 """How long a call waits until it looks again whether it may change something."""
 
@@ -132,12 +135,18 @@ class Gateway:
         return sandbox.faults.disturb(lambda fault: fault.matches(operation_id, parameters, same_user))
 
     def _control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call of the control interface; all but the health may take long, and wait for those before."""
+        """Answer a call of the control interface; all but the health may take long, and wait for those before.
+
+        Those with a large body wait for each other, whatever they act on: to read one takes much memory.
+        """
         environ = visit.environ
         visit.body = _received_body(environ, self.settings.max_state)
         answer = partial(self._answer_control, visit, refusal, start_response)
         if environ["PATH_INFO"] == HEALTH:
             return answer()
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > LARGE:
+            return Background(ONE_BY_ONE, answer)
         named = environ["PATH_INFO"].partition(f"{CONTROL}sandboxes/")[2]
         return Background(named or visit.sandbox_name, answer)
 

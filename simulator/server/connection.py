@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from simulator.contract.operation import JSON
-from simulator.http.errors import malformed_request
+from simulator.http.errors import OVERLOADED, malformed_request
 from simulator.http.visit import Background, ConnectionAborted, Delayed
-from simulator.server.reading import Request, RequestReader, Unreadable
+from simulator.server.reading import NO_ROOM, Request, RequestReader, Unreadable
 
 if TYPE_CHECKING:
     from simulator.server.server import Server
@@ -27,6 +27,11 @@ MOST_AT_ONCE = 8
 """How many requests of a client are answered before the others have their turn."""
 MOST_UNSENT = 64 * 1024
 """From how many bytes of answers on nothing more is answered before they are sent."""
+
+DELAYED_BYTES = 8 * 1024
+"""About what a call takes that waits, besides its body."""
+RETRY_SECONDS = "1"
+"""When a request for which there is no room may be sent again."""
 
 IDLE_SECONDS = 120
 """How long a connection stays open without a request."""
@@ -57,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._out: list[bytes] = []
         self._unsent = 0
+        self._held = 0
+        self._held_unsent = 0
         self._in_progress = False
         self._due: float | None = None
         self._is_paused = False
@@ -75,7 +82,7 @@ class Connection(asyncio.Protocol):
         """The client is there."""
         self._transport = cast(asyncio.Transport, transport)
         environ = self._server.environ(transport.get_extra_info("peername"))
-        self._reader = RequestReader(environ, self._server.largest_body, self._ask_for_body)
+        self._reader = RequestReader(environ, self._server.largest_body, self._ask_for_body, self._hold)
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -96,9 +103,14 @@ class Connection(asyncio.Protocol):
         self._is_stalled = True
         self.since = self._server.now
         self._stalled_at = self._transport.get_write_buffer_size()
+        if self._server.hold(self._stalled_at):
+            self._held_unsent += self._stalled_at
+        else:
+            self.abort()
 
     def resume_writing(self) -> None:
         """The client takes again what is sent."""
+        self._release_unsent()
         self._is_stalled = False
         self.since = self._server.now
         self._go_on()
@@ -109,6 +121,9 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._out.clear()
         self._reader.end()
+        self._release_unsent()
+        if not self._in_progress:
+            self._release()
         self._server.closed(self)
 
     # What the server asks and wants
@@ -168,6 +183,23 @@ class Connection(asyncio.Protocol):
             if (self._unread or self._reader.requests or self._has_ended) and not self._is_stalled:
                 self._go_on()
 
+    # What is counted
+
+    def _hold(self, size: int) -> bool:
+        """Count so many bytes of a request, if there is room for them."""
+        has_room = self._server.hold(size)
+        if has_room:
+            self._held += size
+        return has_room
+
+    def _release(self) -> None:
+        self._server.release(self._held)
+        self._held = 0
+
+    def _release_unsent(self) -> None:
+        self._server.release(self._held_unsent)
+        self._held_unsent = 0
+
     # From requests to answers
 
     def _go_on(self) -> None:
@@ -208,12 +240,22 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, request: Request | Unreadable) -> None:
         if isinstance(request, Unreadable):
-            kind, said = malformed_request(*request)
-            logger.info("%d %s: %s", kind.status, kind.message, request.reason)
-            self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", [("Content-Type", JSON)])
-            self._send({}, orjson.dumps(said), keep_alive=False)
+            self._release()
+            self._send({}, self._refuse(*request), keep_alive=False)
         else:
             self._take(request, self._run(self._server.app, request.environ, self._start_response))
+
+    def _refuse(self, code: int, reason: str) -> bytes:
+        """The body of an answer that the server gives itself."""
+        kind, said = malformed_request(code, reason)
+        fields = [("Content-Type", JSON)]
+        if kind is OVERLOADED:
+            # Said once by the server: it comes when there are very many.
+            fields.append(("Retry-After", RETRY_SECONDS))
+        elif code != 500:
+            logger.info("%d %s: %s", kind.status, kind.message, reason)
+        self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", fields)
+        return orjson.dumps(said)
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], *_: object) -> Any:
         self._status, self._headers = status, headers
@@ -234,13 +276,18 @@ class Connection(asyncio.Protocol):
             return None
         except Exception:
             logger.exception("the application failed")
-            kind, said = malformed_request(500, "")
-            self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", [("Content-Type", JSON)])
-            return orjson.dumps(said)
+            return self._refuse(500, "")
 
     def _take(self, request: Request, outcome: Outcome) -> None:
         """Send an answer, or wait for it."""
-        self._in_progress = isinstance(outcome, (Delayed, Background))
+        if isinstance(outcome, (Delayed, Background)):
+            self._in_progress = self._held >= DELAYED_BYTES or self._hold(DELAYED_BYTES)
+            if not self._in_progress:
+                outcome = self._refuse(503, NO_ROOM)
+        else:
+            self._in_progress = False
+        if self._held and not self._in_progress:
+            self._release()
         self._due = None
         if isinstance(outcome, Delayed):
             self._due = self._server.call_later(

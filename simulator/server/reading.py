@@ -27,6 +27,8 @@ MOST_FIELDS = 1_000
 LONGEST_METHOD = 40
 SMALL = 2048
 """How long a request may be, in bytes, so that what its header says is remembered."""
+NO_ROOM = "too many bytes are on their way, a quarter of --memory-limit: send the request again a little later"
+"""Why a request is refused for which there is no room at present (S-10)."""
 SHORT = 512
 """The same of a target."""
 FRAMING = 5
@@ -57,17 +59,23 @@ class RequestReader:
     """Reads the requests of one connection, in their order.
 
     `environ` is what the environments of all its requests have in common. `largest_body` bounds bodies, in bytes.
-    `ask_for_body` is called when a client waits for the word to send its body (`Expect: 100-continue`).
+    `ask_for_body` is called when a client waits for the word to send its body (`Expect: 100-continue`). `hold` is asked
+    whether there is room for so many bytes of a body more.
     """
 
     def __init__(
-        self, environ: Mapping[str, Any], largest_body: int, ask_for_body: Callable[[], None] = lambda: None
+        self,
+        environ: Mapping[str, Any],
+        largest_body: int,
+        ask_for_body: Callable[[], None] = lambda: None,
+        hold: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.requests: deque[Request | Unreadable] = deque()
         self.is_over = False
         self._common = dict(environ)
         self._largest_body = largest_body
         self._ask_for_body = ask_for_body
+        self._hold = hold
         self._parser = HttpRequestParser(self)
         self._opening = b""
         self._start_over()
@@ -220,11 +228,16 @@ class RequestReader:
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self._body_size += len(data)
+        if self.is_over:
+            return
         if self._body_size > self._largest_body:
             self._body.clear()
             self._refuse_body()
-        elif not self.is_over:
+        elif self._hold(len(data)):
             self._body.append(data)
+        else:
+            self._body.clear()
+            self._refuse(503, NO_ROOM)
 
     def on_message_complete(self) -> None:
         """The end of a request."""

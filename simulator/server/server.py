@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import select
 import signal
 import socket
@@ -15,7 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from simulator.server.connection import Connection
-from simulator.server.workers import Workers
+from simulator.server.reading import NO_ROOM
+from simulator.server.workers import Uncollected, Workers
 from simulator.settings import DEFAULTS, is_every_address
 
 try:
@@ -25,6 +27,8 @@ except ImportError:  # Windows has no such limit.
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+logger = logging.getLogger("simulator.server")
 
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
@@ -72,8 +76,10 @@ class Server:
     A body may have `largest_body` bytes, and a request may take `request_seconds` from its first byte to its last.
 
     The application is called on the thread of the loop, and must not wait there: what waits or takes long, it answers
-    with `Delayed` or `Background`. Raises `AddressUnavailable` if the address cannot be had. There is one process only:
-    state in memory and two processes would be two worlds.
+    with `Delayed` or `Background`. `transfer_limit` is how many bytes may be on their way at a time: bodies, from their
+    first byte to the answer, calls that wait, and answers that their clients do not take (S-10). Raises
+    `AddressUnavailable` if the address cannot be had. There is one process only: state in memory and two processes
+    would be two worlds.
     """
 
     def __init__(
@@ -84,12 +90,16 @@ class Server:
         largest_body: int = DEFAULTS.largest_body,
         request_seconds: int = DEFAULTS.request_seconds,
         event_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
+        transfer_limit: int = DEFAULTS.transfer_limit,
     ) -> None:
         self._listener = _listening_socket(host, port)
         self.host, self.port = self._listener.getsockname()[:2]
         self.app = app
         self.largest_body = largest_body
         self.request_seconds = request_seconds
+        self._transfer_limit = transfer_limit
+        self.on_its_way = 0
+        self._has_said_no_room = False
         self._connections: set[Connection] = set()
         self.is_stopping = False
         self._loop = event_loop()
@@ -183,6 +193,20 @@ class Server:
         """Do something on the loop's thread, if there still is a loop."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(work)
+
+    def hold(self, size: int) -> bool:
+        """Count so many bytes more that are on their way, if there is room for them; the log says the first time."""
+        if self.on_its_way + size <= self._transfer_limit:
+            self.on_its_way += size
+            return True
+        if not self._has_said_no_room:
+            self._has_said_no_room = True
+            logger.warning("a request was refused with 503, or a connection closed: %s", NO_ROOM)
+        return False
+
+    def release(self, size: int) -> None:
+        """So many bytes are no longer on their way."""
+        self.on_its_way -= size
 
     def flush_soon(self, connection: Connection) -> None:
         """Send what a connection wrote when all that arrived with it is answered: a system call wakes up a client."""
@@ -291,6 +315,7 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
         signal.signal(number, lambda number, _: stop.put(number))
     # Who answers should not wait long for a thread that computes.
     sys.setswitchinterval(SWITCH_SECONDS)
+    server.workers.around = Uncollected()
     server.start()
     ready()
     stopped = False

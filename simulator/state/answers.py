@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +41,14 @@ class _Remembered:
 
 
 class RememberedAnswers:
-    """The answers of a sandbox, by call; beyond `limit` bytes the oldest are forgotten."""
+    """The answers of a sandbox, by call; beyond `limit` bytes the oldest are forgotten.
 
-    def __init__(self, limit: int = MOST_BYTES) -> None:
+    `grew` is told how large each new one is.
+    """
+
+    def __init__(self, limit: int = MOST_BYTES, grew: Callable[[int], object] = int) -> None:
         self.limit = limit
+        self._grew = grew
         self.bytes = 0
         self._answers: dict[object, _Remembered] = {}
         self._lock = threading.Lock()
@@ -69,6 +74,7 @@ class RememberedAnswers:
             self.bytes += size
             while self.bytes > self.limit:
                 self._forget(next(iter(self._answers)))
+        self._grew(size)
 
     def _forget(self, call: object) -> None:
         remembered = self._answers.pop(call, None)

@@ -59,6 +59,7 @@ class InjectedFault:
 @dataclass(slots=True)
 class _Counted:
     fault: InjectedFault
+    size: int
     matched: int = 0
     hits: int = 0
 
@@ -82,14 +83,22 @@ class InjectedFaults:
     def __len__(self) -> int:
         return len(self._counted)
 
-    def add(self, make: Callable[[str], InjectedFault], limit: int) -> InjectedFault | None:
-        """Add the fault that is made for an id, or answer nothing where there are as many as there may be (S-3)."""
+    @property
+    def bytes(self) -> int:
+        """About how many bytes they take."""
+        return sum(each.size for each in self._counted)
+
+    def add(self, make: Callable[[str], InjectedFault], limit: int, size: int = 0) -> InjectedFault | None:
+        """Add the fault that is made for an id, or answer nothing where there are as many as there may be (S-3).
+
+        `size` is about how many bytes it takes.
+        """
         with self._lock:
             if len(self._counted) >= limit:
                 return None
             self._added += 1
             fault = make(str(self._added))
-            self._counted = [*self._counted, _Counted(fault)]
+            self._counted = [*self._counted, _Counted(fault, size)]
             return fault
 
     def remove(self, fault_id: str) -> bool:

@@ -89,14 +89,25 @@ class Journal:
         self.position = next(self._positions)
         self._exchanges: deque[tuple[Exchange, int, int]] = deque()
 
-    def record(self, exchange: Exchange) -> None:
-        """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
+    def record(self, exchange: Exchange) -> int:
+        """Keep an exchange, let go of the oldest ones beyond the limits, and say how large the new one is.
+
+        One thread at a time.
+        """
         size = exchange.size
         self.position = next(self._positions)
         self._exchanges.append((exchange, size, self.position))
         self.bytes += size
         while len(self._exchanges) > self.limit or (self.bytes > self.bytes_limit and len(self._exchanges) > 1):
             self.bytes -= self._exchanges.popleft()[1]
+        return size
+
+    def forget(self, size: int) -> int:
+        """Let go of the oldest exchanges until they were of so many bytes, and say how many that were."""
+        before = self.bytes
+        while self._exchanges and before - self.bytes < size:
+            self.bytes -= self._exchanges.popleft()[1]
+        return before - self.bytes
 
     def exchanges(self) -> list[Exchange]:
         """What is kept, oldest first."""

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
@@ -43,8 +43,9 @@ class Snapshot:
 class Sandbox:
     """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
 
-    `total` counts the calls of many sandboxes, whose journals share `positions`. Readers take `moment`, without a lock,
-    and see one whole world. Writers go through `transaction`, one after another.
+    `total` counts the calls of many sandboxes, whose journals share `positions`; `grew` is told how many bytes are kept
+    of each call. Readers take `moment`, without a lock, and see one whole world. Writers go through `transaction`, one
+    after another.
     """
 
     def __init__(
@@ -54,10 +55,12 @@ class Sandbox:
         settings: Settings = DEFAULTS,
         total: Coverage | None = None,
         positions: Iterator[int] | None = None,
+        grew: Callable[[int], object] = int,
     ) -> None:
         self.name = name
         self.total = total
         self._positions = positions or count(1)
+        self._grew = grew
         self.seed = seed
         self.settings = settings
         self.created_at = time.time()
@@ -67,7 +70,7 @@ class Sandbox:
         self._snapshots: dict[str, Snapshot] = {}
         self._reservations = 0
         self.moment = Moment(seed)
-        self.answers = RememberedAnswers()
+        self.answers = self._no_answers()
         self.journal = Journal(settings.journal_limit, settings.journal_bytes, self._positions)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
@@ -91,8 +94,11 @@ class Sandbox:
     def _enter(self, moment: Moment) -> None:
         if moment.world.directory is not self.moment.world.directory:
             # None of them holds any more, and they would keep a directory that nobody needs.
-            self.answers = RememberedAnswers()
+            self.answers = self._no_answers()
         self.moment = moment
+
+    def _no_answers(self) -> RememberedAnswers:
+        return RememberedAnswers(grew=self._grew)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -115,26 +121,50 @@ class Sandbox:
 
         What came before the reset and is carried out later, as a delayed call is, belongs to this one.
         """
-        new = Sandbox(self.name, self.seed, self.settings, self.total, self._positions)
+        new = Sandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew)
         new.created_at, new.last_use, new._snapshots = self.created_at, self.last_use, self._snapshots
         return new
 
     def end(self) -> None:
         """Let go of what nobody can ask for any more: a delayed call may keep the sandbox for long."""
         self.clear_journal()
-        self.answers = RememberedAnswers()
+        self.answers = self._no_answers()
         self._snapshots = {}
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
         """Note a call: in the journal, unless it keeps none, and in the coverage, unless it does not count there."""
+        size = 0
         with self._record_lock:
             self.requests += 1
             if exchange is not None:
-                self.journal.record(exchange)
+                size = self.journal.record(exchange)
             if counted is not None:
                 self.coverage.count(counted)
                 if self.total is not None:
                     self.total.count(counted)
+        self._grew(size)
+
+    @property
+    def calls_bytes(self) -> int:
+        """About how many bytes are kept of calls."""
+        return self.journal.bytes + self.answers.bytes
+
+    def forget(self, size: int) -> int:
+        """Let go of so many bytes that are kept of calls, if there are so many, and say how many it were.
+
+        Remembered answers go first, for they only save time; then the oldest exchanges.
+        """
+        with self._record_lock:
+            freed = self.answers.bytes
+            self.answers = self._no_answers()
+            return freed + self.journal.forget(size - freed)
+
+    def worlds(self) -> Iterator[World]:
+        """The worlds that the sandbox holds on to, the same one perhaps several times."""
+        yield self.seed
+        yield self.moment.world
+        for snapshot in self._snapshots.values():
+            yield snapshot.moment.world
 
     def clear_journal(self) -> None:
         """Forget the exchanges of the journal."""

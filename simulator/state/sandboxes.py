@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
+from weakref import WeakSet
 
 from simulator.errors import Fault, TooManySandboxes
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
+from simulator.state.memory import Memory
 from simulator.state.sandbox import Sandbox
 from simulator.state.world import World
 
@@ -43,17 +45,17 @@ class Sandboxes:
         self.settings = settings
         self.run = secrets.token_hex(3)
         self.total = Coverage()
+        self.memory = Memory(settings, self._existing)
         self._positions = count(1)
         self._default = self._new(DEFAULT, None)
         self._named: dict[str, Sandbox] = {}
+        self._ended: WeakSet[Sandbox] = WeakSet()
         self._lock = threading.Lock()
         self._clock = clock
 
     def find(self, name: str, now: float | None = None) -> Sandbox | None:
         """The sandbox of this name, if there is one. To find it is to use it; `now` is the clock's time, if known."""
-        if name == DEFAULT:
-            return self._default
-        sandbox = self._named.get(name)
+        sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
@@ -67,6 +69,10 @@ class Sandboxes:
         with self._lock:
             return [self._default, *self._named.values()]
 
+    def _existing(self) -> list[Sandbox]:
+        """The sandboxes there are, and those that ended and that a call still has."""
+        return [*self.all(), *self._ended]
+
     def create(self, name: str, seed: World | None) -> Sandbox:
         """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17).
 
@@ -75,7 +81,7 @@ class Sandboxes:
         if name != DEFAULT:
             return self._put(name, self._new(name, seed))
         old, self._default = self._default, self._new(name, seed)
-        old.end()
+        self._end(old)
         return self._default
 
     def reset(self, name: str) -> None:
@@ -87,18 +93,22 @@ class Sandboxes:
                 self._default = new
             elif self._named.get(name) is old:
                 self._named[name] = new
-        old.end()
+        self._end(old)
 
     def drop(self, name: str) -> bool:
         """Drop a named sandbox, and say whether it was there."""
         with self._lock:
             dropped = self._named.pop(name, None)
         if dropped is not None:
-            dropped.end()
+            self._end(dropped)
         return dropped is not None
 
     def _new(self, name: str, seed: World | None) -> Sandbox:
-        return Sandbox(name, seed or self.baseline, self.settings, self.total, self._positions)
+        return Sandbox(name, seed or self.baseline, self.settings, self.total, self._positions, self.memory.grew)
+
+    def _end(self, sandbox: Sandbox) -> None:
+        sandbox.end()
+        self._ended.add(sandbox)
 
     def _put(self, name: str, new: Sandbox | None) -> Sandbox:
         with self._lock:
@@ -109,7 +119,7 @@ class Sandboxes:
                 self._make_room(name)
             else:
                 del self._named[name]
-                old.end()
+                self._end(old)
             sandbox = self._named[name] = new or self._new(name, None)
             sandbox.last_use = self._clock()
             return sandbox
@@ -127,5 +137,5 @@ class Sandboxes:
             )
             raise TooManySandboxes(Fault("G-17", reason))
         del self._named[oldest.name]
-        oldest.end()
+        self._end(oldest)
         logger.warning("sandbox %s dropped: the least recently used of more than %d", oldest.name, limit)

@@ -37,6 +37,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "FaultNotFound": ("DELETE", "faults/1", {}),
     "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
     "TooManySandboxes": ("PUT", "sandboxes/test-17", {}),
+    "InsufficientMemory": ("POST", "faults", {"json": {"operationId": "*", "status": 500}}),
     "BodyTooLarge": ("PUT", "state", {"data": b" " * (DEFAULTS.max_state + 1)}),
     "UnsupportedContentType": ("POST", "faults", {"data": b"{}", "content_type": "text/plain"}),
     "TokenRequired": ("POST", "reset", {}),
@@ -46,6 +47,7 @@ OTHER_SETTINGS = {
     "TokenRequired": Settings(control_token="t"),
     "SwitchedOff": Settings(control=False),
     "TooManySandboxes": Settings(sandbox_limit=0),
+    "InsufficientMemory": Settings(memory_limit=65_536),
 }
 
 

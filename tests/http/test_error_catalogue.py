@@ -46,6 +46,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
         "--no-control": {"control": False},
         "--snapshot-limit 0": {"snapshot_limit": 0},
         "--sandbox-limit 0": {"sandbox_limit": 0},
+        "--memory-limit 65536": {"memory_limit": 65536},
     }
     servers: dict[str, Server] = {}
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ import yaml
 
 from simulator import Simulator
 from simulator.app import Simulation
-from simulator.control.patch import patched_world
+from simulator.control.patch import patched_content
 from simulator.document import parse_document
 from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
@@ -261,13 +261,13 @@ class TestPatch:
         client = simulation.app(world).test_client()
         names = iter(["one", "two", "three"])
 
-        def interrupted(world: World, patch: Any, fixtures: Any) -> World:
+        def interrupted(world: World, patch: Any, fixtures: Any) -> Any:
             for name in itertools.islice(names, 1):
                 body = {"name": name, "isDefault": False, "maxCalls": 1}
                 assert client.post(f"/api/v1/{CAPACITIES}", json=body).status_code == 201
-            return patched_world(world, patch, fixtures)
+            return patched_content(world, patch, fixtures)
 
-        monkeypatch.setattr("simulator.control.state.patched_world", interrupted)
+        monkeypatch.setattr("simulator.control.state.patched_content", interrupted)
         user = (*FOOGROUP, "users", "user_1@sip.netaxis.be", "lastName")
         assert client.patch("/_simulator/state", json=patch_of(*user, to="New")).status_code == 200
         changes = (client.get("/_simulator/diff").json or {})["changes"]
@@ -279,14 +279,14 @@ class TestPatch:
     ) -> None:
         sandboxes: list[Sandbox] = []
 
-        def interrupted(world: World, patch: Any, fixtures: Any) -> World:
+        def interrupted(world: World, patch: Any, fixtures: Any) -> Any:
             # Another change just before each attempt is over, as long as others may change something at all.
             moment = sandboxes[0].moment
             if not sandboxes[0].is_reserved:
                 sandboxes[0].replace(moment, replace(moment.world))
-            return patched_world(world, patch, fixtures)
+            return patched_content(world, patch, fixtures)
 
-        monkeypatch.setattr("simulator.control.state.patched_world", interrupted)
+        monkeypatch.setattr("simulator.control.state.patched_content", interrupted)
         monkeypatch.setattr(Sandbox, "transaction", noted(Sandbox.transaction, sandboxes))
         app = simulation.app(world)
         client = app.test_client()

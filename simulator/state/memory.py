@@ -1,0 +1,142 @@
+"""How much the sandboxes of a server keep together, and what gives way where that is too much (S-10)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import Fault, InsufficientMemory
+from simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from simulator.state.sandbox import Sandbox
+
+logger = logging.getLogger("simulator.memory")
+
+_OBJECT = 500
+_ARRAY = 100
+"""About what a world keeps for an object or an array of its document besides the texts and numbers, in bytes."""
+
+MEBIBYTE = 1024 * 1024
+
+_STEPS = 32
+"""The calls of the sandboxes are added up so many times while they grow by as much as they may be together."""
+
+
+def weigh(content: Any, most: int) -> int:
+    """About how many bytes a world of this document takes; if that is more than `most`, any number above it.
+
+    It was measured with worlds of users, groups, tenants, departments, accounts and settings: they take between 70 and
+    105 % of it.
+    """
+    weight, waiting = 0, [content]
+    while waiting and weight <= most:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            weight += _OBJECT
+            # One by one: other threads get no turn while `sum` adds up the sizes of a million keys.
+            for key in value:
+                weight += getsizeof(key)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            weight += _ARRAY
+            waiting.extend(value)
+        else:
+            weight += getsizeof(value)
+    return weight
+
+
+class Memory:
+    """Holds what the sandboxes keep within the settings: what control calls bring in, and what is kept of calls.
+
+    `sandboxes` gives all that still exist, in any order. What is brought in stays until it is taken away again, and
+    what does not fit is refused. Of calls, old ones give way. The log says the first time of each.
+    """
+
+    def __init__(self, settings: Settings, sandboxes: Callable[[], Iterable[Sandbox]]) -> None:
+        self.settings = settings
+        self._sandboxes = sandboxes
+        self._lock = threading.Lock()
+        self._reserved = 0
+        self._reviewing = threading.Lock()
+        self._unseen = 0
+        self._step = settings.calls_limit // _STEPS
+        self._said: set[str] = set()
+
+    @property
+    def arranged(self) -> int:
+        """How many bytes the worlds and injected faults take; a world that several sandboxes share counts once."""
+        faults, worlds = 0, {}
+        for sandbox in self._sandboxes():
+            faults += sandbox.faults.bytes
+            for world in sandbox.worlds():
+                worlds[id(world.directory)] = world.directory.weight
+        return faults + sum(worlds.values())
+
+    @property
+    def calls(self) -> int:
+        """How many bytes journals and remembered answers take."""
+        return sum(sandbox.calls_bytes for sandbox in self._sandboxes())
+
+    @contextmanager
+    def room(self, weight: int) -> Iterator[None]:
+        """Keep so many bytes free for what the block brings in. Raises `InsufficientMemory` if they are not (S-10)."""
+        limit = self.settings.arranged_limit
+        with self._lock:
+            kept = self.arranged + self._reserved
+            if kept + weight > limit:
+                reason = (
+                    f"there is no room for this: it takes {_mebibytes(weight)} MiB or more; worlds and injected faults "
+                    f"take {_mebibytes(kept)} MiB already and may take {limit // MEBIBYTE} MiB, half of --memory-limit"
+                    "; drop what is no longer needed"
+                )
+                if self.settings.log_requests:
+                    self._say_once("refused", "a control call was refused with 507: %s", reason)
+                raise InsufficientMemory(Fault("S-10", reason))
+            self._reserved += weight
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= weight
+
+    def grew(self, size: int) -> None:
+        """Take note that so many bytes more are kept of a call; from time to time all are added up."""
+        self._unseen += size
+        if self._unseen > self._step:
+            self._review()
+
+    def _review(self) -> None:
+        """Let go of old calls where there are too many: first of the sandbox that was not used for longest."""
+        if not self._reviewing.acquire(blocking=False):
+            return
+        try:
+            self._unseen = 0
+            limit = self.settings.calls_limit
+            if self.calls <= limit - self._step:
+                return
+            excess = self.calls - (limit - 4 * self._step)
+            for sandbox in sorted(self._sandboxes(), key=lambda each: each.last_use):
+                if excess <= 0:
+                    break
+                excess -= sandbox.forget(excess)
+            reason = (
+                "journals and remembered answers take %d bytes, a quarter of --memory-limit: old ones are forgotten"
+            )
+            self._say_once("forgotten", reason, limit)
+        finally:
+            self._reviewing.release()
+
+    def _say_once(self, what: str, message: str, *arguments: object) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            logger.warning(message, *arguments)
+
+
+def _mebibytes(size: int) -> int:
+    """So many bytes in MiB, rounded up."""
+    return -(-size // MEBIBYTE)

@@ -1,0 +1,109 @@
+"""The JSON of a control call's body: a large one means what a small one means."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from simulator.control import body
+from simulator.control.body import MOST_PROBLEMS, read_json
+from simulator.errors import MalformedBody
+
+
+@pytest.fixture(params=["fast", "slow"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How bodies are read: all of them like small ones, or all of them like large ones."""
+    way: str = request.param
+    monkeypatch.setattr(body, "LARGE", 1 << 40 if way == "fast" else 0)
+    return way
+
+
+@pytest.mark.rule("G-2")
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, -2, 2.5, 1e3, true, false, null, "x\\u00e9\\ud83d\\ude00", {"b": {}}], "": []}',
+        '{"a": [9223372036854775807, 18446744073709551615, -9223372036854775808]}',
+        '{"a": 18446744073709551616}',
+        " [] ",
+        '"x"',
+    ],
+)
+def test_it_is_what_the_fast_reader_makes_of_it(text: str) -> None:
+    assert repr(read_json(text.encode())) == repr(orjson.loads(text))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("raw", "rule", "said"),
+    [
+        (b'{"a": 1,}', "G-2", "the body is not valid JSON"),
+        (b'{"a": NaN}', "G-2", "the body is not valid JSON"),
+        (b'{"a": "\x01"}', "G-2", "the body is not valid JSON"),
+        (b"", "G-2", "the body is not valid JSON"),
+        (b"\xef\xbb\xbf{}", "G-2", "the body is not valid JSON"),
+        (b'{"a": "\xff"}', "G-2", "the body is not UTF-8"),
+        (b'{"a": "\\ud800"}', "G-12", "the body holds a lone surrogate"),
+        (b'{"\\ud800": 1}', "G-12", "the body holds a lone surrogate"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_the_same_rule(raw: bytes, rule: str, said: str) -> None:
+    with pytest.raises(MalformedBody) as refusal:
+        read_json(raw)
+    assert [fault.rule for fault in refusal.value.faults] == [rule]
+    assert refusal.value.faults[0].reason.startswith(said)
+
+
+@pytest.mark.rule("S-3")
+@pytest.mark.usefixtures("way")
+def test_what_is_nested_far_too_deeply_is_refused() -> None:
+    with pytest.raises(MalformedBody):
+        read_json(b"[" * 100_000 + b"]" * 100_000)
+
+
+@pytest.mark.rule("G-2")
+@pytest.mark.usefixtures("way")
+def test_a_name_that_stands_twice_in_an_object_is_refused() -> None:
+    with pytest.raises(MalformedBody) as refusal:
+        read_json(b'{"a": {"b": 1, "b": 2}}')
+    [fault] = refusal.value.faults
+    assert (fault.rule, "stands twice in its object" in fault.reason) == ("G-2", True)
+
+
+@pytest.mark.rule("G-2")
+def test_of_very_many_repeated_names_of_a_large_body_the_first_ones_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "LARGE", 0)
+    with pytest.raises(MalformedBody) as refusal:
+        read_json(b"{" + b",".join([b'"a": 1'] * 1_000) + b"}")
+    assert len(refusal.value.faults) == MOST_PROBLEMS
+
+
+@pytest.mark.rule("S-3")
+def test_while_a_large_one_is_read_other_threads_have_their_turn() -> None:
+    raw = b"{" + b",".join(b'"%d": 0' % number for number in range(200_000)) + b"}"
+    turns: list[int] = []
+    over = threading.Event()
+
+    def count() -> None:
+        while not over.wait(0.001):
+            turns.append(1)
+
+    other = threading.Thread(target=count)
+    other.start()
+    try:
+        before = len(turns)
+        started = time.perf_counter()
+        data: Any = read_json(raw)
+        seconds = time.perf_counter() - started
+        turned = len(turns) - before
+    finally:
+        over.set()
+        other.join()
+    assert len(data) == 200_000
+    # The fast reader would let it have one or two, however long it takes.
+    assert turned > 5 or seconds < 0.05

@@ -1,0 +1,268 @@
+"""What the sandboxes of a server keep together is bounded, and the log says what gives way (S-10)."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from simulator.app import Simulation
+from simulator.handles import Simulator
+from simulator.settings import Settings
+from simulator.state.journal import Exchange, Message
+from simulator.state.memory import weigh
+from simulator.state.sandboxes import Sandboxes
+from simulator.state.world import World
+from tests.conftest import CAPACITIES
+
+pytestmark = pytest.mark.rule("S-10")
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+def exchange(size: int) -> Exchange:
+    message = Message((), bytes(size), size)
+    return Exchange("i", 1, 0.0, 0.0, "PUT", "/", "", None, None, message, 200, None, None, (), (), "", None, None)
+
+
+def fixture(users: int = 0, groups: int = 0, *, settings: bool = False) -> dict[str, Any]:
+    executive = {"screening": {"enabled": True}, "criteria": [{"name": "c", "active": True}]}
+    user: dict[str, Any] = {"firstName": "First", "lastName": "Last", "services": ["Executive"]}
+    user |= {"executive": executive} if settings else {}
+    many = {"g": {"users": {f"user{i}@x.be": user for i in range(users)}}, **{str(i): {} for i in range(groups)}}
+    return {"version": 1, "defaultDomain": "x.be", "tenants": {"t": {"type": "Enterprise", "groups": many}}}
+
+
+def warnings(caplog: pytest.LogCaptureFixture, logger: str = "simulator.memory") -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.name == logger and each.levelno == logging.WARNING]
+
+
+class TestCalls:
+    def test_a_thousand_sandboxes_with_full_journals_stay_within_the_limit(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sandboxes = Sandboxes(world, Settings(memory_limit=16 * MIB, journal_bytes=64 * KIB))
+        largest = 0
+        for number in range(1_000):
+            for _ in range(7):
+                sandboxes.sandbox(f"s{number}").record(exchange(10_000), None)
+            largest = max(largest, sandboxes.memory.calls)
+        assert 3 * MIB < largest <= 4 * MIB
+        assert len(warnings(caplog)) == 1
+        assert "forgotten" in warnings(caplog)[0]
+
+    def test_what_was_not_used_for_longest_is_forgotten_first(self, world: World) -> None:
+        seconds = iter(range(1_000_000))
+        settings = Settings(memory_limit=1 * MIB, journal_bytes=64 * KIB)
+        sandboxes = Sandboxes(world, settings, clock=lambda: next(seconds))
+        for name in ("old", "older", "new"):
+            for _ in range(6):
+                sandboxes.sandbox(name).record(exchange(10_000), None)
+        sandboxes.sandbox("old")
+        for _ in range(12):
+            sandboxes.sandbox("new").record(exchange(10_000), None)
+            sandboxes.sandbox("newest").record(exchange(10_000), None)
+        kept = {each.name: len(each.journal.exchanges()) for each in sandboxes.all()}
+        assert kept["older"] < kept["old"] == kept["new"] == 6
+
+    def test_remembered_answers_go_before_the_calls_of_their_sandbox(
+        self, simulation: Simulation, world: World
+    ) -> None:
+        app = simulation.app(world, Settings(memory_limit=1 * MIB, journal_bytes=64 * KIB))
+        sandboxes: Sandboxes = app.wsgi_app.sandboxes  # type: ignore[attr-defined]  # the gateway has them
+        client = app.test_client()
+        assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
+        default = sandboxes.sandbox("default")
+        assert default.answers.bytes > 0
+        calls = default.journal.bytes
+        assert default.forget(1) > 1
+        assert (default.answers.bytes, default.journal.bytes) == (0, calls)
+
+    def test_dropped_sandboxes_leave_room_for_others(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        sandboxes = Sandboxes(world, Settings(memory_limit=1 * MIB))
+        for number in range(100):
+            sandboxes.sandbox("s").record(exchange(100_000), None)
+            sandboxes.drop("s")
+            assert sandboxes.memory.calls == 0, number
+        assert warnings(caplog) == []
+
+
+class TestWorlds:
+    LIMIT = 4 * MIB
+
+    @pytest.fixture
+    def client(self, simulation: Simulation, world: World) -> Any:
+        return simulation.app(world, Settings(memory_limit=self.LIMIT)).test_client()
+
+    def fill(self, client: Any, prefix: str = "s") -> int:
+        """How many sandboxes with worlds of their own there is room for."""
+        for number in range(100):
+            answer = client.put(f"/_simulator/sandboxes/{prefix}{number}", json={"fixture": fixture(300)})
+            if answer.status_code != 200:
+                assert answer.status_code == 507
+                assert answer.json["errors"][0]["code"] == 50701
+                assert answer.json["errors"][0]["details"]["rule"] == "S-10"
+                return number
+        raise AssertionError("there is room for all of them")
+
+    def test_those_beyond_the_limit_are_refused_whichever_call_makes_them(self, client: Any) -> None:
+        assert 2 < self.fill(client) < 12
+        before = client.get("/_simulator/state").json
+        patch = {"tenants": {"t": fixture(300)["tenants"]["t"]}}
+        for method, path, body in [
+            ("PUT", "state", fixture(300)),
+            ("PATCH", "state", patch),
+            ("PATCH", "state", {"tenants": {"foo": {"groups": {"bargroup": {"services": None}}}}} | patch),
+            ("PUT", "sandboxes/more", {"fixture": fixture(300)}),
+            ("POST", "faults", {"operationId": "*", "status": 500, "body": {"a": "x" * 500_000}}),
+        ]:
+            assert client.open(f"/_simulator/{path}", method=method, json=body).status_code == 507, path
+        assert client.get("/_simulator/state").json == before
+
+    def test_what_was_dropped_leaves_room(self, client: Any) -> None:
+        count = self.fill(client)
+        assert client.delete("/_simulator/sandboxes/s0").status_code == 204
+        assert client.put("/_simulator/sandboxes/t", json={"fixture": fixture(300)}).status_code == 200
+        for name in ("t", *(f"s{number}" for number in range(1, count))):
+            client.delete(f"/_simulator/sandboxes/{name}")
+        assert self.fill(client, "u") == count
+
+    def test_a_snapshot_holds_its_world_until_it_is_dropped(self, client: Any) -> None:
+        kept = 0
+        for number in range(100):
+            if client.put("/_simulator/state", json=fixture(300)).status_code != 204:
+                break
+            client.put(f"/_simulator/snapshots/s{number}")
+            kept = number
+        assert 2 < kept < 12
+        client.delete("/_simulator/snapshots/s0")
+        assert client.put("/_simulator/state", json=fixture(300)).status_code == 204
+
+    def test_a_world_that_is_shared_counts_once(self, client: Any) -> None:
+        assert client.put("/_simulator/state", json=fixture(1_000)).status_code == 204
+        for number in range(50):
+            assert client.put(f"/_simulator/snapshots/s{number}").status_code == 200
+            assert client.post(f"/_sandboxes/x{number}/_simulator/reset").status_code == 204
+        assert client.put("/_simulator/sandboxes/t", json={"fixture": fixture(300)}).status_code == 200
+
+    def test_the_log_says_it_once(self, client: Any, caplog: pytest.LogCaptureFixture) -> None:
+        self.fill(client)
+        for _ in range(5):
+            assert client.put("/_simulator/state", json=fixture(300)).status_code == 507
+        assert len(warnings(caplog)) == 1
+        assert "507" in warnings(caplog)[0]
+
+    @pytest.mark.parametrize("content", [fixture(2_000), fixture(1_000, settings=True), fixture(groups=3_000)])
+    def test_their_size_is_about_what_they_take(self, simulation: Simulation, content: dict[str, Any]) -> None:
+        text = orjson.dumps(content)
+        # What is made once only, at the first time, is no part of a world.
+        simulation.fixtures.load(orjson.loads(text))
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            world = simulation.fixtures.load(orjson.loads(text))
+            gc.collect()
+            taken = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        weight = weigh(content, 1 << 40)
+        assert world.directory.tenants
+        # Not all of it is seen here: the map of states allocates without Python.
+        assert 0.3 * weight < taken < 1.2 * weight
+
+    def test_it_takes_no_longer_to_say_that_one_is_too_large(self) -> None:
+        bomb: list[Any] = []
+        for _ in range(60):
+            bomb = [bomb, bomb]
+        assert MIB < weigh(bomb, MIB) < 2 * MIB
+
+
+class TestOnTheWay:
+    @pytest.fixture
+    def simulator(self) -> Iterator[Simulator]:
+        with Simulator(memory_limit=2 * MIB) as simulator:
+            yield simulator
+
+    def test_a_body_that_does_not_fit_is_refused_and_the_next_one_is_not(
+        self, simulator: Simulator, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        url = f"{simulator.url}/api/v1/{CAPACITIES}Reception/"
+        for _ in range(3):
+            answer = httpx.put(url, content=b" " * 600_000)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            error = answer.json()["errors"][0]
+            assert (error["code"], error["details"]["rule"]) == (50301, "S-10")
+        assert httpx.put(url, content=b"{" + b" " * 400_000 + b"}").status_code == 200
+        assert len(warnings(caplog, "simulator.server")) == 1
+
+    def test_calls_that_wait_keep_their_bodies_counted_although_their_clients_are_gone(
+        self, simulator: Simulator
+    ) -> None:
+        with simulator.sandbox() as sandbox:
+            sandbox.fault(operationId="updateCallCapacity", delayMs=3_000)
+            url = f"{sandbox.url}/api/v1/{CAPACITIES}Reception/"
+            statuses = []
+
+            def hang_up() -> None:
+                try:
+                    statuses.append(httpx.put(url, content=b"{" + b" " * 200_000 + b"}", timeout=0.5).status_code)
+                except httpx.ReadTimeout:
+                    statuses.append(0)
+
+            threads = [threading.Thread(target=hang_up) for _ in range(5)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sorted(statuses) == [0, 0, 503, 503, 503]
+
+
+def large(entries: int) -> bytes:
+    return b"{" + b",".join(b'"%d": 0' % number for number in range(entries)) + b"}"
+
+
+class TestWork:
+    @pytest.mark.rule("S-3")
+    def test_of_very_many_faults_about_a_thousand_are_looked_for(self, simulation: Simulation) -> None:
+        bad = {str(number): {"x": 0, "y": 0} for number in range(20_000)}
+        nested = fixture()
+        nested["tenants"]["t"]["groups"] = bad
+        nested["accounts"] = bad
+        for content in (orjson.loads(large(50_000)), nested):
+            _, faults = simulation.fixtures.schema.read_what_is_valid(content)
+            assert 1_000 <= len(faults) < 5_000
+
+    @pytest.mark.rule("S-4")
+    def test_large_yaml_that_is_wrong_is_refused_without_a_search_for_the_place(self, simulation: Simulation) -> None:
+        client = simulation.app(settings=Settings()).test_client()
+        wrong = b"version: 1\nversion: 2\n"
+        for padding, said in ((0, "body:2: /version: stands here twice"), (1_100_000, "so large a text")):
+            text = wrong + b"#" * padding
+            answer = client.put("/_simulator/state", data=text, content_type="application/yaml")
+            assert answer.status_code == 400
+            assert said in (answer.json or {})["errors"][0]["details"]["reason"]
+
+    def test_the_largest_bodies_are_read_one_by_one(self, simulation: Simulation, world: World) -> None:
+        gateway: Any = simulation.app(world).wsgi_app
+
+        def key(sandbox: str, size: int) -> str:
+            environ = {
+                "REQUEST_METHOD": "PUT",
+                "PATH_INFO": f"/_sandboxes/{sandbox}/_simulator/state",
+                "CONTENT_LENGTH": str(size),
+                "wsgi.input": BytesIO(bytes(size)),
+                "wsgi.input_terminated": True,
+            }
+            return str(gateway(environ, lambda *_: None).key)
+
+        assert key("a", 2 * MIB) == key("b", 2 * MIB)
+        assert key("a", 100) != key("b", 100)
