@@ -285,6 +285,15 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
                     sent += client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000)
             assert sent < 100_000_000
 
+    def test_no_answer_waits_until_the_one_before_is_acknowledged(self, serving: Serving) -> None:
+        server = serving(echo)
+        with connected(server) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.recv(65536)
+            [connection] = server._connections
+            accepted = connection._transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
     def test_who_sends_many_requests_at_once_has_to_take_turns(self, serving: Serving) -> None:
         order: list[str] = []
 
