@@ -130,8 +130,7 @@ class Operation:
         """The attributes of the body by their Python names, without those that are documented as ignored.
 
         Those go to the notes. `read_json` reads JSON in the place of `parse_json`. Raises `UnsupportedContentType`
-        (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with
-        all faults (G-4, …).
+        (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
         """
         if self.body is None or (not self.body_required and not raw):
             return {}

@@ -271,7 +271,7 @@ def _announces_body(environ: Mapping[str, Any]) -> bool:
 
 
 class _Header(NamedTuple):
-    """What a header says: variables of the environment, the length of the body that follows, what comes after."""
+    """What a header says: variables of the environment, the body's length, and whether the connection stays open."""
 
     variables: dict[str, Any]
     length: int
