@@ -11,7 +11,7 @@ import orjson
 from simulator.control.call import ControlCall, ControlHandler, moment_text
 from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
-from simulator.state.journal import REQUEST_ID, Exchange, Message
+from simulator.state.journal import REQUEST_ID, Content, Exchange, Message
 
 NEWEST = 100
 """How many entries a list holds if nothing else is asked for."""
@@ -20,7 +20,7 @@ _NUMBER = re.compile("[0-9]{1,18}")
 
 DEEPEST_SHOWN = 64
 
-Filter = Callable[[Exchange], bool]
+Filter = Callable[[Content], bool]
 
 
 def list_requests(it: ControlCall) -> object:
@@ -39,7 +39,7 @@ def list_requests(it: ControlCall) -> object:
     found = [
         (position, each)
         for position, each in entries
-        if (since is None or position > since) and all(matches(each) for matches in filters)
+        if (since is None or position > since) and all(matches(each.content) for matches in filters)
     ]
     limit = query.get("limit", NEWEST)
     shown = found[-limit:] if limit else []
@@ -91,7 +91,7 @@ def _by_path(asked: str) -> Filter:
         return lambda each: each.path == asked
     *inner, last = rest
 
-    def matches(each: Exchange) -> bool:
+    def matches(each: Content) -> bool:
         path, position = each.path, len(first)
         for part in inner:
             found = path.find(part, position)
@@ -124,27 +124,28 @@ def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
 
 
 def _view(it: ControlCall, exchange: Exchange) -> object:
-    rule = it.control.ledger.get(exchange.rule or "")
+    content = exchange.content
+    rule = it.control.ledger.get(content.rule or "")
     return {
         "id": exchange.id,
         "time": moment_text(exchange.time),
         "sandbox": it.sandbox_name,
-        "operation_id": exchange.operation_id,
-        "method": exchange.method,
-        "path": exchange.path,
-        "query": exchange.query or None,
-        "status": exchange.status,
+        "operation_id": content.operation_id,
+        "method": content.method,
+        "path": content.path,
+        "query": content.query or None,
+        "status": content.status,
         "duration_ms": round(exchange.seconds * 1000, 3),
-        "account": exchange.account,
-        "request": _message_view(exchange.request),
-        "response": exchange.response and _message_view(exchange.response, (REQUEST_ID, exchange.id)),
-        "rule": exchange.rule,
+        "account": content.account,
+        "request": _message_view(content.request),
+        "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
+        "rule": content.rule,
         "basis": rule and list(rule.basis),
-        "assumed": list(exchange.assumed) or None,
-        "ignored": list(exchange.ignored) or None,
-        "explanation": exchange.explanation or None,
-        "fault": exchange.fault,
-        "abort": exchange.abort,
+        "assumed": list(content.assumed) or None,
+        "ignored": list(content.ignored) or None,
+        "explanation": content.explanation or None,
+        "fault": content.fault,
+        "abort": content.abort,
     }
 
 

@@ -39,9 +39,11 @@ class Api:
         if is_read and (operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")):
             documented = [pair for pair in query if pair[0] in operation.query] if query else ()
             key = (operation.operation_id, *path.values(), *documented)
-            remembered: tuple[Reply, Mapping[str, None]] | None = sandbox.answers.find(key, world)
+            remembered = sandbox.answers.find(key, world)
             if remembered is not None:
-                reply, assumed = remembered
+                visit.remembered = remembered
+                known: tuple[Reply, Mapping[str, None]] = remembered.answer
+                reply, assumed = known
                 notes.assumed.update(assumed)
                 return reply
         call = VisitedCall.of(visit, operation, path, query, media)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -15,11 +14,12 @@ from werkzeug.wsgi import get_input_stream
 from simulator.control.body import LARGE
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
 from simulator.http.errors import injected_report, refuse
-from simulator.http.recording import Recorder, printable
+from simulator.http.recording import Record, Recorder, printable
 from simulator.http.responses import NO_CONTENT, Fields, Reply
 from simulator.http.routes import Found, Routes
-from simulator.http.visit import CONTROL, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
+from simulator.http.visit import CONTROL, HEAD, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
+from simulator.state.answers import Remembered
 from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
 from simulator.state.journal import REQUEST_ID
 from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
@@ -38,6 +38,14 @@ ONE_BY_ONE = "/"
 """What control calls with a large body have in common, and no sandbox is named by."""
 RESERVED_SECONDS = 0.05
 """How long a call waits until it looks again whether it may change something."""
+
+
+class _Repeated(NamedTuple):
+    """What a call came to: the answer, the headers that it has besides its own, and what is kept of it."""
+
+    reply: Reply
+    more: Fields
+    record: Record
 
 
 class Gateway:
@@ -72,6 +80,11 @@ class Gateway:
         refusal = self._select_sandbox(environ, visit)
         if visit.is_control:
             return self._control(visit, refusal, start_response)
+        head = environ.get(HEAD)
+        if head is not None and visit.sandbox is not None:
+            known = visit.sandbox.answers.find(head, visit.sandbox.moment.world)
+            if known is not None and not visit.sandbox.faults:
+                return self._repeat(visit, known.answer, start_response)
         visit.body = _received_body(environ, self.settings.max_body)
         method = environ["REQUEST_METHOD"]
         visit.preflight = method == "OPTIONS" and _is_preflight(environ)
@@ -152,7 +165,7 @@ class Gateway:
 
     def _answer_control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
         reply = self._through_flask(visit) if refusal is None else refuse(refusal, visit)
-        self.recorder.log(visit, reply.status, time.perf_counter() - visit.started)
+        self.recorder.keep(visit, reply.status)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
@@ -186,7 +199,9 @@ class Gateway:
             more += ((ASSUMED, ", ".join(visit.assumed)),)
         if fault is not None:
             more += ((FAULT_ID, fault.id),)
-        self.recorder.record(visit, reply, more)
+        record = self.recorder.record(visit, reply, more)
+        if visit.remembered is not None and record is not None and fault is None:
+            self._remember(visit, _Repeated(reply, more, record), visit.remembered)
         body = reply.body
         if fault is not None and fault.abort == "truncate":
             # Of an answer without body there is nothing to send a half of.
@@ -195,6 +210,24 @@ class Gateway:
             body = body[: len(body) // 2]
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])
         return [body]
+
+    def _remember(self, visit: Visit, repeated: _Repeated, remembered: Remembered) -> None:
+        """Keep what a call came to for the next one that is byte for byte the same, if nothing else makes a difference.
+
+        With a cookie, the session does.
+        """
+        head = visit.environ.get(HEAD)
+        if head is None or "HTTP_COOKIE" in visit.environ or self.settings.delay_ms or not self.direct:
+            return
+        size = len(head) + repeated.record[-1]
+        visit.own_sandbox.answers.remember_with(remembered, head, repeated, size)
+
+    def _repeat(self, visit: Visit, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call as the same one was answered before; nothing has changed that its answer was made from."""
+        reply, more, record = repeated
+        self.recorder.keep(visit, reply.status, record)
+        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])
+        return [reply.body]
 
     def _reply(self, visit: Visit, refusal: Refusal | None, found: Found | None) -> Reply:
         """The answer of the one who is to give it."""

@@ -16,7 +16,7 @@ from simulator.http.visit import HEADER, Visit
 from simulator.log import LoggedRequest, RequestLog
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
-from simulator.state.journal import BODY_KEPT, Exchange, Message, size_of
+from simulator.state.journal import BODY_KEPT, Content, Exchange, Message, size_of
 from simulator.state.redaction import (
     without_secret_attributes,
     without_secret_header,
@@ -24,7 +24,6 @@ from simulator.state.redaction import (
     without_secret_parameters,
     without_secrets,
 )
-from simulator.state.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -43,6 +42,10 @@ LONGEST_REMEMBERED = 500
 """How many characters a path may have so that its form without secrets is remembered."""
 
 
+Record = tuple[Content | None, Counted | None, int]
+"""What the journal and the coverage keep of a call, and how many bytes that are in the journal."""
+
+
 class Recorder:
     """Records calls, without their secrets and with an explanation of what was refused (S-7, S-8)."""
 
@@ -51,24 +54,31 @@ class Recorder:
         self.settings = settings
         self._request_log = request_log
 
-    def record(self, visit: Visit, reply: Reply | None, more: Fields = ()) -> None:
+    def record(self, visit: Visit, reply: Reply | None, more: Fields = ()) -> Record | None:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
         There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
+        What is kept is returned: the same call with the same answer may come again.
         """
-        status, seconds = None if reply is None else reply.status, time.perf_counter() - visit.started
+        record = None
         if visit.sandbox is not None:
-            self._keep(
-                visit, visit.sandbox, status, seconds, None if reply is None else _answer_message(visit, reply, more)
-            )
-        self.log(visit, status, seconds)
+            record = self._made(visit, reply, more)
+        self.keep(visit, None if reply is None else reply.status, record)
+        return record
 
-    def log(self, visit: Visit, status: int | None, seconds: float) -> None:
-        """Put the call, which took so many seconds, into the log."""
+    def keep(self, visit: Visit, status: int | None, record: Record | None = None) -> None:
+        """Put the call into the log, and what is kept of it, if anything is, into journal and coverage."""
+        now, seconds = time.time(), time.perf_counter() - visit.started
+        if record is not None:
+            content, counted, size = record
+            exchange = None
+            if content is not None:
+                exchange = Exchange(visit.id, visit.number, now - seconds, seconds, content, size)
+            visit.own_sandbox.record(exchange, counted)
         if self.settings.log_requests:
             self._request_log(
                 LoggedRequest(
-                    time.time(),
+                    now,
                     printable(visit.environ["REQUEST_METHOD"]),
                     shown_path(visit.asked)[1],
                     status,
@@ -80,8 +90,9 @@ class Recorder:
                 )
             )
 
-    def _keep(self, visit: Visit, sandbox: Sandbox, status: int | None, seconds: float, answer: Message | None) -> None:
+    def _made(self, visit: Visit, reply: Reply | None, more: Fields) -> Record:
         environ, fault = visit.environ, visit.fault
+        status, answer = (None, None) if reply is None else (reply.status, _answer_message(visit, reply, more))
         path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
         operation_id = None if visit.operation is None else visit.operation.operation_id
         rule = "S-6" if fault is not None and fault.refuses else visit.rule
@@ -89,14 +100,10 @@ class Recorder:
         counted = None
         if not visit.preflight:
             counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)
-        exchange = None
+        content = None
         if self.settings.journal_limit:
             query = environ.get("QUERY_STRING")
-            exchange = Exchange(
-                visit.id,
-                visit.number,
-                time.time() - seconds,
-                seconds,
+            content = Content(
                 method,
                 path,
                 without_secret_parameters(query) if query else "",
@@ -112,7 +119,7 @@ class Recorder:
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
             )
-        sandbox.record(exchange, counted)
+        return content, counted, 0 if content is None else content.size
 
     def _explanation(self, visit: Visit, path: str) -> str:
         sentences = [] if visit.fault is None else [self.explanations.injected(visit.fault)]
@@ -180,9 +187,9 @@ def _without_body(fields: Fields) -> Message:
 def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
     if reply.kept is not None and not more:
         return reply.kept
-    body = reply.body
-    headers = tuple([(name, without_secret_header(name, value)) for name, value in (*reply.fields, *more)])
-    size = size_of(headers)
+    body, fields = reply.body, (*reply.fields, *more)
+    is_small = sum([len(name) + len(value) for name, value in fields]) < SMALL_HEADER
+    headers, size = (_clean_headers if is_small else _clean_headers.__wrapped__)(fields)
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
     if visit.operation is None or visit.fault is not None or reply.status != visit.operation.success:
         return _message(headers, size, body, None)
@@ -190,6 +197,13 @@ def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
     if not more:
         reply.kept = message
     return message
+
+
+@lru_cache(maxsize=500)
+def _clean_headers(fields: Fields) -> tuple[Fields, int]:
+    """The headers of an answer without their secrets, and about how many bytes it takes to keep them."""
+    headers = tuple([(name, without_secret_header(name, value)) for name, value in fields])
+    return headers, size_of(headers)
 
 
 def _message(headers: Fields, header_size: int, body: bytes, public: Collection[str] | None) -> Message:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulator.contract.operation import Notes, Operation
 from simulator.errors import Refusal
+from simulator.state.answers import Remembered
 from simulator.state.faults import InjectedFault
 from simulator.state.sandbox import Sandbox
 from simulator.state.sandboxes import DEFAULT
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 VISIT = "simulator.visit"
 HEADER = "simulator.header"
 """Where the server puts a small header, as pairs of a variable of the environment and its value."""
+HEAD = "simulator.head"
+"""Where the server puts the bytes of such a header with the request's first line, if they say all of the request."""
 CONTROL = "/_simulator/"
 """Where the control interface begins."""
 HEALTH = f"{CONTROL}health"
@@ -31,6 +34,7 @@ class Visit:
     `asked` the whole path. `body` gives the bytes of the body or raises the refusal that reading them led to. The
     sandbox is there for calls of the operations of the simulated API, and for those of no operation if it was there
     before. Calls of the control interface find it themselves. Where the call `has_reserved` it, others wait for it.
+    `remembered` is there where the answer was given before.
     """
 
     sandbox_name: str = DEFAULT
@@ -41,6 +45,7 @@ class Visit:
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
     assumed: tuple[str, ...] = ()
+    remembered: Remembered | None = None
     preflight: bool = False
     is_control: bool = False
     has_reserved: bool = False

@@ -204,8 +204,11 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Answer what was read and read on, until something has to be waited for."""
-        requests = self._reader.requests
-        while not (self._in_progress or self._is_ending or self._is_stalled or self._has_had_enough):
+        requests, out = self._reader.requests, self._out
+        while not (self._in_progress or self._is_ending or self._is_stalled):
+            if len(out) >= MOST_AT_ONCE or self._unsent > MOST_UNSENT:
+                # What is written has to be sent before more is answered.
+                break
             if requests:
                 self._answer(requests.popleft())
             elif self._unread:
@@ -226,11 +229,6 @@ class Connection(asyncio.Protocol):
                 self._ask_for_body()
             if self._has_ended and self.is_idle:
                 self._transport.close()
-
-    @property
-    def _has_had_enough(self) -> bool:
-        """Whether what is written has to be sent before more is answered."""
-        return len(self._out) >= MOST_AT_ONCE or self._unsent > MOST_UNSENT
 
     def _ask_for_body(self) -> None:
         """Tell the client to send the body, unless an answer comes first."""
@@ -280,28 +278,31 @@ class Connection(asyncio.Protocol):
 
     def _take(self, request: Request, outcome: Outcome) -> None:
         """Send an answer, or wait for it."""
+        self._due = None
         if isinstance(outcome, (Delayed, Background)):
             self._in_progress = self._held >= DELAYED_BYTES or self._hold(DELAYED_BYTES)
-            if not self._in_progress:
-                outcome = self._refuse(503, NO_ROOM)
-        else:
-            self._in_progress = False
-        if self._held and not self._in_progress:
+            if self._in_progress:
+                self._wait(request, outcome)
+                return
+            outcome = self._refuse(503, NO_ROOM)
+        self._in_progress = False
+        if self._held:
             self._release()
-        self._due = None
-        if isinstance(outcome, Delayed):
-            self._due = self._server.call_later(
-                outcome.seconds, lambda: self._continue(request, self._run(outcome.resume))
-            )
-        elif isinstance(outcome, Background):
-            self._server.workers.submit(outcome.key, partial(self._work, request, outcome))
-        elif self._is_lost:
+        if self._is_lost:
             # A slow server would not know either that the client has hung up, and do what it was asked for.
             pass
         elif outcome is None:
             self.close()
         else:
             self._send(request.environ, outcome, keep_alive=request.keep_alive and not self._server.is_stopping)
+
+    def _wait(self, request: Request, outcome: Delayed | Background) -> None:
+        if isinstance(outcome, Delayed):
+            self._due = self._server.call_later(
+                outcome.seconds, lambda: self._continue(request, self._run(outcome.resume))
+            )
+        else:
+            self._server.workers.submit(outcome.key, partial(self._work, request, outcome))
 
     def _work(self, request: Request, background: Background) -> None:
         outcome = self._run(background.make)

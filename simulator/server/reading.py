@@ -18,7 +18,7 @@ from httptools import (
     HttpRequestParser,
 )
 
-from simulator.http.visit import HEADER
+from simulator.http.visit import HEAD, HEADER
 
 LARGEST_HEADER = 256 * 1024
 """How many bytes a request may have besides its body."""
@@ -116,10 +116,7 @@ class RequestReader:
         header = _header(head) if end else None
         if header is None or header.length != len(body) or header.length > self._largest_body:
             return None
-        environ = self._common.copy()
-        environ.update(header.variables)
-        environ["wsgi.input"] = BytesIO(body)
-        return Request(environ, header.keep_alive)
+        return Request({**self._common, **header.variables, "wsgi.input": BytesIO(body)}, header.keep_alive)
 
     def _parse(self, data: bytes) -> None:
         if not data:
@@ -294,6 +291,8 @@ def _header(head: bytes) -> _Header | None:
         return None
     environ, keep_alive = cast(Request, reader.requests.popleft())
     del environ["wsgi.input"]
+    if not length:
+        environ[HEAD] = head
     # Who waits to be told to send a body is to be told each time.
     return None if "HTTP_EXPECT" in environ else _Header(environ, length, keep_alive)
 

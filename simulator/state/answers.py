@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator.directory import Directory
@@ -18,7 +18,7 @@ _OVERHEAD = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Remembered:
+class Remembered:
     """An answer, and what it was made from: a directory, and what was found in states.
 
     These never change: others come instead of them.
@@ -50,33 +50,50 @@ class RememberedAnswers:
         self.limit = limit
         self._grew = grew
         self.bytes = 0
-        self._answers: dict[object, _Remembered] = {}
+        # What was found to hold in the world that was asked for last.
+        self._holding: tuple[World | None, dict[object, Remembered]] = (None, {})
+        self._answers: dict[object, Remembered] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def find(self, call: object, world: World) -> Any | None:
+    def find(self, call: object, world: World) -> Remembered | None:
         """The answer to a call, if it was given before and holds in this world."""
-        remembered = self._answers.get(call)
-        return remembered.answer if remembered is not None and remembered.holds_in(world) else None
+        last, holding = self._holding
+        if last is not world:
+            holding = {}
+            self._holding = (world, holding)
+        remembered = holding.get(call)
+        if remembered is None:
+            remembered = self._answers.get(call)
+            if remembered is None or not remembered.holds_in(world):
+                return None
+            holding[call] = remembered
+        return remembered
 
     def remember(self, call: object, answer: object, size: int, fork: Fork) -> None:
         """Keep the answer that was made from a fork of a world and is of so many bytes."""
-        size += _OVERHEAD
+        self._keep(call, Remembered(answer=answer, size=size, directory=fork.directory, reads=tuple(fork.reads)))
+
+    def remember_with(self, other: Remembered, call: object, answer: object, size: int) -> None:
+        """Keep the answer to a call that holds as long as another one does and is of so many bytes."""
+        self._keep(call, replace(other, answer=answer, size=size))
+
+    def _keep(self, call: object, remembered: Remembered) -> None:
+        size = remembered.size + _OVERHEAD
         if size > self.limit:
             return
         with self._lock:
             self._forget(call)
-            self._answers[call] = _Remembered(
-                answer=answer, size=size, directory=fork.directory, reads=tuple(fork.reads)
-            )
+            self._answers[call] = remembered
             self.bytes += size
             while self.bytes > self.limit:
                 self._forget(next(iter(self._answers)))
         self._grew(size)
 
     def _forget(self, call: object) -> None:
+        self._holding[1].pop(call, None)
         remembered = self._answers.pop(call, None)
         if remembered is not None:
-            self.bytes -= remembered.size
+            self.bytes -= remembered.size + _OVERHEAD

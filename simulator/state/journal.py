@@ -36,19 +36,14 @@ def size_of(headers: Iterable[tuple[str, str]]) -> int:
     return sum([_FIELD_OVERHEAD + len(name) + len(value) for name, value in headers])
 
 
-class Exchange(NamedTuple):
-    """One call and what came of it.
+class Content(NamedTuple):
+    """What was asked and what was answered. A call that is repeated has the same content again.
 
-    `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch. There is no
-    operation where path or method are no operation's, no answer where the connection was closed without one, no rule
-    where nothing was refused, and an empty explanation where there is nothing to explain. `assumed` are the rules on
-    whose assumed part the answer rests, `ignored` is what was sent and changed nothing (S-9).
+    There is no operation where path or method are no operation's, no answer where the connection was closed without
+    one, no rule where nothing was refused, and an empty explanation where there is nothing to explain. `assumed` are
+    the rules on whose assumed part the answer rests, `ignored` is what was sent and changed nothing (S-9).
     """
 
-    id: str
-    number: int
-    time: float
-    seconds: float
     method: str
     path: str
     query: str
@@ -74,6 +69,20 @@ class Exchange(NamedTuple):
         return size
 
 
+class Exchange(NamedTuple):
+    """One call and what came of it; `size` is that of its content.
+
+    `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch.
+    """
+
+    id: str
+    number: int
+    time: float
+    seconds: float
+    content: Content
+    size: int
+
+
 class Journal:
     """The newest exchanges: `limit` of them at most, and `bytes_limit` bytes; the newest one is kept in any case.
 
@@ -87,35 +96,31 @@ class Journal:
         self.bytes = 0
         self._positions = positions or count(1)
         self.position = next(self._positions)
-        self._exchanges: deque[tuple[Exchange, int, int]] = deque()
+        self._exchanges: deque[tuple[int, Exchange]] = deque()
 
-    def record(self, exchange: Exchange) -> int:
-        """Keep an exchange, let go of the oldest ones beyond the limits, and say how large the new one is.
-
-        One thread at a time.
-        """
-        size = exchange.size
-        self.position = next(self._positions)
-        self._exchanges.append((exchange, size, self.position))
-        self.bytes += size
-        while len(self._exchanges) > self.limit or (self.bytes > self.bytes_limit and len(self._exchanges) > 1):
-            self.bytes -= self._exchanges.popleft()[1]
-        return size
+    def record(self, exchange: Exchange) -> None:
+        """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
+        exchanges = self._exchanges
+        self.position = position = next(self._positions)
+        exchanges.append((position, exchange))
+        self.bytes += exchange.size
+        while len(exchanges) > self.limit or (self.bytes > self.bytes_limit and len(exchanges) > 1):
+            self.bytes -= exchanges.popleft()[1].size
 
     def forget(self, size: int) -> int:
         """Let go of the oldest exchanges until they were of so many bytes, and say how many that were."""
         before = self.bytes
         while self._exchanges and before - self.bytes < size:
-            self.bytes -= self._exchanges.popleft()[1]
+            self.bytes -= self._exchanges.popleft()[1].size
         return before - self.bytes
 
     def exchanges(self) -> list[Exchange]:
         """What is kept, oldest first."""
-        return [exchange for exchange, _, _ in self._exchanges.copy()]
+        return [exchange for _, exchange in self._exchanges.copy()]
 
     def placed(self) -> list[tuple[int, Exchange]]:
         """What is kept with its positions, in the order of these: that in which the calls ended."""
-        return [(position, exchange) for exchange, _, position in self._exchanges.copy()]
+        return list(self._exchanges.copy())
 
     def clear(self) -> None:
         """Forget all exchanges."""

@@ -133,16 +133,15 @@ class Sandbox:
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
         """Note a call: in the journal, unless it keeps none, and in the coverage, unless it does not count there."""
-        size = 0
         with self._record_lock:
             self.requests += 1
             if exchange is not None:
-                size = self.journal.record(exchange)
+                self.journal.record(exchange)
             if counted is not None:
                 self.coverage.count(counted)
                 if self.total is not None:
                     self.total.count(counted)
-        self._grew(size)
+        self._grew(0 if exchange is None else exchange.size)
 
     @property
     def calls_bytes(self) -> int:

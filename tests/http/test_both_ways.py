@@ -16,6 +16,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from simulator.app import Simulation
 from simulator.http.gateway import Gateway
 from simulator.http.routes import Routes
+from simulator.http.visit import HEAD
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE
@@ -36,6 +37,8 @@ def call(app: Any, method: str, path: str, headers: dict[str, str], body: bytes 
     ).get_environ()
     # As a server hands them over; the builder would make text of the path.
     environ["PATH_INFO"], environ["REQUEST_URI"] = unquote_to_bytes(target).decode("latin-1"), path
+    if not body:
+        environ[HEAD] = repr((method, path, headers)).encode()
     chunks, status, answer = run_wsgi_app(app, environ)
     kept = {name: value for name, value in answer.items() if name != "X-Simulator-Request-Id"}
     assert "_simulator" in path or "X-Simulator-Request-Id" in answer
@@ -125,8 +128,10 @@ def test_all_kinds_of_requests_get_the_same_answers_and_leave_the_same_traces(
     for prefix in ("", "/_sandboxes/one"):
         assert len({str(call(app, *login)[0]) for app in apps}) == 1
         for method, path, headers, body in calls:
-            one, other = (call(app, method, prefix + path, headers, body) for app in apps)
-            assert one == other, (method, path, headers, body)
+            # From the third time on, the gateway knows the whole call again.
+            for _ in range(4 if method == "GET" else 1):
+                one, other = (call(app, method, prefix + path, headers, body) for app in apps)
+                assert one == other, (method, path, headers, body)
         for app in apps:
             assert call(app, "POST", f"{prefix}/_simulator/faults", {}, fault)[0] == "201 CREATED"
         for _ in range(3):
@@ -154,7 +159,8 @@ def test_most_of_them_do_without_flask(simulation: Simulation, world: World, mon
             call(app, "PUT", f"/_sandboxes/one{RECEPTION}", headers, put)
             call(app, "GET", RECEPTION.replace("Reception", "no%20ne"), headers)
     assert asked == []
-    call(app, "GET", f"{RECEPTION}?a", {})
+    for _ in range(4):
+        call(app, "GET", f"{RECEPTION}?a", {})
     assert asked == [RECEPTION]
 
 

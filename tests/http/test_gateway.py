@@ -13,15 +13,18 @@ from werkzeug.test import EnvironBuilder
 from simulator.app import Simulation
 from simulator.contract.operation import Call
 from simulator.http.gateway import LARGE_BODY
-from simulator.http.visit import Background, Delayed
+from simulator.http.visit import HEAD, Background, Delayed
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
+from simulator.state.sandbox import SESSIONS
 from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api, faults
 
 RECEPTION = CAPACITIES + "Reception/"
 ORIGIN = {"Origin": "http://localhost:3000"}
+CHANGING = ("id", "time", "durationMs")
+"""What is different in the journal's entries of calls that are alike."""
 
 
 class TestSandboxes:
@@ -214,6 +217,66 @@ class TestCors:
         assert allowed.headers["Access-Control-Allow-Origin"] == "http://a.example"
         assert (other.status_code, other.headers["Vary"]) == (200, "Origin")
         assert "Access-Control-Allow-Origin" not in other.headers
+
+
+class TestRepeatedCalls:
+    """From the third time on, a call that is byte for byte the same takes a short way, which nobody notices."""
+
+    def test_each_is_in_the_journal_with_an_id_of_its_own_and_in_the_coverage(self, api: Api) -> None:
+        ids = [api("GET", RECEPTION).headers["X-Simulator-Request-Id"] for _ in range(5)]
+        entries = api.control("GET", "requests").json()["requests"]
+        assert [each["id"] for each in entries] == ids
+        assert len(set(ids)) == 5
+        first, *others = [{key: each[key] for key in each if key not in CHANGING} for each in entries]
+        for each in (first, *others):
+            del each["response"]["headers"]["X-Simulator-Request-Id"]
+        assert others == [first] * 4
+        operations = api.control("GET", "coverage").json()["operations"]
+        assert [each["statuses"]["200"]["hits"] for each in operations if each["operationId"] == "getCallCapacity"] == [
+            5
+        ]
+
+    def test_it_sees_every_change(self, api: Api) -> None:
+        for limit in (1, 2):
+            for _ in range(4):
+                api.ok("GET", RECEPTION)
+            api.ok("PUT", RECEPTION, {"maxCalls": limit})
+            assert api.ok("GET", RECEPTION)["maxCalls"] == limit
+        api.reset()
+        assert api.ok("GET", RECEPTION)["maxCalls"] == 7
+
+    @pytest.mark.rule("S-6")
+    def test_an_injected_fault_takes_effect(self, api: Api) -> None:
+        for _ in range(4):
+            api.ok("GET", RECEPTION)
+        api.arranged("POST", "faults", {"operationId": "getCallCapacity", "status": 503, "times": 1})
+        assert [api("GET", RECEPTION).status_code for _ in range(3)] == [503, 200, 200]
+
+    @pytest.mark.rule("A-5")
+    def test_a_session_that_has_ended_counts_no_more(self, api: Api) -> None:
+        credentials = {"username": "groupadmin", "password": "secret"}
+        cookie = api("POST", "login/", credentials).headers["Set-Cookie"].partition(";")[0]
+        headers = {"Cookie": cookie}
+        for _ in range(4):
+            assert api("GET", RECEPTION, headers=headers).status_code == 200
+        for _ in range(SESSIONS):
+            api.ok("POST", "login/", credentials)
+        assert api("GET", RECEPTION, headers=headers).status_code == 401
+
+    def test_credentials_are_told_apart(self, api: Api) -> None:
+        for _ in range(4):
+            for token, status in (("foogroup-admin", 200), ("nobody", 401), ("brussels-admin", 403)):
+                response = api("GET", RECEPTION, headers={"Authorization": f"Bearer {token}"})
+                assert (response.status_code, token) == (status, token)
+
+    def test_what_all_calls_wait_for_it_waits_for_too(self, simulation: Simulation, world: World) -> None:
+        app = simulation.app(world, Settings(delay_ms=1))
+        for _ in range(4):
+            environ = EnvironBuilder(path=f"/api/v1/{RECEPTION}").get_environ()
+            environ[HEAD] = b"GET"
+            answer = app.wsgi_app(environ, lambda *_: None)  # type: ignore[arg-type]
+            assert isinstance(answer, Delayed)
+            assert json.loads(b"".join(answer))["maxCalls"] == 7
 
 
 class TestLargeBodies:

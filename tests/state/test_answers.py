@@ -32,28 +32,33 @@ def remembered(world: World, *places: str) -> RememberedAnswers:
     return answers
 
 
+def found(answers: RememberedAnswers, call: object, world: World) -> object:
+    remembered = answers.find(call, world)
+    return None if remembered is None else remembered.answer
+
+
 def test_an_answer_holds_in_the_world_it_was_made_from() -> None:
     world = stored(EMPTY, "a")
     answers = remembered(world, "a")
-    assert answers.find("call", world) == "answer"
-    assert answers.find("another call", world) is None
+    assert found(answers, "call", world) == "answer"
+    assert found(answers, "another call", world) is None
 
 
 def test_it_survives_what_changes_elsewhere() -> None:
     world = stored(EMPTY, "a", "b")
-    assert remembered(world, "a").find("call", stored(world, "b", "c")) == "answer"
+    assert found(remembered(world, "a"), "call", stored(world, "b", "c")) == "answer"
 
 
 def test_it_does_not_survive_a_change_of_what_it_was_made_from() -> None:
     world = stored(EMPTY, "a", "b")
     for changed in (stored(world, "a"), stored(world, "b"), replace(world, directory=replace(EMPTY.directory))):
-        assert remembered(world, "a", "b").find("call", changed) is None
+        assert found(remembered(world, "a", "b"), "call", changed) is None
 
 
 def test_neither_where_there_was_nothing_before() -> None:
     answers = remembered(EMPTY, "a")
-    assert answers.find("call", stored(EMPTY, "b")) == "answer"
-    assert answers.find("call", stored(EMPTY, "a")) is None
+    assert found(answers, "call", stored(EMPTY, "b")) == "answer"
+    assert found(answers, "call", stored(EMPTY, "a")) is None
 
 
 def test_made_from_a_part_of_a_state_it_survives_changes_of_the_rest() -> None:
@@ -68,31 +73,31 @@ def test_made_from_a_part_of_a_state_it_survives_changes_of_the_rest() -> None:
         fork.store(place, state)
         return fork.world
 
-    assert answers.find("call", world) == "answer"
-    assert answers.find("call", with_state({one: 0, other: new})) == "answer"
-    assert answers.find("call", with_state({one: new})) is None
-    assert answers.find("call", with_state({other: new})) is None
+    assert found(answers, "call", world) == "answer"
+    assert found(answers, "call", with_state({one: 0, other: new})) == "answer"
+    assert found(answers, "call", with_state({one: new})) is None
+    assert found(answers, "call", with_state({other: new})) is None
 
 
 def test_when_the_old_state_comes_back_it_holds_again() -> None:
     world = stored(EMPTY, "a")
     answers = remembered(world, "a")
-    assert answers.find("call", stored(world, "a")) is None
-    assert answers.find("call", world) == "answer"
+    assert found(answers, "call", stored(world, "a")) is None
+    assert found(answers, "call", world) == "answer"
 
 
 def test_a_later_answer_takes_the_place_of_an_earlier_one() -> None:
     answers = remembered(EMPTY)
     before = answers.bytes
     answers.remember("call", "newer!", 6, Fork(EMPTY))
-    assert (answers.find("call", EMPTY), answers.bytes) == ("newer!", before)
+    assert (found(answers, "call", EMPTY), answers.bytes) == ("newer!", before)
 
 
 def test_beyond_their_bytes_the_oldest_are_forgotten() -> None:
     answers = RememberedAnswers(limit=10_000)
     for number in range(10):
         answers.remember(number, number, 2_000, Fork(EMPTY))
-    assert [number for number in range(10) if answers.find(number, EMPTY) is not None] == [7, 8, 9]
+    assert [number for number in range(10) if found(answers, number, EMPTY) is not None] == [7, 8, 9]
     assert answers.bytes <= 10_000
 
 
@@ -100,7 +105,7 @@ def test_one_that_is_too_large_is_not_kept_and_displaces_none() -> None:
     answers = RememberedAnswers(limit=10_000)
     answers.remember("small", "small", 10, Fork(EMPTY))
     answers.remember("large", "large", 20_000, Fork(EMPTY))
-    assert (answers.find("small", EMPTY), answers.find("large", EMPTY)) == ("small", None)
+    assert (found(answers, "small", EMPTY), found(answers, "large", EMPTY)) == ("small", None)
 
 
 def test_a_capacity_is_shown_from_memory_until_it_changes_itself(
@@ -128,3 +133,30 @@ def test_a_capacity_is_shown_from_memory_until_it_changes_itself(
     assert client.put(other, json={"isDefault": True}).status_code == 200
     assert (client.get(reception).json or {})["isDefault"] is False
     assert asked == ["Reception", "Reception"]
+
+
+def test_an_answer_may_hold_as_long_as_another_one() -> None:
+    world = stored(EMPTY, "a")
+    answers = remembered(world, "a")
+    first = answers.find("call", world)
+    assert first is not None
+    answers.remember_with(first, "the same in other words", "the answer in other words", 20)
+    assert found(answers, "the same in other words", world) == "the answer in other words"
+    assert found(answers, "the same in other words", stored(world, "a")) is None
+
+
+def test_what_held_in_one_world_is_looked_at_again_in_the_next() -> None:
+    world = stored(EMPTY, "a")
+    answers = remembered(world, "a")
+    changed = stored(world, "a")
+    for _ in range(2):
+        assert found(answers, "call", world) == "answer"
+        assert found(answers, "call", changed) is None
+
+
+def test_what_is_forgotten_is_not_found_in_the_same_world_either() -> None:
+    answers = RememberedAnswers(limit=10_000)
+    for number in range(20):
+        answers.remember(number, "answer", 0, Fork(EMPTY))
+        assert found(answers, number, EMPTY) == "answer"
+    assert found(answers, 0, EMPTY) is None

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.state.journal import Exchange, Journal, Message, size_of
+from simulator.state.journal import Content, Exchange, Journal, Message, size_of
 
 pytestmark = pytest.mark.rule("S-3", "S-7")
 
 
-def exchange(number: int, body: bytes = b"") -> Exchange:
-    message = Message(headers=(), body=body, size=len(body))
-    return Exchange(
-        id=f"run-{number}",
-        number=number,
-        time=0.0,
-        seconds=0.0,
+def content(request: Message) -> Content:
+    return Content(
         method="GET",
         path="/",
         query="",
         operation_id=None,
         account=None,
-        request=message,
+        request=request,
         status=200,
         response=None,
         rule=None,
@@ -31,6 +26,11 @@ def exchange(number: int, body: bytes = b"") -> Exchange:
         fault=None,
         abort=None,
     )
+
+
+def exchange(number: int, of: Content | None = None, *, body: bytes = b"") -> Exchange:
+    of = of or content(Message(headers=(), body=body, size=len(body)))
+    return Exchange(id=f"run-{number}", number=number, time=0.0, seconds=0.0, content=of, size=of.size)
 
 
 def numbers(journal: Journal) -> list[int]:
@@ -47,10 +47,10 @@ def test_the_oldest_ones_give_way_beyond_the_number() -> None:
 def test_the_oldest_ones_give_way_beyond_the_bytes_but_the_newest_stays() -> None:
     journal = Journal(limit=100, bytes_limit=25_000)
     for number in range(5):
-        journal.record(exchange(number, b"x" * 10_000))
+        journal.record(exchange(number, body=b"x" * 10_000))
     assert numbers(journal) == [3, 4]
     assert 20_000 < journal.bytes <= 25_000
-    journal.record(exchange(5, b"x" * 100_000))
+    journal.record(exchange(5, body=b"x" * 100_000))
     assert numbers(journal) == [5]
     journal.record(exchange(6))
     assert numbers(journal) == [6]
@@ -59,9 +59,8 @@ def test_the_oldest_ones_give_way_beyond_the_bytes_but_the_newest_stays() -> Non
 def test_everything_that_is_kept_counts_as_bytes() -> None:
     journal = Journal(limit=100, bytes_limit=1_000_000)
     message = Message(headers=(("n" * 1_000, "v" * 2_000),), body=b"b" * 4_000, size=4_000, header_size=3_000)
-    journal.record(
-        exchange(1)._replace(path="p" * 8_000, query="q" * 16_000, request=message, explanation="e" * 32_000)
-    )
+    large = content(message)._replace(path="p" * 8_000, query="q" * 16_000, explanation="e" * 32_000)
+    journal.record(exchange(1, large))
     assert 63_000 <= journal.bytes <= 65_000
 
 
@@ -71,7 +70,7 @@ def test_many_small_headers_count_as_what_they_take() -> None:
     journal = Journal(limit=100, bytes_limit=250_000)
     for number in range(5):
         message = Message(headers=tuple(headers), body=b"", size=0, header_size=size_of(headers))
-        journal.record(exchange(number)._replace(request=message))
+        journal.record(exchange(number, content(message)))
     assert numbers(journal) == [4]
 
 

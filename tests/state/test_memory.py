@@ -17,7 +17,7 @@ import pytest
 from simulator.app import Simulation
 from simulator.handles import Simulator
 from simulator.settings import Settings
-from simulator.state.journal import Exchange, Message
+from simulator.state.journal import Content, Exchange, Message
 from simulator.state.memory import weigh
 from simulator.state.sandboxes import Sandboxes
 from simulator.state.world import World
@@ -30,7 +30,8 @@ KIB, MIB = 1024, 1024 * 1024
 
 def exchange(size: int) -> Exchange:
     message = Message((), bytes(size), size)
-    return Exchange("i", 1, 0.0, 0.0, "PUT", "/", "", None, None, message, 200, None, None, (), (), "", None, None)
+    content = Content("PUT", "/", "", None, None, message, 200, None, None, (), (), "", None, None)
+    return Exchange("i", 1, 0.0, 0.0, content, content.size)
 
 
 def fixture(users: int = 0, groups: int = 0, *, settings: bool = False) -> dict[str, Any]:
