@@ -53,8 +53,8 @@ class Peer:
 
 
 def serve(*options: object) -> list[object]:
-    """The command that serves the simulator as it is where uvloop is not installed."""
-    return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", *options]
+    """The command that serves the simulator."""
+    return [sys.executable, "-m", "simulator", "serve", *options]
 
 
 def simulator(folder: Path, port: int) -> list[object]:
@@ -62,9 +62,9 @@ def simulator(folder: Path, port: int) -> list[object]:
     return serve("--port", port, "--fixtures", _world(folder))
 
 
-def simulator_with_uvloop(folder: Path, port: int) -> list[object]:
-    """The same with uvloop, which it uses where it can."""
-    return [sys.executable, "-m", "simulator", "serve", "--port", port, "--fixtures", _world(folder)]
+def simulator_without_uvloop(folder: Path, port: int) -> list[object]:
+    """The same on the loop of Python's own library, which it uses where uvloop is not installed."""
+    return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", "--port", port, "--fixtures", _world(folder)]
 
 
 def _world(folder: Path) -> Path:
@@ -153,10 +153,10 @@ def _sent(server: Running, method: str, path: str, content: object) -> None:
 
 
 JVM_WARM_UP_SECONDS = 8
-OURS, UVLOOP = "simulator", "simulator-uvloop"
+OURS, STANDARD_LOOP = "simulator", "simulator-standard-loop"
 TITLES: Mapping[str, str] = {
     OURS: "apio-simulator",
-    UVLOOP: "apio-simulator, uvloop",
+    STANDARD_LOOP: "apio-simulator, no uvloop",
     "mockserver": "MockServer, CRUD state",
     "wiremock": "WireMock, static stubs",
     "mountebank": "mountebank, state",
@@ -176,11 +176,11 @@ PACKAGES: Mapping[str, str] = {
 
 
 def peers() -> dict[str, Peer]:
-    """All servers by name; with uvloop only where it is installed."""
+    """All servers by name. Where uvloop is not installed, there is one of ours, without it."""
     state = frozenset({CHANGES, CREATES})
     ours = {OURS: Peer(simulator, can=state | {SANDBOXES})}
     if importlib.util.find_spec("uvloop"):
-        ours[UVLOOP] = Peer(simulator_with_uvloop, can=state | {SANDBOXES})
+        ours[STANDARD_LOOP] = Peer(simulator_without_uvloop, can=state | {SANDBOXES})
     jvm = ("java",)
     return {
         **ours,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from benchmarks.figures import RATES, Results
-from benchmarks.peers import OURS, TITLES, UVLOOP
+from benchmarks.peers import OURS, STANDARD_LOOP, TITLES
 from benchmarks.report import number
 
 COLUMN, GAP, MARGIN = 440, 40, 24
@@ -15,17 +15,17 @@ TOP = 64
 STYLE = """\
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--ink) }
 .title { font-size: 16px; font-weight: 600 } .head { font-weight: 600 } .note, .peer { fill: var(--muted) }
-.page { fill: var(--page) } .bar { fill: var(--bar) } .ours { fill: var(--ours) } .uvloop { fill: var(--uvloop) }
-:root { --page: #ffffff; --ink: #1f2328; --muted: #59636e; --bar: #afb8c1; --ours: #0969da; --uvloop: #54a3f5 }
+.page { fill: var(--page) } .bar { fill: var(--bar) } .ours { fill: var(--ours) } .variant { fill: var(--variant) }
+:root { --page: #ffffff; --ink: #1f2328; --muted: #59636e; --bar: #afb8c1; --ours: #0969da; --variant: #54a3f5 }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #0d1117; --ink: #f0f6fc; --muted: #9198a1; --bar: #4d5661; --ours: #4493f8; --uvloop: #1f6feb }
+  :root { --page: #0d1117; --ink: #f0f6fc; --muted: #9198a1; --bar: #4d5661; --ours: #4493f8; --variant: #1f6feb }
 }
 """
 
 
 def plot(results: Results) -> str:
     """The picture: two columns of groups, each as high as its bars; a group has a scale of its own."""
-    groups = [figure for figure in RATES if set(results.figures.get(figure, {})) - {OURS, UVLOOP}]
+    groups = [figure for figure in RATES if set(results.figures.get(figure, {})) - {OURS, STANDARD_LOOP}]
     columns = _columns(results, groups)
     drawn, height = [], TOP
     for index, column in enumerate(columns):
@@ -79,7 +79,7 @@ def _group(results: Results, figure: str, x: int, y: int) -> list[str]:
     drawn = [_text("head", x, y + 14, RATES[figure].title)]
     for index, (server, rate) in enumerate(rates.items()):
         top = y + HEADING + index * ROW
-        kind = {OURS: "ours", UVLOOP: "uvloop"}.get(server, "bar")
+        kind = {OURS: "ours", STANDARD_LOOP: "variant"}.get(server, "bar")
         length = max(1.0, BAR * rate / most)
         drawn += [
             _text("head" if server == OURS else "peer", x, top + 10, TITLES[server]),

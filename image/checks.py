@@ -149,15 +149,16 @@ def nothing_can_be_written(image: Image) -> str:
 
 
 def all_is_compiled(image: Image) -> str:
-    """Every module that the server and the health check import comes from bytecode."""
+    """Every module that the server and the health check import comes from bytecode, and uvloop is among them."""
     with entry_point(Container(image, OWN_USER, variables={"PYTHONVERBOSE": "1"})) as running:
         running.healthy()
         _, said = running.container.run("apio-simulator", "wait")
         said += running.log.read_text(encoding="utf-8")
     modules = set(re.findall(r"^# code object from '?([^'\n]+?)'?$", said, re.MULTILINE))
     expect([each for each in sorted(modules) if not each.endswith(".pyc")], [], "modules without bytecode")
-    if not any("/werkzeug/" in each for each in modules):
-        raise Failed(f"Python does not say what it imports: {said[:1000]}")
+    for package in ("werkzeug", "uvloop"):
+        if not any(f"/{package}/" in each for each in modules):
+            raise Failed(f"{package} is not among what Python says that it imports: {said[:1000]}")
     return f"{len(modules)} modules"
 
 

@@ -198,7 +198,7 @@ def _remembered(write: Converter) -> Converter:
             return found[2]
         document = write(view)
         params = getattr(type(record), "__dataclass_params__", None)
-        if params is not None and params.frozen:
+        if isinstance(record, tuple) or (params is not None and params.frozen):
             if len(known) >= RECORDS_REMEMBERED:
                 known.clear()
             known[id(record)] = record, mapping, document

@@ -250,4 +250,5 @@ class Call:
 
     def assume(self, rule: str, *, when: bool = True) -> None:
         """Note that the answer rests on the assumed part of a rule, if it does (S-9)."""
-        self.notes.assume(rule, when=when)
+        if when:
+            self.notes.assumed[rule] = None

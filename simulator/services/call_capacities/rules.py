@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from simulator.directory import User
@@ -36,7 +35,7 @@ def create(held: CallCapacities, attributes: Changes, find_user: FindUser) -> tu
     if faults:
         raise RuleViolation(*faults)
     capacity = CallCapacity(**{**attributes, "number": held.created, "user_ids": user_ids})
-    return _put(replace(held, created=held.created + 1), None, capacity)
+    return _put(held._replace(created=held.created + 1), None, capacity)
 
 
 def update(
@@ -49,7 +48,7 @@ def update(
         changes = {**changes, "user_ids": user_ids}
     if faults:
         raise RuleViolation(*faults)
-    return _put(held, capacity, replace(capacity, **changes))
+    return _put(held, capacity, capacity._replace(**changes))
 
 
 def delete(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
@@ -108,7 +107,7 @@ def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity)
     by_name, default = held.by_name, held.default
     if after.is_default:
         if default is not None and default != after.name:
-            by_name = by_name.insert(default, replace(by_name[default], is_default=False))
+            by_name = by_name.insert(default, by_name[default]._replace(is_default=False))
         default = after.name
     elif default == after.name:
         default = None
@@ -121,4 +120,4 @@ def _without(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
     for user_id in capacity.user_ids:
         membership = membership.discard(user_id)
     default = None if held.default == capacity.name else held.default
-    return replace(held, by_name=held.by_name.remove(capacity.name), membership=membership, default=default)
+    return held._replace(by_name=held.by_name.remove(capacity.name), membership=membership, default=default)
