@@ -12,8 +12,8 @@ from simulator.contract.operation import HTML, Content
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.control.recipe import LARGE, Recipe, Refused, command
-from simulator.error_report import as_html
 from simulator.errors import Fault, InvalidAttribute
+from simulator.reports.errors import as_html
 
 
 def list_errors(it: ControlCall) -> object:
