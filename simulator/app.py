@@ -6,8 +6,6 @@ The only module that knows which services there are.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Unpack
@@ -23,7 +21,6 @@ from simulator.control.call import Control
 from simulator.control.catalogue import catalogue
 from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT, HANDLERS
-from simulator.control.recipe import Refused
 from simulator.directory import LEVELS
 from simulator.document import Source
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
@@ -73,8 +70,6 @@ class Simulation:
         self.handlers = handlers
         self.contract: Contract = load_contract(contract or shipped("openapi.yaml"), self.ledger, LEVELS, handlers)
         self.control_contract = load_contract(CONTRACT, self.ledger, LEVELS, HANDLERS, CONTROL)
-        self._refusals: Sequence[Refused] | None = None
-        self._finding_refusals = threading.Lock()
         self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
 
     def documents(self, settings: Settings) -> Documents:
@@ -96,36 +91,12 @@ class Simulation:
         source = shipped("fixtures/default.yaml") if fixture is None else fixture
         return self.fixtures.world(fixture_document(source))
 
-    def refusals(self) -> Sequence[Refused]:
-        """What the simulator refuses on the default fixture, found out once by asking simulators of its own (G-8)."""
-        with self._finding_refusals:
-            if self._refusals is None:
-                self._refusals = self._find_refusals()
-            return self._refusals
-
-    def _find_refusals(self) -> Sequence[Refused]:
-        from simulator.http.refusals import find_refusals
-        from simulator.server.reading import unreadable
-
-        world = self.world()
-        apps: dict[str, Flask] = {}
-
-        def app(settings: Mapping[str, Any]) -> Flask:
-            key = repr(settings)
-            if key not in apps:
-                apps[key] = self.app(
-                    world, Settings(journal_limit=0, fidelity="strict", log_requests=False, **settings)
-                )
-            return apps[key]
-
-        return find_refusals(self.contract, self.control_contract, world.directory, app, unreadable)
-
     def errors(self, operation_id: str | None = None) -> Any:
         """The error catalogue as `GET /_simulator/errors` answers it, of one operation if one is asked for.
 
         Raises `InvalidAttribute` if there is no such operation.
         """
-        view = catalogue(self.refusals(), self.ledger, operation_id)
+        view = catalogue(self.ledger, operation_id)
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
     def app(
@@ -150,7 +121,6 @@ class Simulation:
             ledger=self.ledger,
             documents=self.documents(settings),
             settings=settings,
-            refusals=self.refusals,
         )
         ControlInterface(self.control_contract, control).register(app)
         app.register_error_handler(HTTPException, _answer_http_error)

@@ -16,8 +16,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 import orjson
 
 from simulator.errors import Fault
+from simulator.reports.text import printable
 from simulator.settings import DEFAULT_PORT
-from simulator.text import printable
 
 # The simulator is near: a proxy for the rest of the world must not come between.
 _opener = build_opener(ProxyHandler({}))

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from simulator.reports.text import printable
 from simulator.state.redaction import without_secrets
-from simulator.text import printable
 
 PAUSE_SECONDS = 0.02
 """How long lines are collected before they are written together."""

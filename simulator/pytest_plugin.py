@@ -153,7 +153,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("apio-simulator coverage")
     if covered is not None:
-        from simulator.coverage_report import summary
+        from simulator.reports.coverage import summary
 
         sums, _, missing = summary(covered).partition("\n")
         terminalreporter.write_line(sums)
@@ -224,7 +224,7 @@ def _keep_coverage(config: pytest.Config, sandbox: Sandbox) -> bool:
 
 
 def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
-    from simulator.coverage_report import merged
+    from simulator.reports.coverage import merged
 
     known = config.stash.get(_COVERAGE, None)
     total = merged([coverage] if known is None else [known, coverage])
@@ -234,7 +234,7 @@ def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
 
 def _called(config: pytest.Config) -> float:
     """How many operations were called, in per cent."""
-    from simulator.coverage_report import percentage
+    from simulator.reports.coverage import percentage
 
     covered = config.stash.get(_COVERAGE, None)
     return 0.0 if covered is None else percentage(covered, "operations")
@@ -248,7 +248,7 @@ def _too_little(config: pytest.Config) -> bool:
 def _what_went_on(sandbox: Sandbox) -> str:
     """The last calls of the sandbox with the reasons of refusals, and what has changed in it."""
     from simulator.client import Refused, Unreachable
-    from simulator.journal_report import call_text, change_text
+    from simulator.reports.journal import call_text, change_text
 
     try:
         calls = sandbox.control.get("requests", {"limit": CALLS_SHOWN})

@@ -23,18 +23,17 @@ ALLOWED: dict[str, set[str]] = {
     "fixtures": {"contract", "directory", "document", "errors", "progress", "services", "state"},
     "control": {
         "contract",
-        "coverage_report",
-        "error_report",
         "directory",
         "document",
         "errors",
         "fixtures",
+        "reports",
         "services",
         "settings",
         "state",
     },
     "http": {"contract", "control", "directory", "document", "errors", "log", "services", "settings", "state"},
-    "log": {"state", "text"},
+    "log": {"reports", "state"},
     "server": {"contract", "errors", "http", "settings"},
     "app": {
         "contract",
@@ -50,25 +49,19 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "state",
     },
-    "client": {"errors", "settings", "text"},
+    "client": {"errors", "reports", "settings"},
     "handles": {"app", "client", "document", "errors", "fixtures", "server", "settings"},
-    "pytest_plugin": {"client", "coverage_report", "document", "errors", "handles", "journal_report"},
-    "text": set(),
-    "page": set(),
-    "coverage_report": {"page", "text"},
-    "error_report": {"page"},
-    "journal_report": {"text"},
+    "pytest_plugin": {"client", "document", "errors", "handles", "reports"},
+    "reports": set(),
     "cli": {
         "app",
         "client",
-        "coverage_report",
-        "error_report",
         "directory",
         "errors",
         "fixtures",
-        "journal_report",
         "log",
         "progress",
+        "reports",
         "server",
         "settings",
         "state",
@@ -147,3 +140,9 @@ def test_only_the_composition_root_knows_which_services_there_are() -> None:
         if module.parent.name in SERVICES or part(module) == "app":
             continue
         assert not [name for name in imported(module) for service in SERVICES if f"services.{service}" in name], module
+
+
+def test_templates_are_rendered_in_one_place() -> None:
+    assert [part(each) for each in MODULES if "jinja2" in {name.split(".")[0] for name in imported(each)}] == [
+        "reports"
+    ]

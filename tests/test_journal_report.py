@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.journal_report import LONGEST_VALUE, change_text
+from simulator.reports.journal import LONGEST_VALUE, change_text
 
 
 def test_a_change_is_a_line_with_the_values_before_and_after() -> None:

@@ -97,6 +97,15 @@ def test_the_documentation_page_and_the_types_are_there(installed: Path) -> None
     assert (installed / "simulator" / "py.typed").exists()
 
 
+def test_the_templates_and_the_error_catalogue_are_there(installed: Path) -> None:
+    program = (
+        "from simulator.app import create_app; c = create_app().test_client(); h = {'Accept': 'text/html'};"
+        "print(*[c.get(f'/_simulator/{each}', headers=h).status_code for each in ('errors', 'coverage')],"
+        "c.get('/_simulator/schemathesis.toml').status_code, len(c.get('/_simulator/errors').json['errors']) > 500)"
+    )
+    assert run(installed, "-c", program) == "200 200 200 True"
+
+
 def test_whatever_ships_is_the_checkouts(installed: Path) -> None:
     for name in ("openapi.yaml", "fixtures/default.yaml", "fixtures/minimal.yaml"):
         assert (installed / "simulator" / "shipped" / name).read_bytes() == (ROOT / name).read_bytes()

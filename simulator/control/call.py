@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +13,6 @@ from simulator.contract.ledger import Rule
 from simulator.contract.operation import Call
 from simulator.control.body import MOST_PROBLEMS
 from simulator.control.documents import Documents
-from simulator.control.recipe import Refused
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
 from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
@@ -25,10 +24,7 @@ from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What the control interface acts on: the sandboxes of a server, and what they are made of.
-
-    `refusals` finds what the error catalogue lists, which takes about a second.
-    """
+    """What the control interface acts on: the sandboxes of a server, and what they are made of."""
 
     sandboxes: Sandboxes
     fixtures: Fixtures
@@ -36,7 +32,6 @@ class Control:
     ledger: Mapping[str, Rule]
     documents: Documents
     settings: Settings
-    refusals: Callable[[], Sequence[Refused]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,34 +11,33 @@ from simulator.contract.ledger import Rule
 from simulator.contract.operation import HTML, Content
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.control.documents import SERVER
-from simulator.control.recipe import LARGE, Recipe, Refused, command
-from simulator.error_report import as_html
+from simulator.control.recipe import LARGE, Recipe, Refused, command, load_refusals
 from simulator.errors import Fault, InvalidAttribute
+from simulator.reports.errors import as_html
 
 
 def list_errors(it: ControlCall) -> object:
     """GET errors: the catalogue, of one operation if one is asked for; as a page for browsers (G-8)."""
     # Recipes are about the default sandbox, whichever one is asked.
     address = SERVER if it.address is None else it.address.partition("/_sandboxes/")[0]
-    view = catalogue(it.control.refusals(), it.control.ledger, it.query.get("operation_id"), address)
+    view = catalogue(it.control.ledger, it.query.get("operation_id"), address)
     if it.call.media != HTML:
         return view
     return Content(HTML, as_html(orjson.loads(it.call.operation.render(view))).encode())
 
 
-def catalogue(
-    refusals: Sequence[Refused], ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER
-) -> dict[str, Any]:
+def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER) -> dict[str, Any]:
     """The refusals as they are shown, or those of one operation; `address` is the server's, for the commands.
 
     Raises `InvalidAttribute` if there is no such operation (S-1).
     """
+    refusals = load_refusals()
     if operation_id is not None:
         known = sorted({each.recipe.operation_id for each in refusals if each.recipe.operation_id is not None})
         if operation_id not in known:
             reason = f"the catalogue has no operation {operation_id[:100]!r}"
             raise InvalidAttribute(Fault("S-1", reason, asked=operation_id, known=known))
-        refusals = [each for each in refusals if each.recipe.operation_id == operation_id]
+        refusals = tuple(each for each in refusals if each.recipe.operation_id == operation_id)
     return {"errors": [_entry(each, ledger, address) for each in refusals]}
 
 
@@ -53,13 +52,14 @@ def _entry(refused: Refused, ledger: Mapping[str, Rule], address: str) -> dict[s
         "basis": list(ledger[rule].basis),
         "assumed": refused.assumed,
         "options": [_option(name, value) for name, value in recipe.settings.items()] or None,
-        "request": _request_view(recipe),
+        "request": request_view(recipe),
         "command": command(recipe, address),
         "response": {"headers": dict(refused.headers) or None, "body": refused.body},
     }
 
 
-def _request_view(recipe: Recipe) -> dict[str, Any]:
+def request_view(recipe: Recipe) -> dict[str, Any]:
+    """The request of a recipe as it is shown, with `None` for what it does not have."""
     body, large = recipe.body, len(recipe.body) > LARGE
     return {
         "method": recipe.method or None,

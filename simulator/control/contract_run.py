@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import orjson
 
@@ -12,30 +10,27 @@ from simulator.contract.operation import Content
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.directory import Directory, Group, Level
+from simulator.reports.page import render
 from simulator.state.world import Fork, World
 
 TOML = "application/toml"
 NOTHING = ["none"]
 """The ids of a kind of which the world has none: every request with one of them gets 404."""
 
-_TEMPLATE = Path(__file__).with_name("schemathesis.toml")
-
 
 def get_schemathesis_settings(it: ControlCall) -> object:
     """GET schemathesis.toml: the settings for the sandbox's present world (S-1)."""
     world = it.sandbox.moment.world
-    ids = {**_ids(it, world), **_accounts(world.directory)}
-
-    def value(placeholder: re.Match[str]) -> str:
-        name = placeholder[1]
-        if name == "auth":
-            return _auth(world.directory) if it.control.settings.auth == "required" else ""
-        if name == "address":
-            return it.address or SERVER
-        found = list(ids.get(name) or NOTHING)
-        return _toml(found[0] if name == "newcomer" else found)
-
-    text = re.sub("@([a-z_]+)@", value, _TEMPLATE.read_text(encoding="utf-8"))
+    found = {**_ids(it, world), **_accounts(world.directory)}
+    credentials_required = it.control.settings.auth == "required"
+    text = render(
+        "control/schemathesis.toml",
+        address=it.address or SERVER,
+        ids=lambda kind: list(found.get(kind) or NOTHING),
+        credentials_required=credentials_required,
+        token=_token(world.directory) if credentials_required else None,
+        toml=_toml,
+    )
     return Content(TOML, text.encode())
 
 
@@ -73,12 +68,10 @@ def _accounts(directory: Directory) -> dict[str, list[str]]:
     }
 
 
-def _auth(directory: Directory) -> str:
-    """The section with the token of an account that may do everything; without such an account, a word about it."""
-    for account in directory.accounts.values():
-        if account.level == Level.SYSTEM_ADMIN and account.token is not None:
-            return f"\n[auth.openapi.bearerToken]\nbearer = {_toml(account.token)}\n"
-    return "\n# Credentials are required, and no System Admin of this world has a token.\n"
+def _token(directory: Directory) -> str | None:
+    """The token of an account that may do everything, if there is one."""
+    tokens = (each.token for each in directory.accounts.values() if each.level == Level.SYSTEM_ADMIN)
+    return next((token for token in tokens if token is not None), None)
 
 
 def _toml(value: str | list[str]) -> str:

@@ -9,7 +9,7 @@ import orjson
 
 from simulator.contract.operation import HTML, Content, Operation
 from simulator.control.call import ControlCall, ControlHandler
-from simulator.coverage_report import as_html
+from simulator.reports.coverage import as_html
 from simulator.state.coverage import Coverage
 
 ALL = "*"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 import orjson
 
@@ -12,12 +11,12 @@ from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.document import parse_document
 from simulator.errors import BrokenDocument
+from simulator.reports.page import render
 
 SERVER = "http://127.0.0.1:4080"
 """The address that a contract states, which a served contract replaces by its own."""
 
 OPTIONAL, REQUIRED = "security: [{}, {", "security: [{"
-_PAGE = Path(__file__).with_name("docs.html")
 
 
 class Documents:
@@ -54,7 +53,7 @@ class Documents:
         """The page that shows the contract."""
         titles = {"api": ("the simulated API", "openapi.json"), "control": ("the control interface", "control.json")}
         title, document = titles[which]
-        return _PAGE.read_text(encoding="utf-8").replace("{title}", title).replace("{document}", document).encode()
+        return render("control/docs.html", title=title, document=document).encode()
 
 
 @lru_cache(maxsize=8)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import orjson
+
+REFUSALS = Path(__file__).with_name("errors.json")
+"""The refusals of the error catalogue: a recipe and its answer in each line. A tool of the checkout writes the file."""
 
 LARGE = 1_000
 """A body of more bytes is all zeros, and told by their number."""
@@ -20,9 +27,9 @@ class Recipe:
     method: all that is sent is `raw`, or a request with a header of so many bytes.
     """
 
-    operation_id: str | None
-    method: str
-    path: str
+    operation_id: str | None = None
+    method: str = ""
+    path: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -36,11 +43,6 @@ class Recipe:
             return self.body.decode() if len(self.body) <= LARGE else None
         except UnicodeDecodeError:
             return None
-
-    @property
-    def size(self) -> int:
-        """How much there is to write."""
-        return len(self.path) + len(self.body) + sum(len(name) + len(value) for name, value in self.headers.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,19 @@ class Refused:
         """The first of the body's errors."""
         error: Mapping[str, Any] = self.body["errors"][0]
         return error
+
+
+@cache
+def load_refusals() -> tuple[Refused, ...]:
+    """The refusals of the error catalogue, by operation."""
+    return tuple(_refused(**entry) for entry in orjson.loads(REFUSALS.read_bytes()))
+
+
+def _refused(
+    answer: Mapping[str, Any], body: str = "", body_hex: str = "", zero_bytes: int = 0, **recipe: Any
+) -> Refused:
+    sent = body.encode() or bytes.fromhex(body_hex) or bytes(zero_bytes)
+    return Refused(recipe=Recipe(body=sent, **recipe), **answer)
 
 
 def command(recipe: Recipe, address: str) -> str:

@@ -469,10 +469,7 @@ def test_the_default_fixture_is_read_directly(simulation: Simulation) -> None:
 
 
 @pytest.fixture
-def no_marshmallow(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The error catalogue is found out once, by many a wrong body.
-    simulation.refusals()
-
+def no_marshmallow(monkeypatch: pytest.MonkeyPatch) -> None:
     def needed(schema: CompiledSchema, *_: Any, **__: Any) -> Any:
         raise AssertionError(f"marshmallow was needed for {list(schema.fields)}")
 

@@ -14,6 +14,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.app import Simulation
+from simulator.control.recipe import load_refusals
 from simulator.http.gateway import Gateway
 from simulator.http.routes import Routes
 from simulator.http.visit import HEAD
@@ -56,7 +57,7 @@ def without_times(value: Any) -> Any:
 def recipes(simulation: Simulation) -> list[Recipe]:
     """All documented calls, everything that is refused, and what is odd about paths, headers and methods."""
     found: list[Recipe] = []
-    for refused in simulation.refusals():
+    for refused in load_refusals():
         recipe = refused.recipe
         if recipe.method and not recipe.path.startswith("/_simulator"):
             found.append((recipe.method, recipe.path, dict(recipe.headers), recipe.body))

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from contract.catalogue import find_refusals, written
 from simulator.app import Simulation
-from simulator.control.recipe import Recipe, command
+from simulator.control.recipe import REFUSALS, Recipe, command, load_refusals
 from simulator.http.errors import CATALOGUE
 from simulator.server import Server
 from simulator.settings import Settings
@@ -218,9 +219,24 @@ def test_what_the_examples_leave_out_is_found_too(entries: list[Entry]) -> None:
     } <= shown
 
 
+def test_the_package_holds_what_the_search_finds(simulation: Simulation) -> None:
+    found = find_refusals(simulation)
+    assert REFUSALS.read_bytes() == written(found), "write it with: python -m contract.catalogue"
+    assert list(load_refusals()) == found
+
+
+def test_no_simulator_is_asked_for_the_catalogue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation()
+    client = simulation.app(world).test_client()
+    monkeypatch.setattr(Simulation, "app", None)
+    answer = client.get("/_simulator/errors").json
+    assert answer is not None
+    assert len(answer["errors"]) == len(simulation.errors()["errors"]) > 500
+
+
 def test_finding_them_leaves_no_trace_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
-        Simulation().refusals()
+        find_refusals(Simulation())
     assert caplog.records == []
 
 

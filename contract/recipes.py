@@ -1,7 +1,7 @@
-"""Finds the requests that the simulator refuses, for the error catalogue (G-8).
+"""Requests of which most are refused, for the error catalogue (G-8).
 
-What depends on the fixture's state stands in refusals.yaml. Everything else is found by changing the contract's
-documented examples in every place and keeping, of the requests refused for one same reason, the smallest.
+What depends on the fixture's state stands in refusals.yaml. Everything else is a documented example of the contract
+with something changed in one place.
 """
 
 from __future__ import annotations
@@ -10,30 +10,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes
+from typing import Any
+from urllib.parse import quote
 
 import orjson
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.contract.contract import METHODS, Contract
 from simulator.contract.operation import Operation
 from simulator.contract.schemas import CompiledSchema, inner_schema
-from simulator.control.recipe import Recipe, Refused
+from simulator.control.recipe import Recipe
 from simulator.directory import Directory
 from simulator.document import read_document
 from simulator.errors import InvalidAttribute, MalformedBody
-from simulator.http.errors import malformed_request
-from simulator.http.gateway import ASSUMED
-from simulator.http.visit import CONTROL
 from simulator.settings import DEFAULTS
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
 BY_HAND = Path(__file__).with_name("refusals.yaml")
-HOST = "127.0.0.1:4080"
-SHOWN_HEADERS = ("Allow", "WWW-Authenticate", "Set-Cookie")
 
 BODIES = (b"", b" ", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
 """Bodies that no operation takes."""
@@ -42,42 +33,15 @@ VALUES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1_000_000, "", "x", "a/b", "x
 """Values of which every attribute dislikes some."""
 MANY = [str(number) for number in range(13)]
 
-Apps = Callable[[Mapping[str, Any]], "WSGIApplication"]
-"""A simulator on the default fixture, by the settings that differ from the defaults."""
 
-Unreadable = Callable[[bytes], tuple[int, str]]
-"""The status and the reason with which a server refuses what is no HTTP request."""
+def recipes(api: Contract, control: Contract, directory: Directory) -> Iterator[Recipe]:
+    """The requests of refusals.yaml, and for each operation of the simulated API those that differ from its example.
 
-
-def find_refusals(
-    api: Contract, control: Contract, directory: Directory, apps: Apps, unreadable: Unreadable
-) -> list[Refused]:
-    """The refusals of the simulated API, and one for each code and rule of the control interface."""
-    recipes = [
-        *_by_hand(api, control),
-        *(recipe for each in api.operations.values() for recipe in _found(api, each, directory)),
-    ]
-    smallest: dict[tuple[object, ...], Refused] = {}
-    for recipe in recipes:
-        refused = _answer(recipe, apps) if recipe.method else _unread(recipe, unreadable)
-        if refused is None:
-            continue
-        key = _kind(refused)
-        if key not in smallest or _size(recipe) < _size(smallest[key].recipe):
-            smallest[key] = refused
-    order = [*api.operations, *control.operations]
-    return sorted(
-        smallest.values(),
-        key=lambda each: (
-            order.index(each.recipe.operation_id) if each.recipe.operation_id else -1,
-            each.error["code"],
-        ),
-    )
-
-
-def _size(recipe: Recipe) -> tuple[int, int]:
-    """How much there is to write, if the server takes options or not."""
-    return len(recipe.settings), recipe.size
+    The directory says with whose tokens each operation is called.
+    """
+    yield from _by_hand(api, control)
+    for operation in api.operations.values():
+        yield from _changed_calls(api, operation, directory)
 
 
 def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
@@ -91,12 +55,10 @@ def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
             operation = contract.operations[operation_id]
             path = _address(operation, {**_ids(contract, operation, "documented"), **entry.pop("path", {})})
             entry |= {"method": operation.method, "path": f"{path}?{query}" if query else path}
-        elif "method" not in entry:
-            entry |= {"method": "", "path": ""}
         yield Recipe(operation_id=operation_id, body=body, **entry)
 
 
-def _found(api: Contract, operation: Operation, directory: Directory) -> Iterator[Recipe]:
+def _changed_calls(api: Contract, operation: Operation, directory: Directory) -> Iterator[Recipe]:
     """Requests to an operation of which most are refused."""
     ids = _ids(api, operation, "documented")
     path = _address(operation, ids)
@@ -154,9 +116,9 @@ def _why(operation: Operation, body: Any) -> object:
     try:
         operation.read_body(orjson.dumps(body), None)
     except InvalidAttribute as refusal:
-        places = {_place(fault.pointer or "") for fault in refusal.faults}
+        places = {place(fault.pointer or "") for fault in refusal.faults}
         return (
-            (*places, *((fault.rule, _reason(fault.reason)) for fault in refusal.faults)) if len(places) == 1 else None
+            (*places, *((fault.rule, reason(fault.reason)) for fault in refusal.faults)) if len(places) == 1 else None
         )
     except MalformedBody:
         return None
@@ -199,50 +161,14 @@ def _will_do_inside(will_do: Callable[[Any], bool], value: Mapping[str, Any], ke
     return will_do({**value, key: inner})
 
 
-def _answer(recipe: Recipe, apps: Apps) -> Refused | None:
-    """What comes of a recipe, if it is refused; what a request that is not has done is undone."""
-    app = apps(recipe.settings)
-    environ = EnvironBuilder(
-        path=recipe.path,
-        method=recipe.method,
-        headers=list({"Host": HOST, **recipe.headers}.items()),
-        data=recipe.body or None,
-    ).get_environ()
-    # As a server hands it over; the builder would make text of it.
-    environ["PATH_INFO"] = unquote_to_bytes(recipe.path.partition("?")[0]).decode("latin-1")
-    chunks, status, headers = run_wsgi_app(app, environ)
-    if not status.startswith(("4", "5")):
-        run_wsgi_app(app, EnvironBuilder(path="/_simulator/reset", method="POST").get_environ())
-        return None
-    shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
-    body = orjson.loads(b"".join(chunks))
-    rule = body["errors"][0]["details"]["rule"]
-    # The control interface, of which everything is assumed, says nothing of it.
-    assumed = rule in headers.get(ASSUMED, "").split(", ") or recipe.path.startswith(CONTROL)
-    return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
-
-
-def _unread(recipe: Recipe, unreadable: Unreadable) -> Refused:
-    """What comes of a recipe that is no HTTP request."""
-    raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
-    kind, body = malformed_request(*unreadable(raw.encode()))
-    return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
-
-
-def _kind(refused: Refused) -> tuple[object, ...]:
-    """What makes two refusals one: besides the operation and the rule, the place and the reason without its values."""
-    recipe, errors = refused.recipe, [each["details"] for each in refused.body["errors"]]
-    where = recipe.operation_id or (refused.headers.get("Allow"),)
-    whys = [(each["rule"], _place(each.get("pointer", "")), _reason(each["reason"])) for each in errors]
-    return where, refused.error["code"], *whys
-
-
-def _place(pointer: str) -> str:
+def place(pointer: str) -> str:
+    """The place that a JSON Pointer names, with `*` for the number of an item."""
     return re.sub(r"/\d+(?=/|$)", "/*", pointer)
 
 
-def _reason(reason: str) -> str:
-    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+|/\S*", "…", reason.partition(", not ")[0].partition(": ")[0])
+def reason(text: str) -> str:
+    """The reason of a refusal without the values that it names."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+|/\S*", "…", text.partition(", not ")[0].partition(": ")[0])
 
 
 def _pointer(operation: Operation) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from simulator.page import page
-from simulator.text import printable
+from simulator.reports.page import render
+from simulator.reports.text import printable
 
 Coverage = Mapping[str, Any]
 """What `GET /_simulator/coverage` answers."""
@@ -19,21 +18,6 @@ COUNTS = ("rules", "assumed", "ignored")
 """The counts of an operation besides its statuses."""
 
 SEGMENTS_SHOWN = 3
-
-_MATRIX = """\
-<p>What clients have exercised of the simulated API; what is missing comes first.</p>
-<div class="cards">{cards}</div>
-<p class="legend"><span class="cell hit">3</span><span>seen so often</span>
-<span class="cell miss">0</span><span>documented, never seen</span>
-<span class="cell odd">1</span><span>seen, not documented</span></p>
-<div class="scroll"><table>
-<thead><tr><th>Operation</th><th class="number">Calls</th>{heads}
-<th>Refused by rule</th><th>Rests on assumed rules</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table></div>
-{lists}"""
 
 
 def merged(coverages: Sequence[Coverage]) -> Coverage:
@@ -131,10 +115,18 @@ def as_html(coverage: Coverage) -> str:
     """One page that needs nothing else: operations by statuses, those with most missing first, and the lists."""
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
     operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
-    heads = "".join(f'<th class="status">{escape(status)}</th>' for status in statuses)
-    rows = "\n".join(_row(operation, statuses) for operation in operations)
-    content = _MATRIX.format(cards="".join(_cards(coverage)), heads=heads, rows=rows, lists="\n".join(_lists(coverage)))
-    return page(f"Coverage of {_name(coverage)}", content)
+    return render(
+        "reports/coverage.html",
+        title=f"Coverage of {_name(coverage)}",
+        coverage=coverage,
+        statuses=statuses,
+        operations=operations,
+        undocumented=_undocumented(coverage),
+        ignored=_ignored(coverage),
+        assumed=[(rule, _by_operation(who)) for rule, who in _assumed(coverage).items()],
+        percentage=percentage,
+        short=_short,
+    )
 
 
 FORMATS = {"text": as_text, "json": as_json, "junit": as_junit, "html": as_html}
@@ -196,72 +188,10 @@ def _seen(status: str, data: Mapping[str, Any]) -> str:
 
 
 def _name(coverage: Coverage) -> str:
-    return "all sandboxes" if coverage["sandbox"] == "*" else f"the sandbox {escape(coverage['sandbox'])}"
-
-
-def _cards(coverage: Coverage) -> Iterable[str]:
-    for what, name in {"operations": "operations called", "statuses": "documented statuses seen"}.items():
-        share = percentage(coverage, what)
-        number = f"{coverage['totals'][what + 'Hit']}&#8239;/&#8239;{coverage['totals'][what]}"
-        bar = f'<div class="bar"><i style="width:{share:.1f}%"></i></div>'
-        yield f'<div class="card"><b>{number}</b><small>{name}, {share:.0f} %</small>{bar}</div>'
-    calls = sum(operation["hits"] for operation in coverage["operations"])
-    yield f'<div class="card"><b>{calls}</b><small>calls of operations</small></div>'
-    rules = len(_assumed(coverage))
-    yield f'<div class="card"><b>{rules}</b><small>rules, assumed in part or whole, that answers rest on</small></div>'
-
-
-def _row(operation: Mapping[str, Any], statuses: Sequence[str]) -> str:
-    cells = "".join(_cell(operation["statuses"].get(status)) for status in statuses)
-    path = escape(operation["path"])
-    call = f'<code title="{path}">{escape(operation["method"])} {_short(path)}</code>'
-    name = f"{escape(operation['operationId'])}{call}"
-    called = "hit" if operation["hits"] else "miss"
-    calls = f'<td class="number"><span class="cell {called}">{operation["hits"]}</span></td>'
-    return f"<tr><th>{name}</th>{calls}{cells}{_tags(operation['rules'])}{_tags(operation['assumed'])}</tr>"
+    return "all sandboxes" if coverage["sandbox"] == "*" else f"the sandbox {coverage['sandbox']}"
 
 
 def _short(path: str) -> str:
     """The end of a path, which tells operations apart."""
     segments = path.strip("/").split("/")
     return path if len(segments) <= SEGMENTS_SHOWN else f"…/{'/'.join(segments[-SEGMENTS_SHOWN:])}/"
-
-
-def _cell(data: Mapping[str, Any] | None) -> str:
-    if data is None:
-        return '<td class="status"></td>'
-    kind = "odd" if not data["documented"] else "hit" if data["hits"] else "miss"
-    return f'<td class="status"><span class="cell {kind}">{data["hits"]}</span></td>'
-
-
-def _tags(counts: Mapping[str, int]) -> str:
-    tags = "".join(f"<span>{escape(name)} &times;{hits}</span>" for name, hits in counts.items())
-    return f'<td class="tags">{tags}</td>'
-
-
-def _lists(coverage: Coverage) -> Iterable[str]:
-    yield _table(
-        "Called, but not documented",
-        ("Call", "Times"),
-        [(f"<code>{escape(call)}</code>", str(hits)) for call, hits in _undocumented(coverage)],
-    )
-    yield _table(
-        "Sent, but ignored",
-        ("Operation", "Attribute or query parameter", "Times"),
-        [(escape(each), f"<code>{escape(name)}</code>", str(hits)) for each, name, hits in _ignored(coverage)],
-    )
-    yield _table(
-        "Rests on assumed rules",
-        ("Rule", "Operations"),
-        [(f"<b>{escape(rule)}</b>", escape(_by_operation(who))) for rule, who in _assumed(coverage).items()],
-    )
-
-
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return f'<h2>{title}</h2><div class="scroll none">Nothing.</div>'
-    head = "".join(f"<th>{each}</th>" for each in heads)
-    body = "\n".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f'<h2>{title}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from simulator.text import printable
+from simulator.reports.text import printable
 
 LONGEST_VALUE = 200
 

@@ -1,0 +1,60 @@
+"""The command that checks fixtures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simulator.cli.output import fail
+
+if TYPE_CHECKING:
+    from simulator.directory import Directory
+    from simulator.fixtures.fixtures import Fixtures
+    from simulator.state.world import World
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
+def validate(files: tuple[Path, ...]) -> None:
+    """Check fixtures, of a folder the one that `serve` takes, and say everything that is wrong with them."""
+    from simulator.app import Simulation
+    from simulator.errors import BrokenDocument
+    from simulator.fixtures.folder import fixture_file
+
+    try:
+        fixtures = Simulation().fixtures
+    except BrokenDocument as broken:
+        fail(broken)
+    failed = False
+    for path in files:
+        try:
+            file = fixture_file(path)
+            click.echo(f"{file}: {counts(read_fixture(fixtures, file).directory)}")
+        except BrokenDocument as broken:
+            failed = True
+            click.echo(broken, err=True)
+    sys.exit(2 if failed else 0)
+
+
+def read_fixture(fixtures: Fixtures, file: Path) -> World:
+    """The world of a fixture, with the progress of what takes long on the terminal. Raises `BrokenDocument`."""
+    from simulator.progress import shown
+
+    with shown(str(file), sys.stderr) as progress:
+        return fixtures.read(file, progress)
+
+
+def counts(directory: Directory) -> str:
+    """What a directory holds, in a few words."""
+    groups = [group for tenant in directory.tenants.values() for group in tenant.groups.values()]
+    users = sum(len(group.users) for group in groups)
+    numbers = {
+        "tenant": len(directory.tenants),
+        "group": len(groups),
+        "user": users,
+        "account": len(directory.accounts),
+    }
+    return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in numbers.items())

@@ -1,0 +1,1 @@
+"""What the simulator knows, for people: as text, as JSON or JUnit, and as pages in HTML."""

@@ -1,0 +1,46 @@
+"""Documents made from the templates of the package: pages in HTML, and settings in TOML."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from jinja2.nodes import EvalContext
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def render(template: str, **values: object) -> str:
+    """The document that a template makes of these values; `template` is a path below the package.
+
+    A template that ends in `.html` escapes what it shows. Raises `jinja2.UndefinedError` for a value that is missing.
+    """
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    # Most commands show no page, and must not wait for Jinja.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context, select_autoescape
+    from markupsafe import Markup
+
+    @pass_eval_context
+    def escaped(context: EvalContext, value: Any) -> Any:
+        # Jinja would write quotation marks as numbers, which are hard to read in the source of a page.
+        if not context.autoescape or hasattr(value, "__html__"):
+            return value
+        return Markup(escape(str(value)))  # noqa: S704  # it is escaped
+
+    return Environment(
+        loader=FileSystemLoader(PACKAGE),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        finalize=escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
