@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from jinja2.nodes import EvalContext
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -25,21 +23,12 @@ def render(template: str, **values: object) -> str:
 @cache
 def _environment() -> Environment:
     # Most commands show no page, and must not wait for Jinja.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context, select_autoescape
-    from markupsafe import Markup
-
-    @pass_eval_context
-    def escaped(context: EvalContext, value: Any) -> Any:
-        # Jinja would write quotation marks as numbers, which are hard to read in the source of a page.
-        if not context.autoescape or hasattr(value, "__html__"):
-            return value
-        return Markup(escape(str(value)))  # noqa: S704  # it is escaped
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     return Environment(
         loader=FileSystemLoader(PACKAGE),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
-        finalize=escaped,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
