@@ -70,7 +70,7 @@ def test_every_example_has_its_commands_in_the_readme() -> None:
 
 
 def test_packages_are_pinned_exactly_and_no_lock_file_names_a_registry() -> None:
-    manifests = [*EXAMPLES.glob("*/package.json"), ROOT / "contract" / "package.json"]
+    manifests = [*EXAMPLES.glob("*/package.json"), ROOT / "tools" / "contract_checks" / "package.json"]
     assert len(manifests) >= 3
     for manifest in manifests:
         document = json.loads(manifest.read_text("utf-8"))

@@ -184,6 +184,17 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
         assert f"\n{target}: " in makefile
 
 
+def test_make_help_lists_every_target_with_what_it_does() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert targets
+    for command in (["make", "help"], ["make"]):
+        printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        rows = [line.split(maxsplit=1) for line in printed.splitlines()]
+        assert [target for target, _ in rows] == targets[1].split()
+    assert ["test", "run all tests"] in rows
+
+
 def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
     stated = []
     for operation_id, call, right in rows("Operations"):
@@ -218,8 +229,8 @@ def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
     assert simulation.fixtures.world(parse_document("README.md", fixture))
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tools/README.md"])
 def test_every_file_that_is_linked_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^):#]+)\)", text):
-        assert (ROOT / target).exists(), target
+        assert (ROOT / name).parent.joinpath(target).exists(), target

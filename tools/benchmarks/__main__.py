@@ -1,7 +1,7 @@
-"""Measure the simulator, beside other servers: `python -m benchmarks [PART…] [--quick]`.
+"""Measure the simulator, beside other servers: `python -m tools.benchmarks [PART…] [--quick]`.
 
-A full run writes benchmarks/results.json, docs/benchmarks.md and docs/benchmarks.svg; `report` writes the two in docs/
-once more, from the last results and the goals of now.
+A full run writes results.json in this folder, docs/benchmarks.md and docs/benchmarks.svg; `report` writes the two in
+docs/ once more, from the last results and the goals of now.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import in_process, scenarios, serving
-from benchmarks.conditions import conditions
-from benchmarks.figures import Results
-from benchmarks.goals import NOT_MEASURED, read_goals
-from benchmarks.plot import plot
-from benchmarks.report import goals_table, report, sections
-from contract.check import ROOT, Failed, Skipped
+from tools.benchmarks import in_process, scenarios, serving
+from tools.benchmarks.conditions import conditions
+from tools.benchmarks.figures import Results
+from tools.benchmarks.goals import NOT_MEASURED, read_goals
+from tools.benchmarks.plot import plot
+from tools.benchmarks.report import goals_table, report, sections
+from tools.contract_checks.check import ROOT, Failed, Skipped
 
 RESULTS = Path(__file__).with_name("results.json")
 DOCS = ROOT / "docs"

@@ -12,8 +12,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.peers import FOLDER, PACKAGES, TITLES
-from contract.check import ROOT
+from tools.benchmarks.peers import FOLDER, PACKAGES, TITLES
+from tools.contract_checks.check import ROOT
 
 PROGRAMS = {"Node.js": ["node", "--version"], "Java": ["java", "-version"], "wrk": ["wrk", "-v"]}
 

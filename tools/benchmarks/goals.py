@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.figures import FIGURES, Results, ratio
-from benchmarks.peers import TITLES
+from tools.benchmarks.figures import FIGURES, Results, ratio
+from tools.benchmarks.peers import TITLES
 
 FILE = Path(__file__).with_name("goals.yaml")
 AIM_REACHED, MET, MISSED = "aim reached", "met", "missed"

@@ -14,16 +14,16 @@ from typing import Any
 import orjson
 from werkzeug.test import create_environ
 
-from benchmarks.constant import bare_flask
-from benchmarks.figures import Results
-from benchmarks.peers import OURS
-from benchmarks.scenarios import INSTANCE
-from benchmarks.worlds import enlarged
-from contract.check import Failed
 from simulator.app import Simulation
 from simulator.server.reading import Request, RequestReader
 from simulator.settings import Settings
 from simulator.state.redaction import without_secret_attributes, without_secrets
+from tools.benchmarks.constant import bare_flask
+from tools.benchmarks.figures import Results
+from tools.benchmarks.peers import OURS
+from tools.benchmarks.scenarios import INSTANCE
+from tools.benchmarks.worlds import enlarged
+from tools.contract_checks.check import Failed
 
 PUT_BODY = b'{"maxCalls": 5, "maxIncomingCalls": null}'
 CONTROL = "/_simulator"

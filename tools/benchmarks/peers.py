@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.processes import Running, answer, free_port, running
-from benchmarks.worlds import GROUP, ONE, capacities, collection, fixture
-from contract.check import CONTRACT, Failed, needs, node_modules, node_program
+from tools.benchmarks.processes import Running, answer, free_port, running
+from tools.benchmarks.worlds import GROUP, ONE, capacities, collection, fixture
+from tools.contract_checks.check import CONTRACT, Failed, needs, node_modules, node_program
 
 FOLDER = Path(__file__).parent
 JSON = {"Content-Type": "application/json"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from benchmarks.figures import RATES, Results
-from benchmarks.peers import OURS, TITLES, UVLOOP
-from benchmarks.report import number
+from tools.benchmarks.figures import RATES, Results
+from tools.benchmarks.peers import OURS, TITLES, UVLOOP
+from tools.benchmarks.report import number
 
 COLUMN, GAP, MARGIN = 440, 40, 24
 LABEL, BAR, THICKNESS, ROW, HEADING, SPACE = 160, 210, 12, 18, 26, 20

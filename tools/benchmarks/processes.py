@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.check import Failed, Skipped
+from tools.contract_checks.check import Failed, Skipped
 
 ENDS_WITHIN_SECONDS = 5
 ANSWERS_WITHIN_SECONDS = 60

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.figures import FIGURES, RATES, Results, ratio
-from benchmarks.goals import AIM_NOT_REACHED, MISSED, NOT_MEASURED, Goal
-from benchmarks.peers import OURS, TITLES
+from tools.benchmarks.figures import FIGURES, RATES, Results, ratio
+from tools.benchmarks.goals import AIM_NOT_REACHED, MISSED, NOT_MEASURED, Goal
+from tools.benchmarks.peers import OURS, TITLES
 
 NONE = "\N{EN DASH}"
 GROWTH = ("put-in-world", "reset", "snapshot", "new-sandbox", "sandbox-memory")

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 
-from benchmarks.figures import RATES, Results
-from benchmarks.peers import CHANGES, CREATES, SANDBOXES, TITLES, Peer, peers
-from benchmarks.processes import Running, answer
-from benchmarks.worlds import GROUP, HUNDRED, ONE, SCRATCH, collection
-from benchmarks.wrk import Load, Outcome, put_load
-from contract.check import Failed, Skipped, needs
+from tools.benchmarks.figures import RATES, Results
+from tools.benchmarks.peers import CHANGES, CREATES, SANDBOXES, TITLES, Peer, peers
+from tools.benchmarks.processes import Running, answer
+from tools.benchmarks.worlds import GROUP, HUNDRED, ONE, SCRATCH, collection
+from tools.benchmarks.wrk import Load, Outcome, put_load
+from tools.contract_checks.check import Failed, Skipped, needs
 
 INSTANCE = f"{collection(GROUP)}{ONE}/"
 MANY_CONNECTIONS, MANY_SANDBOXES = 1_000, 50

@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.figures import Results
-from benchmarks.peers import OURS, TITLES, peers, serve
-from benchmarks.processes import Running, answer, free_port, running
-from benchmarks.scenarios import INSTANCE
-from benchmarks.worlds import GROUP, fixture, user_id
-from contract.check import Failed, Skipped, run
+from tools.benchmarks.figures import Results
+from tools.benchmarks.peers import OURS, TITLES, peers, serve
+from tools.benchmarks.processes import Running, answer, free_port, running
+from tools.benchmarks.scenarios import INSTANCE
+from tools.benchmarks.worlds import GROUP, fixture, user_id
+from tools.contract_checks.check import Failed, Skipped, run
 
 BATCH = 100
 """Requests that are sent at once: nine reads, then a write, and so on."""

@@ -1,4 +1,4 @@
-"""Good and hostile clients at one simulator for some minutes: `python -m benchmarks.soak [--minutes M]`.
+"""Good and hostile clients at one simulator for some minutes: `python -m tools.benchmarks.soak [--minutes M]`.
 
 Shows that no answer is a failure of the server, that its memory stays within a bound, and that its health answers in
 time all along. The exit status is 1 where one of these does not hold.
@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import peers
-from benchmarks.worlds import GROUP, ONE, collection
+from tools.benchmarks.peers import peers
+from tools.benchmarks.worlds import GROUP, ONE, collection
 
 if TYPE_CHECKING:
-    from benchmarks.processes import Running
+    from tools.benchmarks.processes import Running
 
 Statuses = Counter[str]
 COLLECTION, INSTANCE = collection(GROUP), f"{collection(GROUP)}{ONE}/"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.check import Failed
+from tools.contract_checks.check import Failed
 
 SCRIPTS = Path(__file__).parent / "lua"
 REQUEST_SECONDS = 5

@@ -1,11 +1,11 @@
-"""Run other people's tools against the contract and a simulator: `python -m contract [CHECK…]`."""
+"""Run other people's tools against the contract and a simulator: `python -m tools.contract_checks [CHECK…]`."""
 
 from __future__ import annotations
 
 import sys
 
-from contract import clients, documents, exchanges, runs, specmatic
-from contract.check import Check, carry_out
+from tools.contract_checks import clients, documents, exchanges, runs, specmatic
+from tools.contract_checks.check import Check, carry_out
 
 CHECKS: dict[str, Check] = {**documents.CHECKS, **exchanges.CHECKS, **specmatic.CHECKS, **clients.CHECKS, **runs.CHECKS}
 

@@ -1,4 +1,4 @@
-"""What every check of the contract kit uses: tools that run or are missing, and a simulator to run them against."""
+"""What every check of the contract uses: tools that run or are missing, and a simulator to run them against."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-KIT = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(__file__).parent
 CONTRACT = ROOT / "openapi.yaml"
 
 Check = Callable[[], str]
@@ -63,26 +63,26 @@ def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] |
     return output
 
 
-def node_modules(kit: Path = KIT) -> Path:
+def node_modules(folder: Path = FOLDER) -> Path:
     """The packages that the package.json of a folder pins, which are installed if they are not there yet.
 
     Raises `Skipped` without Node.js, or when the packages cannot be had.
     """
     needs("node", "npm")
-    modules, locked = kit / "node_modules", kit / "package-lock.json"
+    modules, locked = folder / "node_modules", folder / "package-lock.json"
     installed = modules / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
         try:
-            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=kit)
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder)
         except Failed as failure:
-            raise Skipped(f"needs the packages of {kit.name}/package.json: {str(failure).strip()[-300:]}") from None
+            raise Skipped(f"needs the packages of {folder.name}/package.json: {str(failure).strip()[-300:]}") from None
         installed.touch()
     return modules
 
 
-def node_program(name: str, kit: Path = KIT) -> Path:
+def node_program(name: str, folder: Path = FOLDER) -> Path:
     """A program of the packages of a folder. Raises `Skipped` as `node_modules` does."""
-    return node_modules(kit) / ".bin" / name
+    return node_modules(folder) / ".bin" / name
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract.check import CONTRACT, KIT, Check, Failed, Skipped, needs, node_program, run, simulator
+from tools.contract_checks.check import CONTRACT, FOLDER, Check, Failed, Skipped, needs, node_program, run, simulator
 
-WALKS = KIT / "clients"
+WALKS = FOLDER / "clients"
 PROGRAMS = Path(sys.executable).parent
 CLASS_PATH = "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath"
 MYPY = [sys.executable, "-m", "mypy", "--config-file=", "--strict"]
@@ -50,7 +50,7 @@ def openapi_generator(generator: str, folder: Path, *options: str) -> None:
 def typescript(client: str, folder: Path, *strictness: str) -> str:
     """Compile and walk a client of TypeScript."""
     compiler = node_program("tsc")
-    (folder / "node_modules").symlink_to(KIT / "node_modules")
+    (folder / "node_modules").symlink_to(FOLDER / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     options = ["--module", "nodenext", "--target", "es2022", "--types", "node", "--outDir", "out", "--strict"]
     run([compiler, *options, *strictness, "walk.ts"], cwd=folder)

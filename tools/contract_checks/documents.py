@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from contract.check import CONTRACT, ROOT, Check, node_program, run
+from tools.contract_checks.check import CONTRACT, FOLDER, ROOT, Check, node_program, run
 
 DOCUMENTS = [CONTRACT, ROOT / "simulator" / "control" / "control.yaml"]
 
@@ -17,14 +17,16 @@ def openapi_spec_validator() -> str:
 
 def redocly() -> str:
     """The strict recommendations of Redocly."""
-    command = [node_program("redocly"), "lint", *DOCUMENTS, "--config", "redocly.yaml", "--max-problems", "1000"]
+    options = ["--config", FOLDER / "redocly.yaml", "--max-problems", "1000"]
+    command = [node_program("redocly"), "lint", *DOCUMENTS, *options]
     run(command, env={"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"})
     return f"{len(DOCUMENTS)} documents"
 
 
 def spectral() -> str:
     """The rules of Spectral, where a warning fails too."""
-    run([node_program("spectral"), "lint", "--ruleset", ".spectral.yaml", "--fail-severity", "hint", *DOCUMENTS])
+    options = ["--ruleset", FOLDER / "spectral.yaml", "--fail-severity", "hint"]
+    run([node_program("spectral"), "lint", *options, *DOCUMENTS])
     return f"{len(DOCUMENTS)} documents"
 
 

@@ -16,7 +16,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 from openapi_core.exceptions import OpenAPIError
 
-from contract.check import CONTRACT, Check, Failed, node_program, run, simulator
+from tools.contract_checks.check import CONTRACT, Check, Failed, node_program, run, simulator
 
 JSON = "application/json"
 
@@ -117,7 +117,7 @@ def prism() -> str:
         coverage + "test_a_connection_that_was_closed_counts_as_a_call_without_status",
     ]
     options = [option for test in left_out for option in ("--deselect", test)]
-    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "contract.prism", *options]
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "tools.contract_checks.prism", *options]
     output = run([*pytest, "tests/services", "tests/http"])
     tests = re.search(r"(\d+) passed", output)
     seen = re.search(r"Prism validated ([^:]*):", output)

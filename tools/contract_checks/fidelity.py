@@ -1,12 +1,12 @@
-"""Write the lists of docs/fidelity.md, which come from the ledger: `python -m contract.fidelity`."""
+"""Write the lists of docs/fidelity.md, which come from the ledger: `python -m tools.contract_checks.fidelity`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from contract.check import ROOT
 from simulator.contract.ledger import Rule, load_ledger
+from tools.contract_checks.check import ROOT
 
 PAGE = ROOT / "docs" / "fidelity.md"
 RULES = re.compile(r"(?<=<!-- rules -->\n).*(?=<!-- end -->)", re.DOTALL)

@@ -1,4 +1,4 @@
-"""A plugin for pytest that leads the tests' calls of the API through Prism: `pytest -p contract.prism`.
+"""A plugin for pytest that leads the tests' calls of the API through Prism: `pytest -p tools.contract_checks.prism`.
 
 A test fails when Prism says that an answer breaks the contract, and the run fails when Prism saw no success of an
 operation. What Prism cannot carry goes to the server itself.
@@ -20,7 +20,7 @@ import httpx
 import pytest
 import yaml
 
-from contract.check import CONTRACT, Failed, node_program
+from tools.contract_checks.check import CONTRACT, Failed, node_program
 
 STARTS_WITHIN_SECONDS = 60
 

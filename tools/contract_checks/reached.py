@@ -1,7 +1,7 @@
 """What a run of Schemathesis reached, by its NDJSON report: its exit status says nothing of that.
 
     schemathesis run … --report ndjson --report-ndjson-path run.ndjson
-    python contract/reached.py run.ndjson
+    python tools/contract_checks/reached.py run.ndjson
 
 Prints the statuses of every operation, and the share of valid calls that succeeded. The exit status is 1 if an
 operation was never answered with 2xx, and 2 if there is no whole report.

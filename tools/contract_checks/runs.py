@@ -1,4 +1,4 @@
-"""Schemathesis as strangers run it: with the settings that a running simulator hands out, and with the checkout's."""
+"""Schemathesis as users run it, with the settings that a running simulator hands out."""
 
 from __future__ import annotations
 
@@ -7,42 +7,40 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from contract.check import CONTRACT, ROOT, Check, Failed, run, simulator
-from contract.reached import reached
+from tools.contract_checks.check import CONTRACT, Check, Failed, run, simulator
+from tools.contract_checks.reached import reached
 
-SETTINGS = "schemathesis.toml"
 SHARE = 0.7
 """How many of the valid calls are to succeed at least."""
 
 
-def stranger(*options: str) -> str:
-    """A run in an empty folder, with nothing but what the server hands out."""
-    with tempfile.TemporaryDirectory() as name, simulator(*options) as address:
-        folder = Path(name)
-        with urllib.request.urlopen(f"{address}/_simulator/{SETTINGS}") as answer:
-            (folder / SETTINGS).write_bytes(answer.read())
-        return _run(folder, f"{address}/_simulator/openapi.json")
+def served(*options: str) -> str:
+    """A run with nothing but what the server hands out."""
+    with simulator(*options) as address:
+        return _run(address, f"{address}/_simulator/openapi.json")
 
 
 def credentials_required() -> str:
     """The same against a server that demands credentials, which the settings then hold."""
-    return stranger("--auth", "required")
+    return served("--auth", "required")
 
 
 def checkout() -> str:
-    """A run with the settings and the contract of the checkout."""
-    with tempfile.TemporaryDirectory() as name, simulator() as address:
+    """A run with the contract of the checkout."""
+    with simulator() as address:
+        return _run(address, CONTRACT, "--url", address)
+
+
+def _run(address: str, contract: object, *options: object) -> str:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / SETTINGS).write_bytes((ROOT / SETTINGS).read_bytes())
-        return _run(folder, CONTRACT, "--url", address)
-
-
-def _run(folder: Path, contract: object, *options: object) -> str:
-    report = folder / "run.ndjson"
-    program = Path(sys.executable).with_name("schemathesis")
-    output = run([program, "run", contract, *options, "--report", "ndjson", "--report-ndjson-path", report], cwd=folder)
-    with report.open(encoding="utf-8") as lines:
-        found = reached(lines)
+        settings, report = folder / "settings.toml", folder / "run.ndjson"
+        with urllib.request.urlopen(f"{address}/_simulator/schemathesis.toml") as answer:
+            settings.write_bytes(answer.read())
+        command = [Path(sys.executable).with_name("schemathesis"), "--config-file", settings, "run", contract, *options]
+        output = run([*command, "--report", "ndjson", "--report-ndjson-path", report], cwd=folder)
+        with report.open(encoding="utf-8") as lines:
+            found = reached(lines)
     if found.missed or found.share < SHARE:
         raise Failed("\n".join([output, *found.lines()]))
     links = next(
@@ -52,7 +50,7 @@ def _run(folder: Path, contract: object, *options: object) -> str:
 
 
 CHECKS: dict[str, Check] = {
-    "schemathesis": stranger,
+    "schemathesis": served,
     "schemathesis-required": credentials_required,
     "schemathesis-checkout": checkout,
 }

@@ -15,9 +15,9 @@ from xml.etree import ElementTree
 
 import requests
 
-from contract.check import KIT, Check, Failed, needs, node_program, run
 from simulator.app import create_app
 from simulator.server import Server
+from tools.contract_checks.check import FOLDER, Check, Failed, needs, node_program, run
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,8 +30,8 @@ SETTINGS = {
     "disableTelemetry": True,
 }
 
-# As in schemathesis.toml: no schema says which users there are, that `enable` and `enabled` agree, and that names in a
-# list differ. Specmatic knows no `uniqueItems` either.
+# As in simulator/control/schemathesis.toml: no schema says which users there are, that `enable` and `enabled` agree,
+# and that names in a list differ. Specmatic knows no `uniqueItems` either.
 MAY_REFUSE = {"createCallCapacity", "updateCallCapacity", "updateAssistants", "updateFiltering", "updateScreening"}
 """Operations that may answer 400 to a body that Specmatic made up from the schema."""
 
@@ -84,7 +84,7 @@ def specmatic() -> str:
         document = without_lookahead(requests.get(f"{address}/_simulator/openapi.json", timeout=10).json())
         (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
         (folder / "specmatic.yaml").write_text(json.dumps(SETTINGS), encoding="utf-8")
-        command = ["java", "-jar", KIT / "node_modules" / "specmatic" / "specmatic.jar", "test", "openapi.json"]
+        command = ["java", "-jar", FOLDER / "node_modules" / "specmatic" / "specmatic.jar", "test", "openapi.json"]
         # Lenient: it knows no key in a cookie, and no `additionalProperties` where the type is an object or null.
         command += ["--lenient", f"--testBaseURL={address}", "--junitReportDir=report"]
         output = ""

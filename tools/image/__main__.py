@@ -1,4 +1,7 @@
-"""Build the image and check it: `python -m image [CHECK…]`. Needs root, and a Debian with the programs it names."""
+"""Build the image and check it: `python -m tools.image [CHECK…]`.
+
+Needs root, and a Debian with the programs that it names.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from contract.check import Failed, carry_out
-from image.building import built, ensure_base
-from image.checks import checks
+from tools.contract_checks.check import Failed, carry_out
+from tools.image.building import built, ensure_base
+from tools.image.checks import checks
 
 # Name of a program, and the package of Debian that has it.
 PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "setpriv": "util-linux", "unshare": "util-linux"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.check import ROOT, Failed, run
+from tools.contract_checks.check import ROOT, Failed, run
 
 CACHE = ROOT / "build" / "image"
 """Where base and images are kept."""

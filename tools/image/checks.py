@@ -17,11 +17,11 @@ from typing import Any
 import yaml
 from compose_spec import PyCompose
 
-from contract.check import ROOT, Check, Failed, run
-from contract.exchanges import replayed
-from image.building import DOCKERFILE, Image
-from image.container import Container, Running, entry_point
 from simulator import __version__
+from tools.contract_checks.check import ROOT, Check, Failed, run
+from tools.contract_checks.exchanges import replayed
+from tools.image.building import DOCKERFILE, Image
+from tools.image.container import Container, Running, entry_point
 
 COMPOSE = ROOT / "compose.yaml"
 OWN_USER = "10001:10001"

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from contract.check import Failed
-from image.building import Image
+from tools.contract_checks.check import Failed
+from tools.image.building import Image
 
 HEALTHY_WITHIN_SECONDS = 20
 COMMAND_SECONDS = 20

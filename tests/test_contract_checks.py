@@ -1,4 +1,4 @@
-"""The contract kit: what it makes of tools that object, or that are not there."""
+"""The checks of the contract: what they make of tools that object, or that are not there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from contract.check import Failed, Skipped, carry_out, needs, run, simulator
+from tools.contract_checks.check import Failed, Skipped, carry_out, needs, run, simulator
 
 
 def objecting() -> str:
