@@ -191,7 +191,7 @@ def test_make_help_lists_every_target_with_what_it_does() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert targets
-    for command in (["make", "help"], ["make"]):
+    for command in (["make", "--no-print-directory", "help"], ["make", "--no-print-directory"]):
         printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         rows = [line.split(maxsplit=1) for line in printed.splitlines()]
         assert [target for target, _ in rows] == targets[1].split()
