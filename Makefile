@@ -7,7 +7,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Where pip-audit asks for the known vulnerabilities of a version. A mirror of PyPI may know packages and no such thing.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: serve test lint format contract image-test examples bench soak audit clean
+.PHONY: help serve test lint format contract image-test examples bench soak audit clean
+
+help:  ## list the targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -25,27 +28,27 @@ format: $(VENV)/development  ## bring the code into shape
 	@$(BIN)/ruff check --fix .
 
 contract: $(VENV)/contract  ## run other people's tools against the contract; one of them: make contract ARGS=redocly
-	@$(BIN)/python -m contract $(ARGS)
+	@$(BIN)/python -m tools.contract_checks $(ARGS)
 
 image-test: $(VENV)/contract  ## build the container image and check it; needs root, buildah and debootstrap
-	@$(BIN)/python -m image $(ARGS)
+	@$(BIN)/python -m tools.image $(ARGS)
 
 examples: $(VENV)/examples  ## run the test suites in examples/ the way their README says
 	@$(BIN)/python -m pytest -m examples --numprocesses auto --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure, beside other servers; shorter: make bench ARGS="--quick"
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m tools.benchmarks $(ARGS)
 
 soak: $(VENV)/development  ## good and hostile clients at one simulator, for ten minutes; shorter: make soak ARGS="--minutes 1"
-	@$(BIN)/python -m benchmarks.soak $(ARGS)
+	@$(BIN)/python -m tools.benchmarks.soak $(ARGS)
 
 audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinned versions; fails where they cannot be looked up
 	@$(VENV)/audit/bin/python -c "import requests; requests.get('$(ADVISORIES)', timeout=20).raise_for_status()" 2>/dev/null \
 		|| { echo "Nothing was audited: $(ADVISORIES) cannot be reached from here." >&2; exit 1; }
 	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
-clean:
-	rm -rf $(VENV) contract/node_modules benchmarks/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove what the other targets have made
+	rm -rf $(VENV) tools/*/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) …"

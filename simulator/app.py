@@ -82,10 +82,6 @@ class Simulation:
             token_required=settings.control_token is not None,
         )
 
-    def default_world(self) -> World:
-        """The world of the default fixture."""
-        return self.fixtures.read(shipped("fixtures/default.yaml"))
-
     def world(self, fixture: Source | None = None) -> World:
         """The world of a fixture, or of the default one. Raises `BrokenDocument` with all there is to mend in it."""
         source = shipped("fixtures/default.yaml") if fixture is None else fixture

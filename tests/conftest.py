@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -68,6 +69,16 @@ def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
         assert error["code"] // 100 == response.status_code
         assert error["details"].keys() - {"pointer"} == {"reason", "rule"}
     return {(error["details"]["rule"], error["details"].get("pointer")) for error in errors}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_user() -> Iterator[None]:
+    """Hide what the user has set for simulators and clients of their own: a test says itself what it wants."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in os.environ:
+            if name.startswith("APIO_SIMULATOR_") or name.lower().endswith("_proxy"):
+                environment.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__ as program
-from benchmarks import processes, scenarios
-from benchmarks.figures import FIGURES, RATES, Results, ratio
-from benchmarks.goals import AIM_NOT_REACHED, AIM_REACHED, MET, MISSED, NOT_MEASURED, Goal, read_goals
-from benchmarks.peers import OURS, PACKAGES, TITLES, peers
-from benchmarks.plot import plot
-from benchmarks.processes import Answer, Running
-from benchmarks.report import number, report, table
-from benchmarks.scenarios import SCENARIOS, check
-from benchmarks.worlds import capacities, collection, fixture
-from benchmarks.wrk import SCRIPTS, outcome
-from contract.check import Failed, Skipped
 from simulator.app import Simulation
+from tools.benchmarks import __main__ as program
+from tools.benchmarks import processes, scenarios
+from tools.benchmarks.figures import FIGURES, RATES, Results, ratio
+from tools.benchmarks.goals import AIM_NOT_REACHED, AIM_REACHED, MET, MISSED, NOT_MEASURED, Goal, read_goals
+from tools.benchmarks.peers import OURS, PACKAGES, TITLES, peers
+from tools.benchmarks.plot import plot
+from tools.benchmarks.processes import Answer, Running
+from tools.benchmarks.report import number, report, table
+from tools.benchmarks.scenarios import SCENARIOS, check
+from tools.benchmarks.worlds import capacities, collection, fixture
+from tools.benchmarks.wrk import SCRIPTS, outcome
+from tools.contract_checks.check import Failed, Skipped
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "benchmarks"
+FOLDER = ROOT / "tools" / "benchmarks"
 
 WRK = """\
 Running 3s test @ http://127.0.0.1:4080/

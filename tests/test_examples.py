@@ -24,6 +24,10 @@ COMMANDS: dict[str, str] = dict(BLOCKS)
 BUILT = shutil.ignore_patterns("node_modules", "out", "test-results", "api.d.ts", "__pycache__")
 SECONDS = 300
 
+PROXIES = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+"""Of the user. The tests go without, but the packages of the examples may have to come through one."""
+DIRECT = ",".join([*filter(None, [PROXIES.get("NO_PROXY") or PROXIES.get("no_proxy")]), "127.0.0.1", "localhost"])
+
 JUNIT = Path(os.environ.get("JUNIT_HOME", "/usr/share/java"))
 NEEDS: dict[str, dict[str, object]] = {
     "typescript": {"Node.js": shutil.which("npm")},
@@ -51,6 +55,9 @@ def run(commands: str, folder: Path, server: str, **variables: str) -> subproces
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "APIO_SIMULATOR_URL": server,
         "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+        **PROXIES,
+        "NO_PROXY": DIRECT,
+        "no_proxy": DIRECT,
         **variables,
     }
     return subprocess.run(
@@ -70,7 +77,7 @@ def test_every_example_has_its_commands_in_the_readme() -> None:
 
 
 def test_packages_are_pinned_exactly_and_no_lock_file_names_a_registry() -> None:
-    manifests = [*EXAMPLES.glob("*/package.json"), ROOT / "contract" / "package.json"]
+    manifests = [*EXAMPLES.glob("*/package.json"), ROOT / "tools" / "contract_checks" / "package.json"]
     assert len(manifests) >= 3
     for manifest in manifests:
         document = json.loads(manifest.read_text("utf-8"))

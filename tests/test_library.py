@@ -27,6 +27,17 @@ from simulator.server import Server
 from simulator.settings import Options, Settings
 from tests.conftest import CAPACITIES
 
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+NEEDS_IPV6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
 ALERTING = "/api/v1/tenants/foo/groups/foogroup/users/foouser/services/executive/alerting/"
 ACME: dict[str, Any] = {
@@ -139,7 +150,16 @@ class TestSimulator:
         with pytest.raises(ValueError, match=words):
             Simulator(**options)
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "127.0.0.2", "::1", "::"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "0.0.0.0",
+            "localhost",
+            "127.0.0.2",
+            pytest.param("::1", marks=NEEDS_IPV6),
+            pytest.param("::", marks=NEEDS_IPV6),
+        ],
+    )
     def test_it_can_be_driven_at_whichever_address_it_listens(self, host: str) -> None:
         with Simulator(host=host) as simulator:
             simulator.default.reset()

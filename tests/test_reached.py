@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 FINISHED = '{"EngineFinished": {}}'
-SCRIPT = Path(__file__).parents[1] / "contract" / "reached.py"
+SCRIPT = Path(__file__).parents[1] / "tools" / "contract_checks" / "reached.py"
 
 
 def scenario(*calls: tuple[str, str, str, int | None]) -> str:

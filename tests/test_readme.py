@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from shlex import quote
 
 import click
 import pytest
@@ -50,7 +51,7 @@ def sessions() -> list[tuple[str, str]]:
 def test_every_command_prints_what_the_readme_shows(server: str, tmp_path: Path) -> None:
     subprocess.run(["curl", "-s", "-X", "POST", f"{server}/_simulator/reset"], check=True)
     for command, output in sessions():
-        command = command.replace(ADDRESS, server).replace("/tmp/apio-cookies", str(tmp_path / "cookies"))
+        command = command.replace(ADDRESS, server).replace("/tmp/", f"{quote(str(tmp_path))}/")
         done = bash(command, APIO_SIMULATOR_URL=server)
         assert matches(done.stdout, output), f"{command}\n{done.stdout}{done.stderr}"
     assert len(sessions()) >= 15
@@ -74,7 +75,7 @@ def test_every_call_of_the_control_interface_works_as_the_table_shows(server: st
     tried = []
     for _, _, command in rows("The control interface"):
         assert command.startswith("curl "), command
-        command = command.replace("/tmp/apio-state.yaml", str(tmp_path / "state.yaml")).replace(ADDRESS, server)
+        command = command.replace("/tmp/", f"{quote(str(tmp_path))}/").replace(ADDRESS, server)
         done = bash(command.replace("curl ", "curl -sS --fail-with-body ", 1), S=f"{server}/_simulator")
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         tried.append(command)
@@ -120,7 +121,7 @@ def test_it(apio_sandbox):
         for name, text in suite.items():
             (folder / f"{name}.py").write_text(text, encoding="utf-8")
         return bash(
-            f"cd {folder} && python -m pytest -p no:cacheprovider -p no:schemathesis", APIO_SIMULATOR_URL=""
+            f"cd {quote(str(folder))} && python -m pytest -p no:cacheprovider -p no:schemathesis", APIO_SIMULATOR_URL=""
         ).stdout
 
     def test_the_suite_for_pytest_passes(self, folder: Path) -> None:
@@ -162,7 +163,9 @@ def test_it(apio_sandbox):
     def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
         stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows("pytest")}
         lists = ("--help", "--markers", "--fixtures")
-        printed = "".join(bash(f"cd {folder} && python -m pytest -p no:schemathesis {each}").stdout for each in lists)
+        printed = "".join(
+            bash(f"cd {quote(str(folder))} && python -m pytest -p no:schemathesis {each}").stdout for each in lists
+        )
         offered = set(re.findall(r"^ *(--apio-[\w-]+|apio_\w+|@pytest\.mark\.apio_\w+)", printed, re.MULTILINE))
         assert stated == {each.removeprefix("@pytest.mark.") for each in offered}
 
@@ -182,6 +185,17 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):
         assert f"\n{target}: " in makefile
+
+
+def test_make_help_lists_every_target_with_what_it_does() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert targets
+    for command in (["make", "--no-print-directory", "help"], ["make", "--no-print-directory"]):
+        printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        rows = [line.split(maxsplit=1) for line in printed.splitlines()]
+        assert [target for target, _ in rows] == targets[1].split()
+    assert ["test", "run all tests"] in rows
 
 
 def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
@@ -218,8 +232,8 @@ def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
     assert simulation.fixtures.world(parse_document("README.md", fixture))
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tools/README.md"])
 def test_every_file_that_is_linked_exists(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^):#]+)\)", text):
-        assert (ROOT / target).exists(), target
+        assert (ROOT / name).parent.joinpath(target).exists(), target

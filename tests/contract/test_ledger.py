@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.fidelity import PAGE, assumption, with_rules
 from simulator.app import Simulation
 from simulator.contract.ledger import load_ledger
 from simulator.errors import BrokenDocument
+from tools.contract_checks.fidelity import PAGE, assumption, with_rules
 
 ROOT = Path(__file__).parents[2]
 RULE_ID = re.compile(r"\b(?:G|A|CC|EX)-\d+\b")
@@ -46,7 +46,7 @@ def test_every_service_rule_is_named_by_an_operation_of_the_contract(simulation:
 
 def test_the_page_on_fidelity_lists_the_rules_as_the_ledger_has_them() -> None:
     page, rules = PAGE.read_text(encoding="utf-8"), load_ledger().values()
-    assert page == with_rules(page, rules), "write it with: python -m contract.fidelity"
+    assert page == with_rules(page, rules), "write it with: python -m tools.contract_checks.fidelity"
     for rule in rules:
         assert page.count(f"\n| {rule.id} | ") == 1
 

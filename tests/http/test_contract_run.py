@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,18 +23,12 @@ def dictionaries(client: FlaskClient) -> dict[str, list[str]]:
     return {name: each["values"] for name, each in settings["dictionaries"].items()}
 
 
-def test_the_file_in_the_repository_is_the_one_for_the_default_fixture(simulation: Simulation, world: World) -> None:
-    client = simulation.app(world).test_client()
-    response = client.get(PATH, base_url="http://127.0.0.1:4080")
-    assert response.headers["Content-Type"] == "application/toml"
-    file = Path(__file__).parents[2] / "schemathesis.toml"
-    assert response.get_data(as_text=True) == file.read_text(encoding="utf-8")
-
-
 def test_the_commands_in_it_are_about_this_server_and_sandbox(simulation: Simulation, world: World) -> None:
     client = simulation.app(world).test_client()
     client.put("/_simulator/sandboxes/mine")
-    text = client.get(f"/_sandboxes/mine{PATH}", base_url="http://localhost:4999").get_data(as_text=True)
+    response = client.get(f"/_sandboxes/mine{PATH}", base_url="http://localhost:4999")
+    assert response.headers["Content-Type"] == "application/toml"
+    text = response.get_data(as_text=True)
     assert "#   schemathesis run http://localhost:4999/_sandboxes/mine/_simulator/openapi.json\n" in text
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.catalogue import find_refusals, written
 from simulator.app import Simulation
 from simulator.control.recipe import REFUSALS, Recipe, command, load_refusals
 from simulator.http.errors import CATALOGUE
@@ -24,6 +23,7 @@ from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
+from tools.contract_checks.catalogue import find_refusals, written
 
 pytestmark = pytest.mark.rule("G-8")
 
@@ -221,7 +221,7 @@ def test_what_the_examples_leave_out_is_found_too(entries: list[Entry]) -> None:
 
 def test_the_package_holds_what_the_search_finds(simulation: Simulation) -> None:
     found = find_refusals(simulation)
-    assert REFUSALS.read_bytes() == written(found), "write it with: python -m contract.catalogue"
+    assert REFUSALS.read_bytes() == written(found), "write it with: python -m tools.contract_checks.catalogue"
     assert list(load_refusals()) == found
 
 

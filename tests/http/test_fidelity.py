@@ -33,7 +33,6 @@ CRITERION = {
 }
 SCHEDULE = {"level": "User", "name": "Hours"}
 NAME = {"cliNameMode": "Custom", "cliCustomName": "Desk"}
-BODY_AND_QUERY = {"sameGroupOnly": True}
 TOKEN = {"Authorization": "Bearer system-admin"}
 
 

@@ -1,13 +1,12 @@
 """Requests that Schemathesis makes up from the contract, in this process, and all its checks on the answers.
 
-What it sends is the same each time. Settings, and ids of the fixture, come from `schemathesis.toml`, as they do for
+What it sends is the same each time. The settings, with ids of the fixture, are those that the simulator hands out for
 `schemathesis run`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from simulator.settings import Auth, Settings
 
 Case = schemathesis.Case[Any]
 
-SETTINGS = Path(__file__).parents[2] / "schemathesis.toml"
 SIMULATION = Simulation()
 
 
@@ -31,7 +29,7 @@ class Target:
         app = SIMULATION.app(settings=Settings(auth=auth))
         self.client = app.test_client()
         # What a run makes up is another each time; a test makes up the same.
-        text = SETTINGS.read_text(encoding="utf-8")
+        text = self.client.get("/_simulator/schemathesis.toml").get_data(as_text=True)
         settings = SchemathesisConfig.from_str(
             text.replace("[generation]\n", "[generation]\ndeterministic = true\n", 1)
         )

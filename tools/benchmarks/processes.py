@@ -1,0 +1,133 @@
+"""Servers as processes of their own: started, watched through /proc, and ended with all that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.contract_checks.check import Failed, Skipped
+
+ENDS_WITHIN_SECONDS = 5
+ANSWERS_WITHIN_SECONDS = 60
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running server: its first process, which leads a session of its own, its port, and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """The processor time that its processes have used so far."""
+        ticks = sum(int(stat[11]) + int(stat[12]) for _, stat in _session(self.process.pid))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def resident_mib(self) -> float:
+        """The memory that its processes have in use now, in MiB."""
+        pages = sum(int(stat[21]) for _, stat in _session(self.process.pid))
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def until_it_answers(self, path: str, method: str = "GET") -> None:
+        """Ask until the answer is a success. Raises `Failed` with what the server printed if none comes."""
+        end = time.monotonic() + ANSWERS_WITHIN_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            with contextlib.suppress(Failed):
+                if answer(self.port, method, path).status < 300:
+                    return
+            time.sleep(0.002)
+        raise Failed(f"does not answer {method} {path}: {self.log.read_text(encoding='utf-8')[-2000:]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and whether its connection stays open."""
+
+    status: int
+    body: bytes
+    stays: bool
+
+
+def answer(port: int, method: str, path: str, body: bytes | None = None, *, close: bool = False) -> Answer:
+    """Send one request by a connection of its own. Raises `Failed` if there is no answer."""
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if close:
+        headers["Connection"] = "close"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWERS_WITHIN_SECONDS)
+    try:
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.read(), not response.will_close)
+    except (OSError, http.client.HTTPException) as problem:
+        raise Failed(f"{method} {path}: {problem!r}") from None
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running(command: Sequence[object], port: int, folder: Path) -> Iterator[Running]:
+    """Run a server in a folder, where its log goes, and end it with all that it has started."""
+    if not PROC.joinpath("self", "stat").exists():
+        raise Skipped("needs /proc, to see processor time and memory of a process")
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Running(process, port, log)
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    _signal(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(ENDS_WITHIN_SECONDS)
+    # Others of the session may not have ended with the first process.
+    _signal(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(session: int, number: signal.Signals) -> None:
+    for pid, _ in _session(session):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _session(leader: int) -> list[tuple[int, list[str]]]:
+    """The processes of a session, each with the fields of its /proc/PID/stat from the state on."""
+    found = []
+    for entry in PROC.glob("[0-9]*"):
+        # A process may end while its entry is read. Its name, in parentheses, may hold anything.
+        with contextlib.suppress(OSError):
+            fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                found.append((int(entry.name), fields))
+    return found

@@ -1,0 +1,107 @@
+"""Write the error catalogue of the package (G-8): `python -m tools.contract_checks.catalogue`.
+
+A simulator on the default fixture is asked with all recipes. Of the requests that it refuses for one same reason, the
+smallest is kept, with its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import orjson
+from flask import Flask
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from simulator.app import Simulation
+from simulator.control.catalogue import request_view
+from simulator.control.recipe import REFUSALS, Recipe, Refused
+from simulator.http.errors import malformed_request
+from simulator.http.gateway import ASSUMED
+from simulator.http.visit import CONTROL
+from simulator.server.reading import unreadable
+from simulator.settings import Settings
+from tools.contract_checks.recipes import place, reason, recipes
+
+HOST = "127.0.0.1:4080"
+SHOWN_HEADERS = ("Allow", "WWW-Authenticate", "Set-Cookie")
+
+
+def find_refusals(simulation: Simulation) -> list[Refused]:
+    """The refusals of the simulated API, and one for each code and rule of the control interface."""
+    api, control, world = simulation.contract, simulation.control_contract, simulation.world()
+    apps: dict[str, Flask] = {}
+    smallest: dict[tuple[object, ...], Refused] = {}
+    for recipe in recipes(api, control, world.directory):
+        settings = {"journal_limit": 0, "fidelity": "strict", "log_requests": False, **recipe.settings}
+        key = repr(settings)
+        if key not in apps:
+            apps[key] = simulation.app(world, Settings(**settings))
+        refused = _answer(recipe, apps[key]) if recipe.method else _unread(recipe)
+        if refused is None:
+            continue
+        kind = _kind(refused)
+        if kind not in smallest or _size(recipe) < _size(smallest[kind].recipe):
+            smallest[kind] = refused
+    order = [None, *api.operations, *control.operations]
+    return sorted(smallest.values(), key=lambda each: (order.index(each.recipe.operation_id), each.error["code"]))
+
+
+def written(refusals: Iterable[Refused]) -> bytes:
+    """The refusals as the file of the package holds them: JSON with a line for each (see `load_refusals`)."""
+    return b"[\n" + b",\n".join(orjson.dumps(_entry(each)) for each in refusals) + b"\n]\n"
+
+
+def _entry(refused: Refused) -> dict[str, Any]:
+    recipe = refused.recipe
+    entry = {"operation_id": recipe.operation_id, "settings": recipe.settings or None, **request_view(recipe)}
+    answer = {"status": refused.status, "headers": refused.headers, "body": refused.body, "assumed": refused.assumed}
+    return {**{name: value for name, value in entry.items() if value is not None}, "answer": answer}
+
+
+def _size(recipe: Recipe) -> tuple[int, int]:
+    """How much there is to write, if the server takes options or not."""
+    headers = sum(len(name) + len(value) for name, value in recipe.headers.items())
+    return len(recipe.settings), len(recipe.path) + len(recipe.body) + headers
+
+
+def _answer(recipe: Recipe, app: Flask) -> Refused | None:
+    """What comes of a recipe, if it is refused; what a request that is not has done is undone."""
+    environ = EnvironBuilder(
+        path=recipe.path,
+        method=recipe.method,
+        headers=list({"Host": HOST, **recipe.headers}.items()),
+        data=recipe.body or None,
+    ).get_environ()
+    # As a server hands it over; the builder would make text of it.
+    environ["PATH_INFO"] = unquote_to_bytes(recipe.path.partition("?")[0]).decode("latin-1")
+    chunks, status, headers = run_wsgi_app(app, environ)
+    if not status.startswith(("4", "5")):
+        run_wsgi_app(app, EnvironBuilder(path="/_simulator/reset", method="POST").get_environ())
+        return None
+    shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
+    body = orjson.loads(b"".join(chunks))
+    rule = body["errors"][0]["details"]["rule"]
+    # The control interface, of which everything is assumed, says nothing of it.
+    assumed = rule in headers.get(ASSUMED, "").split(", ") or recipe.path.startswith(CONTROL)
+    return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
+
+
+def _unread(recipe: Recipe) -> Refused:
+    """What comes of a recipe that is no HTTP request."""
+    raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
+    kind, body = malformed_request(*unreadable(raw.encode()))
+    return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
+
+
+def _kind(refused: Refused) -> tuple[object, ...]:
+    """What makes two refusals one: besides the operation and the rule, the place and the reason without its values."""
+    recipe, errors = refused.recipe, [each["details"] for each in refused.body["errors"]]
+    where = recipe.operation_id or (refused.headers.get("Allow"),)
+    whys = [(each["rule"], place(each.get("pointer", "")), reason(each["reason"])) for each in errors]
+    return where, refused.error["code"], *whys
+
+
+if __name__ == "__main__":
+    REFUSALS.write_bytes(written(find_refusals(Simulation())))

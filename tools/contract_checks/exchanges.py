@@ -1,0 +1,129 @@
+"""Tools that look at exchanges: requests sent to a simulator over HTTP, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import requests
+import yaml
+from jsonschema_path import SchemaPath
+from openapi_core import Config, OpenAPI
+from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
+from openapi_core.exceptions import OpenAPIError
+
+from tools.contract_checks.check import CONTRACT, Check, Failed, node_program, run, simulator
+
+JSON = "application/json"
+
+
+class Example(NamedTuple):
+    """A request that the contract prints, and the answers that it prints under the same name."""
+
+    operation: str
+    name: str
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    answers: list[tuple[int, Any]]
+
+
+def examples(contract: SchemaPath) -> Iterator[Example]:
+    """The example requests of all operations; a success without a body is the answer to what has no other."""
+    for template, item in (contract / "paths").str_items():
+        for method, operation in item.str_items():
+            # Every operation has one with this name, if it takes anything or not.
+            given: dict[str, dict[str, dict[str, Any]]] = {"documented": {}}
+            for parameter in operation / "parameters" if "parameters" in operation else []:
+                name, place = ((parameter / key).read_str() for key in ("name", "in"))
+                for example, value in (parameter / "examples").str_items():
+                    given.setdefault(example, {}).setdefault(place, {})[name] = (value / "value").read_value()
+            if "requestBody" in operation:
+                for example, value in (operation / "requestBody" / "content" / JSON / "examples").str_items():
+                    given.setdefault(example, {})["body"] = (value / "value").read_value()
+            for example, parts in given.items():
+                path = {name: quote(value) for name, value in parts.get("path", {}).items()}
+                query = {name: json.dumps(value).strip('"') for name, value in parts.get("query", {}).items()}
+                yield Example(
+                    (operation / "operationId").read_str(),
+                    example,
+                    method,
+                    template.format(**path),
+                    query,
+                    parts.get("body"),
+                    answers(operation / "responses", example),
+                )
+
+
+def answers(responses: SchemaPath, example: str) -> list[tuple[int, Any]]:
+    """Status and body of the answers with this name; else the success without a body, where there is one."""
+    named: list[tuple[int, Any]] = []
+    empty: list[tuple[int, Any]] = []
+    for status, response in responses.str_items():
+        if "content" not in response:
+            empty.append((int(status), None))
+        elif "examples" in (media := response / "content" / JSON) and example in media / "examples":
+            named.append((int(status), (media / "examples" / example / "value").read_value()))
+    return named or empty
+
+
+def openapi_core() -> str:
+    """The contract's examples, each in a world of its own: openapi-core validates, and the answer is its own."""
+    with simulator() as address:
+        return replayed(address)
+
+
+def replayed(address: str) -> str:
+    """The same at a server that runs already, with the default fixture. Raises `Failed` with every objection."""
+    document = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
+    objections: list[str] = []
+    operations: set[str] = set()
+    exchanges = 0
+    server = f"{address}/_sandboxes/"
+    document["servers"] = [{"url": server + "{example}", "variables": {"example": {"default": "default"}}}]
+    contract = OpenAPI.from_dict(document, config=Config(additional_properties_default_policy="forbid"))
+    for example in examples(contract.spec):
+        url = f"{server}{example.operation}-{example.name}{example.path}"
+        response = requests.request(example.method, url, params=example.query, json=example.body, timeout=10)
+        request = RequestsOpenAPIRequest(response.request)
+        answer = response.status_code, response.json() if response.content else None
+        found = [f"answers {answer}, not one of {example.answers}"] if [answer] != example.answers else []
+        try:
+            contract.validate_request(request)
+            contract.validate_response(request, RequestsOpenAPIResponse(response))
+        except OpenAPIError as error:
+            found.append(f"{error!r} {error.__cause__!r}")
+        objections += [f"{example.operation} {example.name}: {each}" for each in found]
+        operations.add(example.operation)
+        exchanges += 1
+    if objections:
+        raise Failed("\n".join(objections))
+    return f"{len(operations)} operations, {exchanges} exchanges"
+
+
+def prism() -> str:
+    """The tests of the API, with Prism as a proxy that validates what they are answered."""
+    node_program("prism")
+    coverage = "tests/http/test_coverage.py::"
+    left_out = [
+        # Injected answers break the contract, and connections: that is what they are for.
+        "tests/http/test_faults.py",
+        coverage + "test_an_injected_status_that_nobody_documents_is_marked",
+        coverage + "test_a_connection_that_was_closed_counts_as_a_call_without_status",
+    ]
+    options = [option for test in left_out for option in ("--deselect", test)]
+    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "tools.contract_checks.prism", *options]
+    output = run([*pytest, "tests/services", "tests/http"])
+    tests = re.search(r"(\d+) passed", output)
+    seen = re.search(r"Prism validated ([^:]*):", output)
+    if not tests or not seen:
+        raise Failed(output)
+    return f"{tests[1]} tests, {seen[1]}"
+
+
+CHECKS: dict[str, Check] = {"openapi-core": openapi_core, "prism": prism}

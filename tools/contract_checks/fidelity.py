@@ -1,0 +1,53 @@
+"""Write the lists of docs/fidelity.md, which come from the ledger: `python -m tools.contract_checks.fidelity`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from simulator.contract.ledger import Rule, load_ledger
+from tools.contract_checks.check import ROOT
+
+PAGE = ROOT / "docs" / "fidelity.md"
+RULES = re.compile(r"(?<=<!-- rules -->\n).*(?=<!-- end -->)", re.DOTALL)
+
+
+def with_rules(page: str, rules: Iterable[Rule]) -> str:
+    """The page with the lists of these rules in their place."""
+    return RULES.sub(lambda _: "\n".join(lists(list(rules))) + "\n", page)
+
+
+def lists(rules: list[Rule]) -> Iterator[str]:
+    """The lines of the lists: rules that are known, those of which a part is assumed, and those that are assumed."""
+    known = [rule for rule in rules if "assumed" not in rule.basis]
+    assumed = [rule for rule in rules if rule.basis == ("assumed",)]
+    partly = [rule for rule in rules if rule not in known and rule not in assumed]
+    yield f"\n## Known ({len(known)} rules)\n"
+    yield from _table(["Rule", "Basis", "What the simulator does"], [[r.id, _known(r), r.statement] for r in known])
+    yield f"\n## Known, but for a part ({len(partly)} rules)\n"
+    heads = ["Rule", "Basis", "What the simulator does", "What of it is assumed", "Refusals rest on"]
+    rows = [[r.id, _known(r), r.statement, assumption(r), ", ".join(r.refusals)] for r in partly]
+    yield from _table(heads, rows)
+    yield f"\n## Assumed ({len(assumed)} rules)\n"
+    yield "Those whose ids begin with S are about the simulator's own interface, which the real API does not have.\n"
+    yield from _table(["Rule", "What the simulator does", "Why"], [[r.id, r.statement, assumption(r)] for r in assumed])
+
+
+def assumption(rule: Rule) -> str:
+    """What a rule's source says of its assumed part."""
+    return rule.source.partition("assumed: ")[2]
+
+
+def _known(rule: Rule) -> str:
+    return ", ".join(basis for basis in rule.basis if basis != "assumed")
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row in rows:
+        yield f"| {' | '.join(cell.strip().replace('|', '&#124;').replace('<', '&lt;') for cell in row)} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_rules(PAGE.read_text(encoding="utf-8"), load_ledger().values()), encoding="utf-8")
