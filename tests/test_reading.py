@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from simulator.http.visit import HEAD, HEADER
 from simulator.server.reading import SMALL, RequestReader, Unreadable
 
 HOST = b"Host: a.example\r\n"
@@ -57,8 +58,8 @@ def read(pieces: Iterable[bytes]) -> tuple[list[Any], bool, list[str]]:
             if isinstance(request, Unreadable):
                 found.append(request)
             else:
-                # How the header is kept is nobody's business but the recorder's.
-                variables = {key: value for key, value in request.environ.items() if key != "simulator.header"}
+                # How the header is kept is the business of the gateway and the recorder alone.
+                variables = {key: value for key, value in request.environ.items() if key not in (HEAD, HEADER)}
                 body = variables.pop("wsgi.input").read()
                 found.append((variables, body, request.keep_alive))
     is_reading = reader.is_reading and not reader.is_over
