@@ -18,7 +18,7 @@ from simulator import Sandbox, Simulator
 from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
-from simulator.http.errors import BREACH, CATALOGUE, OVERLOADED
+from simulator.http.errors import FAILED, KINDS, OVERLOADED
 from simulator.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -211,7 +211,7 @@ def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
 
 
 def test_the_error_table_is_the_catalogue() -> None:
-    kinds = sorted([*CATALOGUE.values(), BREACH, OVERLOADED], key=lambda kind: kind.code)
+    kinds = sorted([*KINDS.values(), FAILED, OVERLOADED], key=lambda kind: kind.code)
     assert rows("Errors") == [[str(kind.code), str(kind.status), kind.message] for kind in kinds]
     assert all(kind.code // 100 == kind.status for kind in kinds)
     assert len({kind.code for kind in kinds}) == len(kinds)

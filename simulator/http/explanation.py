@@ -11,7 +11,7 @@ from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Notes, Operation
 from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.errors import CATALOGUE
+from simulator.http.errors import KINDS
 from simulator.state.faults import InjectedFault
 from simulator.state.redaction import without_secrets
 
@@ -32,7 +32,7 @@ class Explanations:
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
         """What was wrong, where, what would have been right, and what the rule rests on."""
-        kind = CATALOGUE[type(refusal)]
+        kind = KINDS[type(refusal)]
         who = operation.operation_id if operation else "The call"
         lines = [f"{who} was refused with {kind.status}, {kind.message}."]
         lines += [_fault_line(fault) for fault in refusal.faults[:MOST_FAULTS]]

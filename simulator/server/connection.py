@@ -9,10 +9,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
-
-from simulator.contract.operation import JSON
-from simulator.http.errors import OVERLOADED, malformed_request
+from simulator.http.errors import FAILED, OVERLOADED, kind_of_malformed
+from simulator.http.responses import malformed
 from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server.reading import NO_ROOM, Request, RequestReader, Unreadable
 
@@ -30,8 +28,6 @@ MOST_UNSENT = 64 * 1024
 
 DELAYED_BYTES = 8 * 1024
 """About what a call takes that waits, besides its body."""
-RETRY_SECONDS = "1"
-"""When a request for which there is no room may be sent again."""
 
 IDLE_SECONDS = 120
 """How long a connection stays open without a request."""
@@ -243,17 +239,14 @@ class Connection(asyncio.Protocol):
         else:
             self._take(request, self._run(self._server.app, request.environ, self._start_response))
 
-    def _refuse(self, code: int, reason: str) -> bytes:
+    def _refuse(self, status: int, reason: str) -> bytes:
         """The body of an answer that the server gives itself."""
-        kind, said = malformed_request(code, reason)
-        fields = [("Content-Type", JSON)]
-        if kind is OVERLOADED:
-            # Said once by the server: it comes when there are very many.
-            fields.append(("Retry-After", RETRY_SECONDS))
-        elif code != 500:
+        reply, kind = malformed(status, reason), kind_of_malformed(status)
+        # Of those that there is no room for there may be very many, and of a failure the log says more.
+        if kind not in (OVERLOADED, FAILED):
             logger.info("%d %s: %s", kind.status, kind.message, reason)
-        self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", fields)
-        return orjson.dumps(said)
+        self._start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", [*reply.fields])
+        return reply.body
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], *_: object) -> Any:
         self._status, self._headers = status, headers
