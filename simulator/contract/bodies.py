@@ -61,7 +61,7 @@ def may_be_rounded(raw: bytes) -> bool:
 def exactly(raw: bytes) -> Any:
     """The data of a text that is JSON, with integers as they are written, however long. Raises `MalformedBody`."""
     try:
-        return json.loads(raw, parse_int=_integer, parse_float=_finite)
+        return json.loads(raw, parse_int=integer, parse_float=_finite)
     except ValueError as error:
         raise MalformedBody(Fault("G-2", f"the body is not valid JSON: {error}")) from None
 
@@ -109,7 +109,8 @@ def _with_small_numbers(raw: bytes) -> Any:
         raise MalformedBody(_json_fault(raw, error)) from None
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """The integer that a text of JSON states; of one with more than `MOST_DIGITS` digits, one that looks the same."""
     # Python makes no integers of very many digits; the first and the last are what a message shows of one.
     return int(text if len(text) <= MOST_DIGITS else text[: MOST_DIGITS - 1] + text[-1])
 

@@ -433,6 +433,13 @@ class TestArranging:
         response = api.control("POST", "faults", body)
         assert (response.status_code, faults(response)) == (400, {("S-3", "/body")})
 
+    @pytest.mark.rule("S-6")
+    def test_an_integer_that_no_answer_can_state_is_refused(self, api: Api) -> None:
+        body = {"operationId": "*", "status": 500, "body": {"a": [{"b": 123456789012345678901234567890}]}}
+        response = api.control("POST", "faults", body)
+        assert (response.status_code, faults(response)) == (400, {("S-6", "/body")})
+        assert "not 123456789012345678901234567890" in response.text
+
     @pytest.mark.rule("S-5")
     def test_a_reset_removes_them(self, api: Api) -> None:
         inject(api, status=500)
