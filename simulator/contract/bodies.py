@@ -14,14 +14,12 @@ import orjson
 
 from simulator.document import DEEPEST, deeper_than, parse_document, token
 from simulator.document.values import collections
-from simulator.errors import BrokenDocument, Fault, MalformedBody
+from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
 MOST_THOROUGHLY = 1024 * 1024
 """Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
 MOST_DIGITS = 1_000
 """Of an integer with more digits the value counts no more, only that it is too large."""
-MOST_REPEATED = 1_000
-"""How many names that stand twice an answer lists (G-8)."""
 
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
@@ -146,7 +144,7 @@ def _refuse_repeated(raw: bytes, data: dict[str, Any]) -> None:
 
     whole = json.loads(raw, object_pairs_hook=note, parse_int=str, parse_float=str)
     if found:
-        raise MalformedBody(*islice(_repeated(whole, ""), MOST_REPEATED))
+        raise MalformedBody(*islice(_repeated(whole, ""), MOST_FAULTS + 1))
 
 
 def _repeated(value: Any, pointer: str) -> Iterator[Fault]:

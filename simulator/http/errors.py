@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from simulator import errors
-from simulator.errors import Fault, InvalidCredentials, MethodNotAllowed, Refusal
+from simulator.errors import MOST_FAULTS, Fault, InvalidCredentials, MethodNotAllowed, Refusal
 from simulator.http.responses import Reply
 from simulator.http.visit import Visit
 
@@ -46,14 +46,13 @@ CATALOGUE: Mapping[type[Refusal], Kind] = {
     errors.InsufficientMemory: Kind(507, 50701, "Insufficient memory"),
 }
 OVERLOADED = Kind(503, 50301, "Too much on its way")
-MOST_FAULTS = 1_000
 BREACH = Kind(500, 50001, "The simulator failed")
 
 
 def report(kind: Kind, faults: tuple[Fault, ...]) -> dict[str, Any]:
-    """The body of an error answer; of very many faults it names the first ones and says how many there are more."""
+    """The body of an error answer; of very many faults it lists the first ones and says that there are more."""
     if len(faults) > MOST_FAULTS:
-        more = Fault(faults[MOST_FAULTS].rule, f"there are at least {len(faults) - MOST_FAULTS} faults more")
+        more = Fault(faults[MOST_FAULTS].rule, f"there are more than {MOST_FAULTS:,} faults; no others are listed")
         faults = (*faults[:MOST_FAULTS], more)
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 
