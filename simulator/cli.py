@@ -73,12 +73,39 @@ def server_option(command: F) -> F:
     return option("--url", default=own_address, show_default=shown, help="The server to talk to.")(command)
 
 
+class Token(_TextType):
+    """The bearer token that the control interface demands."""
+
+    name = "token"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the token."""
+        try:
+            return str(Settings(control_token=value).control_token)
+        except ValueError as problem:
+            self.fail(f"{problem}; without the option and its variable, there is no token", param, ctx)
+
+
+class EvenIfEmpty(click.Option):
+    """An option whose variable counts when it is empty, too."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
+        """What the variable holds."""
+        return os.environ.get(str(self.envvar))
+
+
 def at_server(command: F) -> F:
     """The options of a command that talks to a running server."""
     options = (
         server_option,
         option("--sandbox", default="default", help="The sandbox."),
-        option("--control-token", default=None, help="The server's control token."),
+        option(
+            "--control-token",
+            default=None,
+            cls=EvenIfEmpty,
+            type=Token(),
+            help="The server's control token.",
+        ),
     )
     for each in reversed(options):
         command = each(command)
@@ -95,27 +122,6 @@ class Origin(_TextType):
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+|null", value):
             self.fail(f"{value!r} is no origin; write it like http://localhost:3000, without a path", param, ctx)
         return str(value)
-
-
-class Token(_TextType):
-    """The bearer token that the control interface is to demand."""
-
-    name = "token"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the token."""
-        try:
-            return str(Settings(control_token=value).control_token)
-        except ValueError as problem:
-            self.fail(f"{problem}; without the option and its variable, no token is demanded", param, ctx)
-
-
-class EvenIfEmpty(click.Option):
-    """An option whose variable counts when it is empty, too."""
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
-        """What the variable holds."""
-        return os.environ.get(str(self.envvar))
 
 
 class Host(_TextType):

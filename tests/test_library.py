@@ -139,6 +139,10 @@ class TestSimulator:
         with pytest.raises(ValueError, match=words):
             Simulator(**options)
 
+    def test_an_empty_token_is_refused_for_a_server_elsewhere_too(self, sim: Simulator) -> None:
+        with pytest.raises(ValueError, match="control_token must be a text that is not empty"):
+            Simulator.connect(sim.url, control_token="")
+
     @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "127.0.0.2", "::1", "::"])
     def test_it_can_be_driven_at_whichever_address_it_listens(self, host: str) -> None:
         with Simulator(host=host) as simulator:
