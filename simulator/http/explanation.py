@@ -42,7 +42,9 @@ class Explanations:
             lines.append(f"There are {len(refusal.faults) - MOST_EXPLAINED} faults more.")
         if isinstance(refusal, UnknownPath):
             lines.append(self._nearest_operations(path))
-        lines += [self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])]
+        lines += [
+            self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])
+        ]
         return " ".join(lines)
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:

@@ -159,9 +159,7 @@ class TestState:
         assert (response.status_code, faults(response)) == (400, {("G-2", "/tenants/foo")})
 
     @pytest.mark.rule("S-4")
-    @pytest.mark.parametrize(
-        ("method", "path"), [("PUT", "state"), ("PATCH", "state"), ("PUT", "sandboxes/another")]
-    )
+    @pytest.mark.parametrize(("method", "path"), [("PUT", "state"), ("PATCH", "state"), ("PUT", "sandboxes/another")])
     @pytest.mark.parametrize("padding", [0, LARGE], ids=["small", "large"])
     def test_a_refusal_shows_a_large_integer_as_it_was_sent(
         self, api: Api, method: str, path: str, padding: int
