@@ -44,7 +44,7 @@ def test_of_very_many_unknown_users_no_more_are_looked_for_than_an_answer_tells(
         rules.create(
             CallCapacities(),
             {"name": "one", "is_default": False, "max_calls": 1, "user_ids": ["nobody"] * 5_000},
-            asked.append,  # type: ignore[arg-type]  # it finds nobody
+            asked.append,
         )
     assert len(refusal.value.faults) == len(asked) == MOST_FAULTS + 1
 
