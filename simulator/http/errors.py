@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator import errors
-from simulator.errors import Fault, Refusal
+from simulator.errors import MOST_FAULTS, Fault, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,6 @@ KINDS: Mapping[type[Refusal], Kind] = {
 }
 OVERLOADED = Kind(503, 50301, "Too much on its way")
 FAILED = Kind(500, 50001, "The simulator failed")
-MOST_FAULTS = 1_000
-"""How many faults an answer names."""
 
 _MALFORMED = {
     413: KINDS[errors.BodyTooLarge],
@@ -63,9 +61,9 @@ def kind_of_malformed(status: int) -> Kind:
 
 
 def report(kind: Kind, *faults: Fault) -> dict[str, Any]:
-    """The body of an error answer; of very many faults it names the first ones and says how many there are more."""
+    """The body of an error answer; of very many faults it lists the first ones and says that there are more."""
     if len(faults) > MOST_FAULTS:
-        more = Fault(faults[MOST_FAULTS].rule, f"there are at least {len(faults) - MOST_FAULTS} faults more")
+        more = Fault(faults[MOST_FAULTS].rule, f"there are more than {MOST_FAULTS:,} faults; no others are listed")
         faults = (*faults[:MOST_FAULTS], more)
     return {"errors": [{"code": kind.code, "message": kind.message, "details": _details(fault)} for fault in faults]}
 

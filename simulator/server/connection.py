@@ -89,10 +89,10 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> bool:
-        """The client sends no more; it still gets the answers to what it sent, but for one that is delayed."""
+        """The client sends no more; it still gets the answers to what it sent. One that has hung up looks the same."""
         self._has_ended = True
         self.flush()
-        return self._due is None and not self.is_idle and not self._reader.is_reading
+        return not self._has_answered
 
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
@@ -127,12 +127,21 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is to be done for the client."""
+        return self._has_answered and not self._reader.is_reading
+
+    @property
+    def may_have_hung_up(self) -> bool:
+        """Whether the client sends no more and waits for a delayed answer: only that will show whether it is there."""
+        return self._has_ended and self._due is not None
+
+    @property
+    def _has_answered(self) -> bool:
+        """Whether the client has the answers to all requests that have arrived."""
         return not (
             self._in_progress
             or self._out
             or self._unread
             or self._reader.requests
-            or self._reader.is_reading
             or self._is_stalled
             or self._is_ending
         )
@@ -223,7 +232,7 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
             if self._owes_continue:
                 self._ask_for_body()
-            if self._has_ended and self.is_idle:
+            if self._has_ended and self._has_answered:
                 self._transport.close()
 
     def _ask_for_body(self) -> None:
