@@ -86,7 +86,7 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
 
 def refuse(refusal: Refusal, visit: Visit) -> Reply:
     """The answer to a request that no operation of the contract answers."""
-    visit.refusal = refusal
+    visit.refuse(refusal)
     kind = CATALOGUE[type(refusal)]
     return Reply(kind.status, orjson.dumps(report(kind, refusal.faults)), refusal_headers(refusal))
 

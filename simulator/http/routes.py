@@ -185,7 +185,7 @@ def _quality(text: str) -> float:
 
 
 def _refuse(operation: Operation, visit: Visit, refusal: Refusal) -> Reply:
-    visit.refusal = refusal
+    visit.refuse(refusal)
     kind = CATALOGUE[type(refusal)]
     try:
         body = operation.render_as(kind.status, report(kind, refusal.faults))
