@@ -23,7 +23,7 @@ logger = logging.getLogger("simulator.server")
 
 SLICE = 4096
 """How many bytes are read before what became of them is answered: so little of what is pipelined waits in memory."""
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 4
 """How many requests of a client are answered before the others have their turn."""
 MOST_UNSENT = 64 * 1024
 """From how many bytes of answers on nothing more is answered before they are sent."""
@@ -90,12 +90,13 @@ class Connection(asyncio.Protocol):
         if self._is_ending:
             return
         self._unread = self._unread + data if self._unread else data
-        self._go_on()
+        self.go_on()
 
     def eof_received(self) -> bool:
         """The client sends no more; it still gets the answers to what it sent, but for one that is delayed."""
         self._has_ended = True
-        self.flush()
+        if self.flush():
+            self.go_on()
         return self._due is None and not self.is_idle and not self._reader.is_reading
 
     def pause_writing(self) -> None:
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._release_unsent()
         self._is_stalled = False
         self.since = self._server.now
-        self._go_on()
+        self.go_on()
 
     def connection_lost(self, _: Exception | None) -> None:
         """The connection is closed, by whomever."""
@@ -121,6 +122,8 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._out.clear()
         self._reader.end()
+        # Python 3.11's own transport holds on to itself by this: only the garbage collector would find it.
+        getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._release_unsent()
         if not self._in_progress:
             self._release()
@@ -173,15 +176,15 @@ class Connection(asyncio.Protocol):
         ):
             self.close()
 
-    def flush(self) -> None:
-        """Send what was written since the last time."""
-        if self._out and not self._is_lost:
-            data = b"".join(self._out)
-            self._out.clear()
-            self._unsent = 0
-            self._transport.write(data)
-            if (self._unread or self._reader.requests or self._has_ended) and not self._is_stalled:
-                self._go_on()
+    def flush(self) -> bool:
+        """Send what was written since the last time, and say whether the client is to be answered further (`go_on`)."""
+        if not self._out or self._is_lost:
+            return False
+        data = b"".join(self._out)
+        self._out.clear()
+        self._unsent = 0
+        self._transport.write(data)
+        return bool(self._unread or self._reader.requests or self._has_ended) and not self._is_stalled
 
     # What is counted
 
@@ -202,8 +205,8 @@ class Connection(asyncio.Protocol):
 
     # From requests to answers
 
-    def _go_on(self) -> None:
-        """Answer what was read and read on, until something has to be waited for."""
+    def go_on(self) -> None:
+        """Answer what was read and read on, until something has to be waited for, or others have their turn."""
         requests = self._reader.requests
         while not (self._in_progress or self._is_ending or self._is_stalled or self._has_had_enough):
             if requests:
@@ -310,7 +313,7 @@ class Connection(asyncio.Protocol):
     def _continue(self, request: Request, outcome: Outcome) -> None:
         self._take(request, outcome)
         if not self._is_lost:
-            self._go_on()
+            self.go_on()
 
     def _send(self, environ: dict[str, Any], body: bytes, *, keep_alive: bool) -> None:
         """Write an answer; where there is less of it than it announces, the connection ends after it."""
