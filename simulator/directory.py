@@ -106,7 +106,7 @@ class Account:
     token: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Directory:
     """Everything there is besides the services' own state. `tokens` are the accounts that carry one, by token (A-4).
 

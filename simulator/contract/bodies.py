@@ -16,7 +16,7 @@ from simulator.document import DEEPEST, deeper_than, parse_document, token
 from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
-MOST_THOROUGHLY = 1024 * 1024
+MOST_THOROUGHLY = 512 * 1024
 """Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
 MOST_DIGITS = 1_000
 """Of an integer with more digits the value counts no more, only that it is too large."""

@@ -74,7 +74,11 @@ class CompiledSchema(marshmallow.Schema):
             known = [str(field.data_key) for field in self.fields.values()]
             unknown = islice((key for key in data if key not in known), MOST_ERRORS)
             data = {key: data[key] for key in (*unknown, *known) if key in data}
-        return super().load(data, **options)
+        try:
+            return super().load(data, **options)
+        except ValidationError as error:
+            # Marshmallow's frame holds the error, which holds the frame: only the garbage collector would find them.
+            raise error.with_traceback(None) from None
 
     def read(self, data: Any) -> dict[str, Any]:
         """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""

@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from simulator.document.document import Document, token
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
 from simulator.errors import BrokenDocument, Problem
+
+MOST_PROBLEMS = 1_000
+"""After how many problems no more are noted."""
 
 # YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -52,8 +56,18 @@ def _whole_character(match: re.Match[str]) -> str:
     return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # which class it is, is known at run time
-    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here."""
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(Composer, _Parser):  # type: ignore[misc]  # which class it is, is known at run time
+    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here.
+
+    The composer is Python's: that of the C library lets no other thread compute before it is done.
+    """
+
+    def __init__(self, text: str) -> None:
+        _Parser.__init__(self, text)
+        Composer.__init__(self)
 
     def descend_resolver(self, *_: Any) -> None:
         pass
@@ -143,4 +157,5 @@ class _Construction:
         return result
 
     def problem(self, line: int, pointer: str, message: str) -> None:
-        self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))
