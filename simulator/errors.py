@@ -87,7 +87,7 @@ class UnknownPath(Refusal):
 
 
 class UnknownResource(Refusal):
-    """The path names something that does not exist: a tenant, user or capacity (G-9), a sandbox, a snapshot, …"""
+    """The path names something that does not exist: a user, a capacity (G-9), a sandbox or a snapshot, for example."""
 
 
 class ServiceNotAssigned(Refusal):
