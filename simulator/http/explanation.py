@@ -39,7 +39,7 @@ class Explanations:
         if len(refusal.faults) > MOST_FAULTS:
             lines.append(f"There are more than {MOST_FAULTS:,} faults.")
         elif len(refusal.faults) > MOST_EXPLAINED:
-            lines.append(f"There are {len(refusal.faults) - MOST_EXPLAINED} faults more.")
+            lines.append(f"There are {len(refusal.faults) - MOST_EXPLAINED} more faults.")
         if isinstance(refusal, UnknownPath):
             lines.append(self._nearest_operations(path))
         lines += [

@@ -39,7 +39,7 @@ RESERVED_SECONDS = 0.05
 
 
 class _Repeated(NamedTuple):
-    """What a call came to: the answer, the headers that it has besides its own, and what is kept of it."""
+    """What the gateway needs to answer the same call again: the answer, headers added to it, and the record."""
 
     reply: Reply
     more: Fields
@@ -210,18 +210,18 @@ class Gateway:
         return [body]
 
     def _remember(self, visit: Visit, repeated: _Repeated, remembered: Remembered) -> None:
-        """Keep what a call came to for the next one that is byte for byte the same, if nothing else makes a difference.
+        """Keep what is needed to answer the next call that is byte for byte the same.
 
-        With a cookie, the session does.
+        A call with a cookie is left out: its session may end, and then the answer is another one.
         """
         head = visit.environ.get(HEAD)
         if head is None or "HTTP_COOKIE" in visit.environ or self.settings.delay_ms or not self.direct:
             return
-        size = len(head) + repeated.record[-1]
-        visit.own_sandbox.answers.remember_with(remembered, head, repeated, size)
+        *_, size = repeated.record
+        visit.own_sandbox.answers.remember_with(remembered, head, repeated, len(head) + size)
 
     def _repeat(self, visit: Visit, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call as the same one was answered before; nothing has changed that its answer was made from."""
+        """Answer a call as the same one was answered before. Nothing that the answer was made from has changed."""
         reply, more, record = repeated
         self.recorder.keep(visit, reply.status, record)
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])

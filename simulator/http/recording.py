@@ -43,7 +43,7 @@ LONGEST_REMEMBERED = 500
 
 
 Record = tuple[Content | None, Counted | None, int]
-"""What the journal and the coverage keep of a call, and how many bytes that are in the journal."""
+"""What the journal and the coverage keep of a call, and its size in the journal, in bytes."""
 
 
 class Recorder:
@@ -58,7 +58,7 @@ class Recorder:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
         There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
-        What is kept is returned: the same call with the same answer may come again.
+        Returns what is kept. The gateway reuses it when the same call comes again.
         """
         record = None
         if visit.sandbox is not None:
@@ -67,7 +67,7 @@ class Recorder:
         return record
 
     def keep(self, visit: Visit, status: int | None, record: Record | None = None) -> None:
-        """Put the call into the log, and what is kept of it, if anything is, into journal and coverage."""
+        """Put the call into the log, and its record, if there is one, into the journal and the coverage."""
         now, seconds = time.time(), time.perf_counter() - visit.started
         if record is not None:
             content, counted, size = record

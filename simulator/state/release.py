@@ -1,4 +1,4 @@
-"""How large worlds are let go of: piece by piece, for to free one as a whole would stop all threads for as long."""
+"""Frees large worlds in small pieces. To free one in one piece would stop all threads until that is done."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import cache
 from queue import SimpleQueue
 
 SMALL = 1_000
-"""Up to how many parts are freed in no time."""
+"""So few parts are freed so quickly that nobody notices."""
 PIECE, REST_SECONDS = 200, 0.001
-"""How many parts are let go of at once, and how long other threads have their turn then."""
+"""The thread frees so many parts, then rests for so long, so that other threads can work."""
 
 
 def outlive(owner: object, parts: list[object]) -> None:
-    """Keep the parts until the owner is gone, and then let a thread free them, unless they are few.
+    """Keep the parts until the owner is gone. A thread then frees them in small pieces. Few parts are not kept.
 
-    The parts are those that make the owner large. Others may hold them too.
+    The parts are what makes the owner large, for example the users of a directory. Other objects may hold them too.
     """
     if len(parts) > SMALL:
         weakref.finalize(owner, _leftovers().put, parts).atexit = False
@@ -25,7 +25,7 @@ def outlive(owner: object, parts: list[object]) -> None:
 
 @cache
 def _leftovers() -> SimpleQueue[list[object]]:
-    """What waits to be freed, by a thread that starts when it is first asked for. The queue may be fed at any time."""
+    """The queue of what is to be freed. The first call starts the thread that empties it."""
     leftovers: SimpleQueue[list[object]] = SimpleQueue()
     threading.Thread(target=_free, args=(leftovers,), name="apio-simulator-release", daemon=True).start()
     return leftovers

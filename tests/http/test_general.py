@@ -230,7 +230,7 @@ class TestBodies:
     def test_of_very_many_faults_a_thousand_are_listed_and_it_is_said_that_there_are_more(
         self, api: Api, path: str, body: Callable[[int], Any]
     ) -> None:
-        for number, more in ((1_000, "There are 990 faults more."), (1_001, MORE), (20_000, MORE)):
+        for number, more in ((1_000, "There are 990 more faults."), (1_001, MORE), (20_000, MORE)):
             response = api("PUT", path, body(number))
             errors = response.json()["errors"]
             assert len({error["details"].get("pointer") for error in errors[:1_000]}) == 1_000

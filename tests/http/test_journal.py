@@ -76,7 +76,7 @@ class TestEntries:
             ("GET", f"{EXECUTIVE}criteria/", None, "documented: POST"),
             ("GET", f"{CAPACITIES}xyz/", None, "Rule G-9 (vendor): An unknown tenant, group"),
             ("POST", CAPACITIES, {}, "At /maxCalls: is required."),
-            ("PUT", f"{CAPACITIES}Reception/", {"q": 1, **{str(i): 1 for i in range(20)}}, "There are 11 faults more."),
+            ("PUT", f"{CAPACITIES}Reception/", {"q": 1, **{str(i): 1 for i in range(20)}}, "There are 11 more faults."),
         ],
     )
     def test_the_explanation_says_what_would_have_been_right(
