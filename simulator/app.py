@@ -29,11 +29,10 @@ from simulator.fixtures.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.control import ControlInterface
-from simulator.http.errors import refuse
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder, shown_path
-from simulator.http.routes import failed
+from simulator.http.responses import failed, refused
 from simulator.http.visit import visit_of
 from simulator.log import RequestLog, log_request
 from simulator.services.call_capacities.operations import call_capacities
@@ -149,12 +148,12 @@ def _answer_http_error(error: HTTPException) -> Response:
     if error.code == 405:
         allowed = sorted(getattr(error, "valid_methods", None) or ())
         reason = f"{request.method} is not possible here; possible: {', '.join(allowed)}"
-        return refuse(MethodNotAllowed(Fault("G-10", reason), allowed), visit).for_flask()
+        return refused(MethodNotAllowed(Fault("G-10", reason), allowed), visit).for_flask()
     if error.code == 404:
         reason = (
             f"no operation has the path {request.script_root}{request.path}; see {request.script_root}/_simulator/docs"
         )
-        return refuse(UnknownPath(Fault("G-1", reason)), visit).for_flask()
+        return refused(UnknownPath(Fault("G-1", reason)), visit).for_flask()
     return _answer_failure(error)
 
 

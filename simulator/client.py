@@ -17,7 +17,7 @@ import orjson
 
 from simulator.errors import Fault
 from simulator.reports.text import printable
-from simulator.settings import DEFAULT_PORT
+from simulator.settings import DEFAULT_PORT, Settings
 
 # The simulator is near: a proxy for the rest of the world must not come between.
 _opener = build_opener(ProxyHandler({}))
@@ -41,7 +41,7 @@ class Refused(Exception):
 class Client:
     """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds.
 
-    Raises `ValueError` for an address that no server has.
+    Raises `ValueError` for an address that no server has and for a token that none can demand (S-2).
     """
 
     url: str
@@ -54,6 +54,7 @@ class Client:
             raise ValueError(
                 f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, without a path"
             )
+        Settings(control_token=self.token)
 
     @property
     def base_url(self) -> str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+MOST_FAULTS = 1_000
+"""How many faults an answer lists; once there is one more, no others are looked for (G-8)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -168,7 +168,8 @@ class Simulator:
     def connect(cls, url: str, *, control_token: str | None = None, timeout: float = 10.0) -> Self:
         """A handle on the simulator at `url`, as soon as that is healthy.
 
-        Raises `Unreachable` if it is not within `timeout` seconds, `ValueError` for an address that no server has.
+        Raises `Unreachable` if it is not within `timeout` seconds, `ValueError` for an address that no server has
+        and for a token that none can demand.
         """
         control = Client(url.rstrip("/"), token=control_token)
         control.wait(timeout)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,13 @@ def _no_settings_of_the_user() -> Iterator[None]:
             if name.startswith("APIO_SIMULATOR_") or name.lower().endswith("_proxy"):
                 environment.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works() -> None:
+    """Let the tests' processes notice Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -193,6 +193,24 @@ class TestCommands:
         assert (refused.returncode, given.returncode) == (1, 0)
         assert "401 the simulator runs with --control-token" in refused.stderr
 
+    @pytest.mark.rule("S-2")
+    @pytest.mark.parametrize("command", ["reset", "state", "requests", "coverage"])
+    @pytest.mark.parametrize(
+        ("arguments", "environment"),
+        [
+            (["--control-token", ""], {}),
+            (["--control-token", " t"], {}),
+            ([], {"APIO_SIMULATOR_CONTROL_TOKEN": ""}),
+        ],
+    )
+    def test_an_empty_token_is_an_error(
+        self, server: str, command: str, arguments: list[str], environment: dict[str, str]
+    ) -> None:
+        result = run(command, "--url", server, *arguments, **environment)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "control_token must be a text that is not empty" in result.stderr
+        assert "APIO_SIMULATOR_CONTROL_TOKEN" in result.stderr
+
     @pytest.mark.parametrize("command", ["reset", "state", "requests", "coverage"])
     def test_without_a_server_there_is_a_message_and_status_1(self, nobody: str, command: str) -> None:
         result = run(command, "--url", nobody)

@@ -21,7 +21,7 @@ from simulator import Sandbox, Simulator
 from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
-from simulator.http.errors import BREACH, CATALOGUE, OVERLOADED
+from simulator.http.errors import FAILED, KINDS, OVERLOADED
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -281,7 +281,7 @@ def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
 
 
 def test_the_error_table_is_the_catalogue() -> None:
-    kinds = sorted([*CATALOGUE.values(), BREACH, OVERLOADED], key=lambda kind: kind.code)
+    kinds = sorted([*KINDS.values(), FAILED, OVERLOADED], key=lambda kind: kind.code)
     assert rows(PAGES["docs/errors.md"], "Codes") == [
         [str(kind.code), str(kind.status), kind.message] for kind in kinds
     ]

@@ -13,10 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.contract.bodies import parse_yaml
 from simulator.document import DEEPEST, LONGEST_KEY, parse_document, read_document, reading, write_yaml
 from simulator.document.quick import Unusual, json_data, yaml_data
 from simulator.document.thorough import read_thoroughly
-from simulator.errors import BrokenDocument
+from simulator.errors import BrokenDocument, MalformedBody
 
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
@@ -223,3 +224,18 @@ def test_the_garbage_collector_is_left_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.rule("S-3")
+@pytest.mark.parametrize("padding", [0, 2_000_000], ids=["small", "large"])
+def test_aliases_make_no_more_of_yaml_than_its_size_could_hold_without_them(padding: int) -> None:
+    items = f"- &a [{', '.join(['[]'] * 20_000)}]\n"
+    # More than the text has characters, and fewer than ten times as many.
+    times = 4 * (len(items) + padding) // 20_000
+    too_much = items + "- *a\n" * times + "#" * padding
+    with pytest.raises(MalformedBody) as refusal:
+        parse_yaml(too_much.encode())
+    [fault] = refusal.value.faults
+    assert (fault.rule, "aliases make far too much of it" in fault.reason) == ("G-2", True)
+    data = parse_yaml((items + "- *a\n" * 2 + "#" * padding).encode())
+    assert [len(each) for each in data] == [20_000] * 3

@@ -150,6 +150,10 @@ class TestSimulator:
         with pytest.raises(ValueError, match=words):
             Simulator(**options)
 
+    def test_an_empty_token_is_refused_for_a_server_elsewhere_too(self, sim: Simulator) -> None:
+        with pytest.raises(ValueError, match="control_token must be a text that is not empty"):
+            Simulator.connect(sim.url, control_token="")
+
     @pytest.mark.parametrize(
         "host",
         [

@@ -139,6 +139,8 @@ def test_a_token_that_is_missing_is_asked_for(pytester: pytest.Pytester, monkeyp
         result.stdout.fnmatch_lines(
             ["the sandbox * cannot start: *401*; give the token as APIO_SIMULATOR_CONTROL_TOKEN"]
         )
+        monkeypatch.setenv("APIO_SIMULATOR_CONTROL_TOKEN", "")
+        pytester.runpytest().stdout.fnmatch_lines(["*control_token must be a text that is not empty*"])
         monkeypatch.setenv("APIO_SIMULATOR_CONTROL_TOKEN", "s3cret")
         pytester.runpytest().assert_outcomes(passed=2)
 

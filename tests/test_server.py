@@ -132,6 +132,15 @@ class TestConnections:
             client.shutdown(socket.SHUT_WR)
             assert bodies(received(client)) == [b"GET /1 ", b"GET /2 "]
 
+    @pytest.mark.parametrize("rest", [b"", b"GET /cut-short HTTP/1.1\r\nX: "])
+    def test_it_also_gets_an_answer_that_is_delayed(self, serving: Serving, rest: bytes) -> None:
+        server = serving(lambda environ, start: Delayed(0.1, lambda: echo(environ, start)))
+        with connected(server) as client:
+            client.sendall(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n" + rest)
+            client.shutdown(socket.SHUT_WR)
+            assert bodies(received(client)) == [b"GET /1 ", b"GET /2 "]
+        until(lambda: not server.connections)
+
     def test_one_that_ends_it_without_a_request_gets_its_connection_closed(self, serving: Serving) -> None:
         server = serving(echo)
         with connected(server) as client:
@@ -465,6 +474,23 @@ class TestRoom:
             new.settimeout(5)
             busy[0].close()
             assert bodies(received(new)) == [b"GET /new "]
+
+    def test_of_those_that_wait_only_one_that_may_have_hung_up_makes_room(self, serving: Serving) -> None:
+        server = serving(
+            lambda environ, start: Delayed(600, list) if environ["PATH_INFO"] == "/slow" else echo(environ, start)
+        )
+        server._limit = 3
+        with contextlib.ExitStack() as stack:
+            for number in range(3):
+                client = stack.enter_context(connected(server))
+                client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+                until(lambda number=number: server.delayed == number + 1)  # type: ignore[misc]
+                if number == 1:
+                    client.shutdown(socket.SHUT_WR)
+                    ended = client
+            assert bodies(httpx_get(server)) == [b"GET /new "]
+            assert ended.recv(1) == b""
+            assert (server.connections, server.delayed) == (2, 3)
 
     def test_few_file_descriptors_are_no_reason_to_fall_over(self) -> None:
         program = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.options import PREFIX, F, option
+from simulator.cli.options import PREFIX, EvenIfEmpty, F, Token, option
 from simulator.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def at_server(command: F) -> F:
     options = (
         server_option,
         option("--sandbox", default="default", help="The sandbox."),
-        option("--control-token", default=None, help="The server's control token."),
+        option("--control-token", default=None, cls=EvenIfEmpty, type=Token(), help="The server's control token."),
     )
     for each in reversed(options):
         command = each(command)

@@ -71,7 +71,7 @@ class Host(TextType):
 
 
 class Token(TextType):
-    """The bearer token that the control interface is to demand."""
+    """The bearer token that the control interface demands."""
 
     name = "token"
 
@@ -80,4 +80,4 @@ class Token(TextType):
         try:
             return str(Settings(control_token=value).control_token)
         except ValueError as problem:
-            self.fail(f"{problem}; without the option and its variable, no token is demanded", param, ctx)
+            self.fail(f"{problem}; without the option and its variable, there is no token", param, ctx)

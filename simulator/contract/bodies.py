@@ -14,14 +14,12 @@ import orjson
 
 from simulator.document import DEEPEST, deeper_than, parse_document, token
 from simulator.document.values import collections
-from simulator.errors import BrokenDocument, Fault, MalformedBody
+from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
 MOST_THOROUGHLY = 1024 * 1024
 """Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
 MOST_DIGITS = 1_000
 """Of an integer with more digits the value counts no more, only that it is too large."""
-MOST_REPEATED = 1_000
-"""How many names that stand twice an answer lists (G-8)."""
 
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
@@ -61,7 +59,7 @@ def may_be_rounded(raw: bytes) -> bool:
 def exactly(raw: bytes) -> Any:
     """The data of a text that is JSON, with integers as they are written, however long. Raises `MalformedBody`."""
     try:
-        return json.loads(raw, parse_int=_integer, parse_float=_finite)
+        return json.loads(raw, parse_int=integer, parse_float=_finite)
     except ValueError as error:
         raise MalformedBody(Fault("G-2", f"the body is not valid JSON: {error}")) from None
 
@@ -109,7 +107,8 @@ def _with_small_numbers(raw: bytes) -> Any:
         raise MalformedBody(_json_fault(raw, error)) from None
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """The integer that a text of JSON states; of one with more than `MOST_DIGITS` digits, one that looks the same."""
     # Python makes no integers of very many digits; the first and the last are what a message shows of one.
     return int(text if len(text) <= MOST_DIGITS else text[: MOST_DIGITS - 1] + text[-1])
 
@@ -145,7 +144,7 @@ def _refuse_repeated(raw: bytes, data: dict[str, Any]) -> None:
 
     whole = json.loads(raw, object_pairs_hook=note, parse_int=str, parse_float=str)
     if found:
-        raise MalformedBody(*islice(_repeated(whole, ""), MOST_REPEATED))
+        raise MalformedBody(*islice(_repeated(whole, ""), MOST_FAULTS + 1))
 
 
 def _repeated(value: Any, pointer: str) -> Iterator[Fault]:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from marshmallow import ValidationError, fields, missing
 
-from simulator.errors import Fault
+from simulator.errors import MOST_FAULTS, Fault
 
 Rules = Mapping[str, str]
 """The rule that a violation of each keyword rests on; `default` stands for the keywords not named (`x-rule`)."""
 
-MOST_ERRORS = 1_000
+MOST_ERRORS = MOST_FAULTS + 1
 """After how many faults no more are looked for in an array or an object."""
 
 Validator = Callable[[Any], None]
@@ -262,11 +263,11 @@ def unique(rules: Rules) -> Validator:
 
     def check(value: Any) -> None:
         first: dict[Any, int] = {}
-        scalars = [(i, item) for i, item in enumerate(value) if isinstance(item, str | int)]
-        repeated = {i: first[item] for i, item in scalars if first.setdefault(item, i) != i}
-        if repeated:
+        scalars = ((i, item) for i, item in enumerate(value) if isinstance(item, str | int))
+        repeated = ((i, first[item]) for i, item in scalars if first.setdefault(item, i) != i)
+        reasons = {i: f"repeats item {j}: {shown(value[i])}" for i, j in islice(repeated, MOST_ERRORS)}
+        if reasons:
             rule = rule_for(rules, "uniqueItems")
-            reasons = {i: f"repeats item {j}: {shown(value[i])}" for i, j in repeated.items()}
             raise ValidationError({i: [Fault(rule, reason)] for i, reason in reasons.items()})
 
     return check

@@ -10,22 +10,21 @@ from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # 
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # their types lack it
 from typing import Any, NoReturn
 
-from simulator.contract.bodies import parse_json
+from simulator.contract.bodies import exactly, integer, may_be_rounded, parse_json
 from simulator.errors import Fault, MalformedBody
 
 LARGE = 1024 * 1024
 """From how many bytes on a body is read in Python: the fast reader lets no other thread compute before it is done."""
 MOST_PROBLEMS = 100
 
-_LONGEST_INTEGER = 20
-_FIRST_UNSIGNED = -(2**63)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_json(raw: bytes) -> Any:
-    """What a JSON body holds. Raises `MalformedBody` as `parse_json` does (G-2, G-12)."""
+    """What a JSON body holds, integers exactly. Raises `MalformedBody` as `parse_json` does (G-2, G-12)."""
     if len(raw) <= LARGE:
-        return parse_json(raw)
+        data = parse_json(raw)
+        return exactly(raw) if may_be_rounded(raw) else data
     repeated: list[str] = []
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def read_json(raw: bytes) -> Any:
 
 def _read_slowly(raw: bytes, checked: Any) -> Any:
     decoder = json.JSONDecoder(
-        object_pairs_hook=checked, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant
+        object_pairs_hook=checked, parse_int=integer, parse_float=_number, parse_constant=_refuse_constant
     )
     # These are of Python, so that other threads have their turn; the decoder's own ones are not.
     vars(decoder).update(parse_object=JSONObject, parse_array=JSONArray)
@@ -65,12 +64,6 @@ def _read_slowly(raw: bytes, checked: Any) -> Any:
     except ValueError as error:
         raise MalformedBody(Fault("G-2", f"the body is not valid JSON: {error}")) from None
     return data
-
-
-def _integer(text: str) -> int | float:
-    """As the fast reader makes it: a number that fits no 64 bits is a float."""
-    value = int(text) if len(text) <= _LONGEST_INTEGER else None
-    return value if value is not None and _FIRST_UNSIGNED <= value < 2**64 else _number(text)
 
 
 def _number(text: str) -> float:

@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 
 from simulator.contract.contract import Contract
+from simulator.contract.fields import shown
 from simulator.contract.view import View
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.directory import Directory
+from simulator.document.values import collections
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
 from simulator.state.memory import weigh
@@ -26,7 +28,10 @@ def inject_fault(it: ControlCall) -> object:
     attributes, sandbox = it.body, it.sandbox
     faults = list(_faults(attributes, it.control.contract))
     settings = it.control.settings
-    if len(orjson.dumps(attributes.get("body"))) > settings.max_body:
+    too_large = next(_large_integers(attributes.get("body")), None)
+    if too_large is not None:
+        faults.append(Fault("S-6", f"an injected body holds integers of 64 bits, not {shown(too_large)}", "/body"))
+    elif len(orjson.dumps(attributes.get("body"))) > settings.max_body:
         faults.append(Fault("S-3", f"an injected body has at most {settings.max_body} bytes", "/body"))
     if faults:
         raise RuleViolation(*faults)
@@ -77,6 +82,17 @@ def _faults(attributes: dict[str, Any], contract: Contract) -> Iterator[Fault]:
         yield Fault("S-6", "a connection that is closed without an answer has no status", "/status")
     if status is None and abort is None and "delay_ms" not in attributes:
         yield Fault("S-6", "does nothing: give delayMs, status or abort")
+
+
+def _large_integers(body: Any) -> Iterator[int]:
+    """The integers of an injected body that take more than 64 bits."""
+    values = (
+        value
+        for level in collections(body)
+        for each in level
+        for value in (each.values() if isinstance(each, dict) else each)
+    )
+    return (value for value in values if isinstance(value, int) and not -(2**63) <= value < 2**64)
 
 
 def _warnings(attributes: dict[str, Any], contract: Contract) -> Iterator[str]:

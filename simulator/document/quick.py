@@ -69,8 +69,8 @@ class _Construction:
         self.length = length
         self.progress = progress
         self.mappings = 0
-        # A node takes a character at least: this is within what the thorough reader allows.
-        self.left = 9 * length
+        # A node takes a character at least: aliases make no more nodes than a text of this length could hold without.
+        self.left = length
         self.keys: dict[str, str] = {}
         self.anchored: dict[str, Any] = {}
 

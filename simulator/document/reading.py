@@ -18,8 +18,8 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 """Where a document comes from: the path of a YAML or JSON file, or what it holds."""
 
 _TOO_LARGE = (
-    "is no well-formed YAML, or holds what is rare in it, as a key twice or a tag: so large a text is not searched for "
-    "that; `apio-simulator validate` says what it is"
+    "is no well-formed YAML, or holds what is rare in it, as a key twice or a tag, or its aliases make far too much of "
+    "it: so large a text is not searched for that; `apio-simulator validate` says what it is"
 )
 
 

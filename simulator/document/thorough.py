@@ -29,8 +29,8 @@ def read_thoroughly(name: str, text: str) -> Document:
     if name.endswith(".json"):
         text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text.removeprefix("\ufeff"))
     text = _SURROGATE_PAIR.sub(_whole_character, text)
-    # A node takes a character at least; only aliases make more of them, and nobody needs ten times as many.
-    construction = _Construction(name, 1_000 + 10 * len(text))
+    # A node takes a character at least, and aliases may make as many again, as for the quick reader.
+    construction = _Construction(name, 1_000 + 2 * len(text))
     try:
         _check_depth(name, text)
         with _garbage_left_alone():

@@ -31,9 +31,8 @@ from simulator.errors import (
     UnknownPath,
 )
 from simulator.http.auth import VisitedCall
-from simulator.http.errors import refuse
 from simulator.http.explanation import nearest_to
-from simulator.http.responses import Reply
+from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
 from simulator.http.visit import CONTROL, HEALTH, Visit, visit_of
 
@@ -118,7 +117,7 @@ class ControlInterface:
         try:
             self._check_host(visit)
         except ForeignCaller as refusal:
-            return refuse(refusal, visit).for_flask()
+            return refused(refusal, visit).for_flask()
         if request.path.endswith("/"):
             raise NotFound
         # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
@@ -167,7 +166,7 @@ def _with_charset(media_type: str) -> str:
 
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
-    return refuse(UnknownPath(Fault("S-2", reason)), visit_of(request.environ)).for_flask()
+    return refused(UnknownPath(Fault("S-2", reason)), visit_of(request.environ)).for_flask()
 
 
 def _swagger_ui() -> Path:

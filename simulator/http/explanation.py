@@ -10,12 +10,12 @@ from itertools import islice, takewhile
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Notes, Operation
-from simulator.errors import Fault, Refusal, UnknownPath
-from simulator.http.errors import CATALOGUE
+from simulator.errors import MOST_FAULTS, Fault, Refusal, UnknownPath
+from simulator.http.errors import KINDS
 from simulator.state.faults import InjectedFault
 from simulator.state.redaction import without_secrets
 
-MOST_FAULTS = 10
+MOST_EXPLAINED = 10
 MOST_NAMES = 1_000
 """Among how many names the nearest one is looked for: a refusal must not become slow in a large world."""
 LONGEST_ASKED = 300
@@ -32,15 +32,19 @@ class Explanations:
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
         """What was wrong, where, what would have been right, and what the rule rests on."""
-        kind = CATALOGUE[type(refusal)]
+        kind = KINDS[type(refusal)]
         who = operation.operation_id if operation else "The call"
         lines = [f"{who} was refused with {kind.status}, {kind.message}."]
-        lines += [_fault_line(fault) for fault in refusal.faults[:MOST_FAULTS]]
+        lines += [_fault_line(fault) for fault in refusal.faults[:MOST_EXPLAINED]]
         if len(refusal.faults) > MOST_FAULTS:
-            lines.append(f"There are {len(refusal.faults) - MOST_FAULTS} faults more.")
+            lines.append(f"There are more than {MOST_FAULTS:,} faults.")
+        elif len(refusal.faults) > MOST_EXPLAINED:
+            lines.append(f"There are {len(refusal.faults) - MOST_EXPLAINED} faults more.")
         if isinstance(refusal, UnknownPath):
             lines.append(self._nearest_operations(path))
-        lines += [self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_FAULTS])]
+        lines += [
+            self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])
+        ]
         return " ".join(lines)
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:

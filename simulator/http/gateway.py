@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from simulator.control.body import LARGE
 from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
-from simulator.http.errors import injected_report, refuse
 from simulator.http.recording import Record, Recorder, printable
-from simulator.http.responses import NO_CONTENT, Fields, Reply
+from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
 from simulator.http.routes import Found, Routes
 from simulator.http.visit import CONTROL, HEAD, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
 from simulator.settings import Settings
 from simulator.state.answers import Remembered
-from simulator.state.faults import WITHOUT_BODY, Disturbance, InjectedFault
+from simulator.state.faults import Disturbance
 from simulator.state.journal import REQUEST_ID
 from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
@@ -164,7 +162,7 @@ class Gateway:
         return Background(named or visit.sandbox_name, answer)
 
     def _answer_control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
-        reply = self._through_flask(visit) if refusal is None else refuse(refusal, visit)
+        reply = self._through_flask(visit) if refusal is None else refused(refusal, visit)
         self.recorder.keep(visit, reply.status)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
@@ -233,11 +231,11 @@ class Gateway:
         """The answer of the one who is to give it."""
         fault = visit.fault
         if refusal is not None:
-            return refuse(refusal, visit)
+            return refused(refusal, visit)
         if visit.preflight:
             return NO_CONTENT
         if fault is not None and fault.status is not None:
-            return _injected(fault, fault.status)
+            return injected(fault, fault.status)
         if found is not None and self.direct and not visit.environ.get("QUERY_STRING"):
             return self.routes.reply(visit, *found)
         return self._through_flask(visit)
@@ -315,14 +313,6 @@ def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
         raise refusal or BodyTooLarge(Fault("G-10", f"the body is over the limit of {limit} bytes"))
 
     return say
-
-
-def _injected(fault: InjectedFault, status: int) -> Reply:
-    """The answer of a fault in the place of the operation's."""
-    body = b""
-    if status not in WITHOUT_BODY:
-        body = orjson.dumps(injected_report(fault.id, status) if fault.body is None else fault.body)
-    return Reply(status, body, {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)})
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:

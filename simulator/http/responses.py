@@ -1,21 +1,31 @@
-"""An answer as a value: what operations, refusals and faults come to, before it takes the shape that HTTP wants."""
+"""The answer to a request as a value, and the one place where errors become answers."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import orjson
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
-from simulator.contract.operation import JSON
+from simulator.contract.operation import JSON, Operation
+from simulator.errors import ContractBreach, Fault, InvalidCredentials, MethodNotAllowed, Refusal
+from simulator.http.errors import FAILED, KINDS, OVERLOADED, Kind, kind_of_malformed, report
+from simulator.http.visit import Visit
+from simulator.state.faults import WITHOUT_BODY, InjectedFault
 from simulator.state.journal import Message
+
+logger = logging.getLogger("simulator.http")
 
 Fields = tuple[tuple[str, str], ...]
 
 _LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS_CODES.items()}
 _NONE: Mapping[str, str] = MappingProxyType({})
 WITHOUT_LENGTH = (204, 304)
+RETRY_SECONDS = "1"
+"""When a request may be sent again that there was no room for."""
 
 
 class Reply:
@@ -57,3 +67,60 @@ class Reply:
 
 
 NO_CONTENT = Reply(204)
+
+
+def refused(refusal: Refusal, visit: Visit, operation: Operation | None = None) -> Reply:
+    """The answer to a refused request; the contract checks it where the request was to an operation."""
+    visit.refusal = refusal
+    kind = KINDS[type(refusal)]
+    content = report(kind, *refusal.faults)
+    if operation is None:
+        return Reply(kind.status, orjson.dumps(content), _refusal_headers(refusal))
+    try:
+        return Reply(kind.status, operation.render_as(kind.status, content), _refusal_headers(refusal))
+    except ContractBreach as breach:
+        logger.exception("the contract was about to be broken")
+        return failed(str(breach))
+
+
+def failed(why: str | Exception) -> Reply:
+    """The answer where the simulator itself is at fault: the reason, or the error that nobody expected."""
+    reason = why if isinstance(why, str) else f"the simulator failed, and changed nothing: {type(why).__name__}"
+    return _error(FAILED, Fault("G-8", reason))
+
+
+def malformed(status: int, reason: str) -> Reply:
+    """The answer of the server itself, which has no request for the application (see `kind_of_malformed`)."""
+    kind = kind_of_malformed(status)
+    if kind is FAILED:
+        return failed("the simulator failed; its log says why")
+    if kind is OVERLOADED:
+        return _error(kind, Fault("S-10", reason), {"Retry-After": RETRY_SECONDS})
+    return _error(kind, Fault("G-16", reason))
+
+
+def injected(fault: InjectedFault, status: int) -> Reply:
+    """The answer of an injected fault in the place of the operation's (S-6)."""
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if status in WITHOUT_BODY:
+        return Reply(status, b"", headers)
+    if fault.body is not None:
+        return Reply(status, orjson.dumps(fault.body), headers)
+    reason = f"the injected fault {fault.id} answered in the place of the operation"
+    return _error(Kind(status, status * 100, "Injected fault"), Fault("S-6", reason), headers)
+
+
+def _error(kind: Kind, fault: Fault, headers: Mapping[str, str] = _NONE) -> Reply:
+    return Reply(kind.status, orjson.dumps(report(kind, fault)), headers)
+
+
+def _refusal_headers(refusal: Refusal) -> Mapping[str, str]:
+    """What may be called instead, how to authenticate, which cookie to delete."""
+    if isinstance(refusal, MethodNotAllowed):
+        return {"Allow": ", ".join(refusal.allowed)}
+    if KINDS[type(refusal)].status != 401:
+        return _NONE
+    headers = {"WWW-Authenticate": 'Bearer realm="apio-simulator"'}
+    if isinstance(refusal, InvalidCredentials) and refusal.deletion is not None:
+        headers["Set-Cookie"] = refusal.deletion
+    return headers

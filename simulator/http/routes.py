@@ -17,9 +17,8 @@ from werkzeug.wrappers import Response
 from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON, Operation
 from simulator.errors import ContractBreach, Fault, MethodNotAllowed, NotAcceptable, Refusal, UnknownPath
-from simulator.http.errors import CATALOGUE, failure, refusal_headers, refuse, report
 from simulator.http.recording import shown_path
-from simulator.http.responses import Reply
+from simulator.http.responses import Reply, failed, refused
 from simulator.http.visit import Visit, visit_of
 
 logger = logging.getLogger("simulator.routes")
@@ -89,10 +88,10 @@ class Routes:
                 visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query), "G-4"))
             return self.answer(visit, operation, path, query, media)
         except Refusal as refusal:
-            return _refuse(operation, visit, refusal)
+            return refused(refusal, visit, operation)
         except ContractBreach as breach:
             logger.exception("the contract was about to be broken")
-            return failure(f"the simulator was about to break its contract, and changed nothing: {breach}")
+            return failed(f"the simulator was about to break its contract, and changed nothing: {breach}")
         except Exception as error:
             logger.exception("%s %s failed", visit.environ["REQUEST_METHOD"], shown_path(visit.asked)[1])
             return failed(error)
@@ -102,13 +101,8 @@ class Routes:
         try:
             operation = _operation(operations, visit)
         except Refusal as refusal:
-            return refuse(refusal, visit).for_flask()
+            return refused(refusal, visit).for_flask()
         return self.reply(visit, operation, path, list(request.args.items(multi=True))).for_flask()
-
-
-def failed(error: Exception) -> Reply:
-    """The answer where something went wrong that should not."""
-    return failure(f"the simulator failed, and changed nothing: {type(error).__name__}")
 
 
 def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
@@ -182,14 +176,3 @@ def _quality(text: str) -> float:
         return float(text)
     except ValueError:
         return 1.0
-
-
-def _refuse(operation: Operation, visit: Visit, refusal: Refusal) -> Reply:
-    visit.refusal = refusal
-    kind = CATALOGUE[type(refusal)]
-    try:
-        body = operation.render_as(kind.status, report(kind, refusal.faults))
-    except ContractBreach as breach:
-        logger.exception("the contract was about to be broken")
-        return failure(str(breach))
-    return Reply(kind.status, body, refusal_headers(refusal))

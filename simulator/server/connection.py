@@ -9,10 +9,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
-
-from simulator.contract.operation import JSON
-from simulator.http.errors import OVERLOADED, malformed_request
+from simulator.http.errors import FAILED, OVERLOADED, kind_of_malformed
+from simulator.http.responses import malformed
 from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server.reading import NO_ROOM, Request, RequestReader, Unreadable
 
@@ -30,8 +28,6 @@ MOST_UNSENT = 64 * 1024
 
 DELAYED_BYTES = 8 * 1024
 """About what a call takes that waits, besides its body."""
-RETRY_SECONDS = "1"
-"""When a request for which there is no room may be sent again."""
 
 IDLE_SECONDS = 120
 """How long a connection stays open without a request."""
@@ -93,10 +89,10 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def eof_received(self) -> bool:
-        """The client sends no more; it still gets the answers to what it sent, but for one that is delayed."""
+        """The client sends no more; it still gets the answers to what it sent. One that has hung up looks the same."""
         self._has_ended = True
         self.flush()
-        return self._due is None and not self.is_idle and not self._reader.is_reading
+        return not self._has_answered
 
     def pause_writing(self) -> None:
         """The client does not take what is sent."""
@@ -131,12 +127,21 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is to be done for the client."""
+        return self._has_answered and not self._reader.is_reading
+
+    @property
+    def may_have_hung_up(self) -> bool:
+        """Whether the client sends no more and waits for a delayed answer: only that will show whether it is there."""
+        return self._has_ended and self._due is not None
+
+    @property
+    def _has_answered(self) -> bool:
+        """Whether the client has the answers to all requests that have arrived."""
         return not (
             self._in_progress
             or self._out
             or self._unread
             or self._reader.requests
-            or self._reader.is_reading
             or self._is_stalled
             or self._is_ending
         )
@@ -227,7 +232,7 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
             if self._owes_continue:
                 self._ask_for_body()
-            if self._has_ended and self.is_idle:
+            if self._has_ended and self._has_answered:
                 self._transport.close()
 
     def _ask_for_body(self) -> None:
@@ -243,17 +248,14 @@ class Connection(asyncio.Protocol):
         else:
             self._take(request, self._run(self._server.app, request.environ, self._start_response))
 
-    def _refuse(self, code: int, reason: str) -> bytes:
+    def _refuse(self, status: int, reason: str) -> bytes:
         """The body of an answer that the server gives itself."""
-        kind, said = malformed_request(code, reason)
-        fields = [("Content-Type", JSON)]
-        if kind is OVERLOADED:
-            # Said once by the server: it comes when there are very many.
-            fields.append(("Retry-After", RETRY_SECONDS))
-        elif code != 500:
+        reply, kind = malformed(status, reason), kind_of_malformed(status)
+        # Of those that there is no room for there may be very many, and of a failure the log says more.
+        if kind not in (OVERLOADED, FAILED):
             logger.info("%d %s: %s", kind.status, kind.message, reason)
-        self._start_response(f"{kind.status} {HTTPStatus(kind.status).phrase}", fields)
-        return orjson.dumps(said)
+        self._start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", [*reply.fields])
+        return reply.body
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], *_: object) -> Any:
         self._status, self._headers = status, headers

@@ -266,11 +266,12 @@ class Server:
         self._is_accepting = False
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest, if one is."""
-        idle = min((each for each in self._connections if each.is_idle), key=lambda each: each.since, default=None)
-        if idle is not None:
-            idle.close()
-        return idle is not None
+        """Close the connection that has been idle for longest or, where none is, one whose client may have hung up."""
+        closable = (each for each in self._connections if each.is_idle or each.may_have_hung_up)
+        first = min(closable, key=lambda each: (not each.is_idle, each.since), default=None)
+        if first is not None:
+            first.close()
+        return first is not None
 
     def _tick(self) -> None:
         """What happens every second: the clock goes on, and who has had his time has to go."""

@@ -29,13 +29,18 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         '{"a": [1, -2, 2.5, 1e3, true, false, null, "x\\u00e9\\ud83d\\ude00", {"b": {}}], "": []}',
         '{"a": [9223372036854775807, 18446744073709551615, -9223372036854775808]}',
-        '{"a": 18446744073709551616}',
         " [] ",
         '"x"',
     ],
 )
 def test_it_is_what_the_fast_reader_makes_of_it(text: str) -> None:
     assert repr(read_json(text.encode())) == repr(orjson.loads(text))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**300 + 7, 10**500 + 7], ids=lambda number: str(number)[:20])
+def test_an_integer_is_what_was_sent_however_large(number: int) -> None:
+    assert repr(read_json(b'{"a": [%d]}' % number)) == repr({"a": [number]})
 
 
 @pytest.mark.usefixtures("way")

@@ -18,7 +18,7 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.control.recipe import REFUSALS, Recipe, command, load_refusals
-from simulator.http.errors import CATALOGUE
+from simulator.http.errors import KINDS
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -101,7 +101,7 @@ def test_every_recipe_is_answered_as_the_catalogue_says(
 
 
 def test_every_kind_of_refusal_has_an_entry(entries: list[Entry]) -> None:
-    assert {entry["code"] for entry in entries} == {kind.code for kind in CATALOGUE.values()}
+    assert {entry["code"] for entry in entries} == {kind.code for kind in KINDS.values()}
 
 
 def refusing_rules() -> set[str]:

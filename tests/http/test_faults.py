@@ -265,16 +265,25 @@ class TestDelays:
         self, simulation: Simulation, world: World
     ) -> None:
         server = Server(simulation.app(world, Settings(delay_ms=600_000)))
+        server._limit = 3
         server.start()
         for number in range(30):
             with socket.create_connection((server.host, server.port)) as client:
                 client.sendall(f"GET /api/v1/{CAPACITIES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 while server.delayed <= number:
                     time.sleep(0.001)
-        while server.connections:
-            time.sleep(0.01)
         assert httpx.get(f"{server.url}/_simulator/health").status_code == 200
         server.stop()
+
+    def test_a_client_that_sends_no_more_gets_its_answer(self, api: Api) -> None:
+        inject(api, operationId="getCallCapacity", delayMs=100)
+        address = (api.client.base_url.host, api.client.base_url.port)
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(f"GET {api.root}/api/v1/{CAPACITIES}Reception/ HTTP/1.1\r\nHost: l\r\n\r\n".encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b'"name":"Reception"' in answer
 
     def test_what_a_client_asked_for_is_carried_out_although_it_hung_up(self, api: Api) -> None:
         inject(api, operationId="deleteCallCapacity", delayMs=100)
@@ -423,6 +432,13 @@ class TestArranging:
         body = {"operationId": "*", "status": 500, "body": {"a": "x" * DEFAULTS.max_body}}
         response = api.control("POST", "faults", body)
         assert (response.status_code, faults(response)) == (400, {("S-3", "/body")})
+
+    @pytest.mark.rule("S-6")
+    def test_an_integer_that_no_answer_can_state_is_refused(self, api: Api) -> None:
+        body = {"operationId": "*", "status": 500, "body": {"a": [{"b": 123456789012345678901234567890}]}}
+        response = api.control("POST", "faults", body)
+        assert (response.status_code, faults(response)) == (400, {("S-6", "/body")})
+        assert "not 123456789012345678901234567890" in response.text
 
     @pytest.mark.rule("S-5")
     def test_a_reset_removes_them(self, api: Api) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -13,6 +15,8 @@ from simulator.settings import DEFAULTS
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
 RECEPTION = CAPACITIES + "Reception/"
+MORE = "There are more than 1,000 faults."
+MORE_LISTED = "there are more than 1,000 faults; no others are listed"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -208,6 +212,37 @@ class TestBodies:
         response = api("PUT", RECEPTION, content=f'{{"maxCalls": {number}}}')
         assert faults(response) == {("CC-4", "/maxCalls")}
         assert response.json()["errors"][0]["details"]["reason"].endswith(f", not {shown}")
+
+    @pytest.mark.rule("G-8")
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            (RECEPTION, lambda number: {"userIds": [str(i) for i in range(number)]}),
+            (RECEPTION, lambda number: {"userIds": ["same"] * (number + 1)}),
+            (RECEPTION, lambda number: {"userIds": list(range(number))}),
+            (RECEPTION, lambda number: {str(i): 1 for i in range(number)}),
+            (f"{EXECUTIVE}assistants/", lambda number: {"assistantUserIds": [str(i) for i in range(number)]}),
+            (f"{EXECUTIVE}filtering/", lambda number: {"criteria": [{"name": str(i)} for i in range(number)]}),
+            (f"{EXECUTIVE}filtering/", lambda number: {"criteria": [{"name": 1}] * number}),
+        ],
+        ids=["unknown users", "repeated", "of another type", "unknown attributes", "assistants", "criteria", "objects"],
+    )
+    def test_of_very_many_faults_a_thousand_are_listed_and_it_is_said_that_there_are_more(
+        self, api: Api, path: str, body: Callable[[int], Any]
+    ) -> None:
+        for number, more in ((1_000, "There are 990 faults more."), (1_001, MORE), (20_000, MORE)):
+            response = api("PUT", path, body(number))
+            errors = response.json()["errors"]
+            assert len({error["details"].get("pointer") for error in errors[:1_000]}) == 1_000
+            assert [error["details"]["reason"] for error in errors[1_000:]] == ([MORE_LISTED] if more is MORE else [])
+            [entry] = api.arranged("GET", "requests?limit=1")["requests"]
+            assert more in entry["explanation"]
+
+    @pytest.mark.rule("G-8")
+    def test_so_it_is_of_names_that_stand_twice(self, api: Api) -> None:
+        members = [f'"{i}": 1, "{i}": 1' for i in range(2_000)]
+        errors = api("PUT", RECEPTION, content=f"{{{', '.join(members)}}}").json()["errors"]
+        assert [error["details"]["reason"] for error in errors[1_000:]] == [MORE_LISTED]
 
     @pytest.mark.rule("G-8")
     def test_faults_of_one_kind_hide_those_of_the_next(self, api: Api) -> None:

@@ -16,7 +16,8 @@ import yaml
 
 from simulator import Simulator
 from simulator.app import Simulation
-from simulator.control.patch import patched_content
+from simulator.control.body import LARGE
+from simulator.control.patch import merged, patched_content
 from simulator.document import parse_document
 from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
@@ -156,6 +157,22 @@ class TestState:
         body = b'{"tenants": {"foo": {}, "foo": null}}'
         response = api.control(method, "state", content=body, headers={"Content-Type": "application/json"})
         assert (response.status_code, faults(response)) == (400, {("G-2", "/tenants/foo")})
+
+    @pytest.mark.rule("S-4")
+    @pytest.mark.parametrize(("method", "path"), [("PUT", "state"), ("PATCH", "state"), ("PUT", "sandboxes/another")])
+    @pytest.mark.parametrize("padding", [0, LARGE], ids=["small", "large"])
+    def test_a_refusal_shows_a_large_integer_as_it_was_sent(
+        self, api: Api, method: str, path: str, padding: int
+    ) -> None:
+        number = 123456789012345678901234567890
+        capacities = patch_of(*FOOGROUP, "callCapacities", to=[{"name": "n", "isDefault": False, "maxCalls": number}])
+        content: Any = merged(api.arranged("GET", "state"), capacities)
+        body = json.dumps(content if path == "state" else {"fixture": content}).encode() + b" " * padding
+        response = api.control(method, path, content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == 400
+        [error] = response.json()["errors"]
+        assert error["details"]["pointer"].endswith("/callCapacities/0/maxCalls")
+        assert error["details"]["reason"].endswith(f", not {number}")
 
     @pytest.mark.rule("S-3")
     @pytest.mark.parametrize("content_type", ["application/json", "application/yaml"])

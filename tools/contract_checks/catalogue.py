@@ -17,8 +17,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from simulator.app import Simulation
 from simulator.control.catalogue import request_view
 from simulator.control.recipe import REFUSALS, Recipe, Refused
-from simulator.http.errors import malformed_request
 from simulator.http.gateway import ASSUMED
+from simulator.http.responses import malformed
 from simulator.http.visit import CONTROL
 from simulator.server.reading import unreadable
 from simulator.settings import Settings
@@ -91,8 +91,8 @@ def _answer(recipe: Recipe, app: Flask) -> Refused | None:
 def _unread(recipe: Recipe) -> Refused:
     """What comes of a recipe that is no HTTP request."""
     raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
-    kind, body = malformed_request(*unreadable(raw.encode()))
-    return Refused(recipe=recipe, status=kind.status, headers={}, body=body, assumed=True)
+    reply = malformed(*unreadable(raw.encode()))
+    return Refused(recipe=recipe, status=reply.status, headers={}, body=orjson.loads(reply.body), assumed=True)
 
 
 def _kind(refused: Refused) -> tuple[object, ...]:

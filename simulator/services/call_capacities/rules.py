@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from simulator.directory import User
-from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.errors import MOST_FAULTS, Fault, RuleViolation, UnknownResource
 from simulator.services.call_capacities.model import CallCapacities, CallCapacity
 
 RESERVED_NAME = "available_users"
@@ -82,6 +82,8 @@ def _member_ids(
     """The exact ids of the users asked for; what forbids their membership goes to `faults` (CC-7)."""
     members: dict[str, None] = {}
     for i, user_id in enumerate(asked):
+        if len(faults) > MOST_FAULTS:
+            break
         user, place = find_user(user_id), f"/userIds/{i}"
         if user is None:
             faults.append(Fault("CC-7", f"the group has no user {user_id!r}", place))

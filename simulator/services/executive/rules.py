@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.directory import Directory, Tenant, User
-from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.errors import MOST_FAULTS, Fault, RuleViolation, UnknownResource
 from simulator.services.executive.model import Alerting, Criterion, Executive, Filtering, FromDnCriteria, Schedule
 
 ASSISTANT_SERVICE = "Executive-Assistant"
@@ -43,6 +43,8 @@ def update_assistants(state: Executive, changes: Changes, executive: User, direc
     faults: list[Fault] = []
     assistants: dict[str, None] = {}
     for i, user_id in enumerate(changes["assistant_user_ids"] or ()):
+        if len(faults) > MOST_FAULTS:
+            break
         user, reason = _assistant(user_id, executive, directory)
         if user is not None and user.user_id in assistants:
             reason = f"the user {user.user_id!r} is listed twice"
@@ -78,11 +80,13 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
     faults: list[Fault] = []
     named: set[str] = set()
     for i, item in enumerate(changes.get("criteria", ())):
+        if len(faults) > MOST_FAULTS:
+            break
         name = item["name"]
         if name in named:
             faults.append(Fault("EX-6", f"the criterion {name!r} is listed twice", f"/criteria/{i}/name"))
         elif name not in criteria:
-            faults.append(_unknown_criterion("EX-6", name, state, f"/criteria/{i}/name"))
+            faults.append(_unknown_criterion("EX-6", name, criteria, f"/criteria/{i}/name"))
         else:
             criteria[name] = replace(criteria[name], **item)
         named.add(name)
@@ -124,7 +128,7 @@ def criterion_named(state: Executive, name: str) -> Criterion:
     for criterion in state.criteria:
         if criterion.name == name:
             return criterion
-    raise UnknownResource(_unknown_criterion("EX-14", name, state))
+    raise UnknownResource(_unknown_criterion("EX-14", name, [criterion.name for criterion in state.criteria]))
 
 
 def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, Criterion]:
@@ -152,8 +156,7 @@ def without_assistants(state: Executive, user_ids: Collection[str]) -> Executive
     return replace(state, assistant_ids=tuple(each for each in state.assistant_ids if each not in user_ids))
 
 
-def _unknown_criterion(rule: str, name: str, state: Executive, pointer: str | None = None) -> Fault:
-    known = [criterion.name for criterion in state.criteria]
+def _unknown_criterion(rule: str, name: str, known: Collection[str], pointer: str | None = None) -> Fault:
     return Fault(rule, f"the executive has no criterion {name!r}", pointer, asked=name, known=known)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.directory import User
-from simulator.errors import Refusal
+from simulator.errors import MOST_FAULTS, Refusal
 from simulator.services.call_capacities import rules
 from simulator.services.call_capacities.model import CallCapacities
 
@@ -35,6 +35,18 @@ def test_a_group_that_gave_up_its_default_knows_of_none() -> None:
     held = create(CallCapacities(), "one", is_default=True)
     held, _ = rules.update(held, held.by_name["one"], {"is_default": False}, USERS.get)
     assert (held.default, held.by_name["one"].is_default) == (None, False)
+
+
+@pytest.mark.rule("CC-7", "G-8")
+def test_of_very_many_unknown_users_no_more_are_looked_for_than_an_answer_tells() -> None:
+    asked: list[str] = []
+    with pytest.raises(Refusal) as refusal:
+        rules.create(
+            CallCapacities(),
+            {"name": "one", "is_default": False, "max_calls": 1, "user_ids": ["nobody"] * 5_000},
+            asked.append,
+        )
+    assert len(refusal.value.faults) == len(asked) == MOST_FAULTS + 1
 
 
 STEPS = st.lists(

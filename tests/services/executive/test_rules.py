@@ -10,7 +10,7 @@ from simulator.app import SERVICES, Simulation
 from simulator.contract.operation import Call
 from simulator.contract.schemas import snake_case
 from simulator.directory import User
-from simulator.errors import RuleViolation, ServiceNotAssigned
+from simulator.errors import MOST_FAULTS, RuleViolation, ServiceNotAssigned
 from simulator.services.executive import operations, rules
 from simulator.services.executive.model import Alerting, Criterion, Executive, FromDnCriteria, Schedule
 from simulator.services.service import assign_services
@@ -63,6 +63,16 @@ def test_deleting_one_criterion_leaves_the_others_in_order() -> None:
     after = rules.delete_criterion(state, rules.criterion_named(state, "b"))
     assert [criterion.name for criterion in after.criteria] == ["a", "c"]
     assert len(state.criteria) == 3
+
+
+@pytest.mark.rule("EX-6", "G-8")
+def test_of_very_many_unknown_criteria_no_more_are_looked_for_than_an_answer_tells() -> None:
+    known = Executive(criteria=tuple(Criterion(name=str(number)) for number in range(5_000)))
+    with pytest.raises(RuleViolation) as refusal:
+        rules.update_filtering(known, {"criteria": [{"name": f"unknown {number}"} for number in range(5_000)]})
+    assert len(refusal.value.faults) == MOST_FAULTS + 1
+    # Each with the same names of what there is: a list of its own would take as much as all criteria.
+    assert len({id(fault.known) for fault in refusal.value.faults}) == 1
 
 
 @pytest.mark.rule("EX-12")
