@@ -46,6 +46,9 @@ logger = logging.getLogger("simulator.app")
 
 SERVICES: tuple[Service, ...] = (call_capacities, executive)
 
+LONGEST_SHOWN = 1_000
+"""How much of a path that is no operation's is said again."""
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -144,6 +147,8 @@ def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Fla
 
 def _answer_http_error(error: HTTPException) -> Response:
     """What Flask itself refuses: paths and methods that are not the contract's."""
+    # Its frames hold the request, which holds the error: only the garbage collector would find them.
+    error.__traceback__ = error.__context__ = None
     visit = visit_of(request.environ)
     if error.code == 405:
         allowed = sorted(getattr(error, "valid_methods", None) or ())
@@ -151,7 +156,8 @@ def _answer_http_error(error: HTTPException) -> Response:
         return refused(MethodNotAllowed(Fault("G-10", reason), allowed), visit).for_flask()
     if error.code == 404:
         reason = (
-            f"no operation has the path {request.script_root}{request.path}; see {request.script_root}/_simulator/docs"
+            f"no operation has the path {request.script_root}{request.path[:LONGEST_SHOWN]}; "
+            f"see {request.script_root}/_simulator/docs"
         )
         return refused(UnknownPath(Fault("G-1", reason)), visit).for_flask()
     return _answer_failure(error)

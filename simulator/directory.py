@@ -1,6 +1,6 @@
-"""The directory: tenants, groups, departments, users and accounts, to which the services refer.
+"""The directory: tenants, groups, departments, users and accounts. The services refer to them.
 
-Its records are immutable; the documented API reads them and never changes them.
+Its records are immutable. The documented API reads them and never changes them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from simulator.errors import Fault, InsufficientRight, OutOfScope, UnknownResour
 
 
 class Level(IntEnum):
-    """The level of an account; the higher one includes the rights of the lower (A-1)."""
+    """The level of an account. A higher level includes the rights of the lower ones (A-1)."""
 
     END_USER = 0
     GROUP_ADMIN = 8
@@ -27,7 +27,7 @@ class Level(IntEnum):
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """The path parameters that bound the reach of an account of this level (A-1)."""
+        """The path parameters that limit what an account of this level reaches (A-1)."""
         return _SCOPES[self]
 
 
@@ -42,7 +42,7 @@ LEVELS: Mapping[str, Level] = {level.title: level for level in Level}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Department:
-    """A department of a group; the full path names its parents too (G-15)."""
+    """A department of a group. The full path also names its parents (G-15)."""
 
     tenant_id: str
     group_id: str
@@ -53,7 +53,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A user; where nothing is known of an attribute, it is the empty string (G-14)."""
+    """A user. An unknown attribute is the empty string (G-14)."""
 
     tenant_id: str
     group_id: str
@@ -69,7 +69,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group with the services assigned to it; users and departments stand in the order of the seeded data (G-13)."""
+    """A group and the services assigned to it. Users and departments keep the order of the seed (G-13)."""
 
     tenant_id: str
     group_id: str
@@ -80,7 +80,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A tenant; `users` are those of all its groups, by id."""
+    """A tenant. `users` holds the users of all its groups, by id."""
 
     tenant_id: str
     type: str
@@ -95,7 +95,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who may call: a name, a password and perhaps a fixed token, a level and the ids that bound its reach."""
+    """An account that may call: name, password, perhaps a fixed token, level, and the ids that limit its reach."""
 
     name: str
     password: str
@@ -106,11 +106,11 @@ class Account:
     token: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Directory:
-    """Everything there is besides the services' own state. `tokens` are the accounts that carry one, by token (A-4).
+    """A world without the states of its services. `tokens` holds the accounts that have a token, by token (A-4).
 
-    `weight` is about how many bytes the world takes that came with it; the worlds that grow from that share it (S-10).
+    `weight` estimates, in bytes, the world that this directory was read with. Later worlds share the value (S-10).
     """
 
     default_domain: str
@@ -120,7 +120,7 @@ class Directory:
     weight: int = field(default=0, compare=False)
 
     def tenant(self, tenant_id: str) -> Tenant:
-        """The tenant. Raises `UnknownResource` (G-9)."""
+        """Return the tenant. Raises `UnknownResource` (G-9)."""
         try:
             return self.tenants[tenant_id]
         except KeyError:
@@ -128,7 +128,7 @@ class Directory:
             raise UnknownResource(Fault("G-9", reason, asked=tenant_id, known=self.tenants)) from None
 
     def group(self, tenant_id: str, group_id: str) -> Group:
-        """The group of a tenant. Raises `UnknownResource` (G-9)."""
+        """Return the group of a tenant. Raises `UnknownResource` (G-9)."""
         try:
             groups = self.tenant(tenant_id).groups
             return groups[group_id]
@@ -137,7 +137,7 @@ class Directory:
             raise UnknownResource(Fault("G-9", reason, asked=group_id, known=groups)) from None
 
     def user(self, tenant_id: str, group_id: str, user_id: str) -> User:
-        """The user of a group. Raises `UnknownResource` (G-9)."""
+        """Return the user of a group. Raises `UnknownResource` (G-9)."""
         users = self.group(tenant_id, group_id).users
         user = self.find_user(users, user_id)
         if user is None:
@@ -146,25 +146,25 @@ class Directory:
         return user
 
     def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:
-        """The user whom an id names among these users (G-11)."""
+        """Return the one of these users that has this id, if there is one (G-11)."""
         return users.get(self.exact_user_id(users, user_id))
 
     def exact_user_id(self, users: Mapping[str, User], user_id: str) -> str:
-        """The id itself or, if it has no domain and is none of these users', the id in the default domain (G-11)."""
+        """Return the exact id: an id without domain that no user has gets the default domain (G-11)."""
         return user_id if "@" in user_id or user_id in users else f"{user_id}@{self.default_domain}"
 
     def users_of(self, tenant_id: str | None, group_id: str | None) -> Mapping[str, User]:
-        """The users of a group, none where there is no such group."""
+        """Return the users of a group, or nothing if the group does not exist."""
         tenant = self.tenants.get(tenant_id or "")
         group = tenant.groups.get(group_id or "") if tenant else None
         return group.users if group else {}
 
 
 def authorize(account: Account, minimum: Level, path: Mapping[str, str], directory: Directory) -> None:
-    """Let the account pass to the resource of the path, or raise.
+    """Check that the account may use the resource of the path.
 
-    Raises `InsufficientRight` when its level is below the minimum (A-2), `OutOfScope` when the resource lies outside
-    its own tenant, group or user (A-1). Whether the resource exists makes no difference (A-7).
+    Raises `InsufficientRight` if the account's level is below the minimum (A-2). Raises `OutOfScope` if the resource
+    lies outside the account's own tenant, group or user (A-1). The resource need not exist (A-7).
     """
     if account.level < minimum:
         reason = f"the operation needs {minimum.title} or above; the account {account.name!r} is {account.level.title}"

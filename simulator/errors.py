@@ -1,7 +1,6 @@
 """What can go wrong, in the words of the domain.
 
-A refusal says which rule of the ledger it rests on; which HTTP status and which error code it becomes is the business
-of `simulator.http.errors`.
+A refusal names the rule of the ledger that it rests on. `simulator.http.errors` gives it a status and an error code.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ MOST_FAULTS = 1_000
 class Fault:
     """One reason to refuse a request: the rule, a sentence for a person, and the JSON Pointer of the place in the body.
 
-    The pointer is `None` where the fault is not at a place of the body. Where a name was `asked` for that does not
-    exist, `known` are the names that do. `assumed` says whether the refusal rests on our word alone, where that is
-    otherwise than with the other refusals by the rule (S-9).
+    The pointer is `None` if the fault is not in the body. If an unknown name was `asked` for, `known` holds the names
+    that exist. `assumed` says whether the refusal rests on our decision alone. It is `None` if the refusal rests on
+    the same as the other refusals by the rule (S-9).
     """
 
     rule: str
@@ -30,12 +29,12 @@ class Fault:
     assumed: bool | None = field(default=None, compare=False)
 
     def below(self, pointer: str) -> Fault:
-        """The same fault, seen from a document that holds the body at `pointer`."""
+        """Return the same fault for a document that holds the body at `pointer`."""
         return replace(self, pointer=pointer + (self.pointer or ""))
 
 
 class Refusal(Exception):
-    """The API says no, for one reason or several. Each subclass is one kind of refusal in the error catalogue (G-8)."""
+    """The API refuses a request, for one or more reasons. Each subclass is one kind of refusal (G-8)."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__("; ".join(fault.reason for fault in faults))
@@ -43,11 +42,11 @@ class Refusal(Exception):
 
 
 class MalformedRequest(Refusal):
-    """What came is no HTTP request (G-16)."""
+    """The received bytes are not an HTTP request (G-16)."""
 
 
 class MalformedBody(Refusal):
-    """The body is not an object in the operation's media type and in UTF-8 (G-2)."""
+    """The body is not UTF-8, not of the operation's media type, or not an object (G-2)."""
 
 
 class InvalidAttribute(Refusal):
@@ -55,15 +54,15 @@ class InvalidAttribute(Refusal):
 
 
 class RuleViolation(Refusal):
-    """The request is well formed, but a rule of the service forbids it in the present state of the world."""
+    """The request is well formed, but in the present world a rule of the service forbids it."""
 
 
 class CredentialsRequired(Refusal):
-    """No credentials where they are required (A-6)."""
+    """The request has no credentials, and they are required (A-6)."""
 
 
 class InvalidCredentials(Refusal):
-    """Credentials were presented and are wrong (A-5); `deletion` is the cookie that makes a browser forget them."""
+    """The request has wrong credentials (A-5). `deletion` is the cookie that makes a browser forget them."""
 
     def __init__(self, fault: Fault, deletion: str | None = None) -> None:
         super().__init__(fault)
@@ -83,15 +82,15 @@ class OutOfScope(Refusal):
 
 
 class ForeignCaller(Refusal):
-    """The control interface is called by a page of another origin, or under a name that is not allowed (S-2)."""
+    """A page of another origin calls the control interface, or the host name is not allowed (S-2)."""
 
 
 class UnknownPath(Refusal):
-    """No operation has this path (G-1), or it cannot be read (G-16, G-17), or it is switched off (S-2)."""
+    """No operation has this path (G-1), or the path cannot be read (G-16, G-17), or it is switched off (S-2)."""
 
 
 class UnknownResource(Refusal):
-    """What the path names does not exist: a tenant, a user, a capacity (G-9), a sandbox, a snapshot and so on."""
+    """The path names something that does not exist: a user, a capacity (G-9), a sandbox or a snapshot, for example."""
 
 
 class ServiceNotAssigned(Refusal):
@@ -107,7 +106,7 @@ class MethodNotAllowed(Refusal):
 
 
 class NotAcceptable(Refusal):
-    """The client's `Accept` rules out what the operation answers (G-10)."""
+    """The client's `Accept` header allows no media type of the operation's answer (G-10)."""
 
 
 class BodyTooLarge(Refusal):
@@ -119,24 +118,24 @@ class HeaderTooLarge(Refusal):
 
 
 class UnsupportedContentType(Refusal):
-    """The body's content type is none that the operation takes (G-3)."""
+    """The operation does not take bodies of this content type (G-3)."""
 
 
 class TooManySandboxes(Refusal):
-    """A new sandbox would be one too many, and all that there are were used a short time ago (G-17)."""
+    """A new sandbox would exceed the limit, and all existing ones were used a short time ago (G-17)."""
 
 
 class InsufficientMemory(Refusal):
-    """What a control call wants to bring in does not fit beside what is there already (S-10)."""
+    """There is not enough memory for what a control call brings in (S-10)."""
 
 
 class ContractBreach(Exception):
-    """The simulator was about to answer something the contract does not allow: a bug of ours, never the client's."""
+    """The simulator was about to give an answer that the contract does not allow. This is always our bug."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend in a file: where (`file:line`) and what is expected there."""
+    """One mistake in a file: its place (`file:line`) and what is expected there."""
 
     place: str
     message: str
@@ -146,7 +145,7 @@ class Problem:
 
 
 class BrokenDocument(Exception):
-    """A contract, ledger or fixture that cannot be used, with everything there is to mend in it."""
+    """A contract, ledger or fixture that cannot be used, with all its mistakes."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""How far long work has come, on the terminal of whoever waits for it."""
+"""Shows the progress of long work on a terminal."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from typing import TextIO
 
 Progress = Callable[[str, float | None], None]
-"""Told now and then what is being done, and the fraction of it that is, if that is known."""
+"""Called from time to time with the present step, and the fraction that is done, if known."""
 
 DELAY_SECONDS = 1.0
-"""How long work goes on before it shows."""
+"""How long work takes before its progress is shown."""
 INTERVAL_SECONDS = 0.2
 
 
 def unseen(_: str, __: float | None) -> None:
-    """The progress of work that nobody watches."""
+    """Show no progress."""
 
 
 @contextmanager
 def shown(name: str, stream: TextIO | None) -> Iterator[Progress]:
-    """Show the progress in one line of a terminal while the work lasts; nothing where the stream is no terminal."""
+    """Show the progress in one line of a terminal until the block ends. If the stream is no terminal, show nothing."""
     if stream is None or stream.closed or not stream.isatty():
         yield unseen
         return
@@ -36,7 +36,7 @@ def shown(name: str, stream: TextIO | None) -> Iterator[Progress]:
 
 
 class _Line:
-    """A line that a thread of its own writes, so that the work waits for no terminal."""
+    """A line of a terminal. Its own thread writes it, so that the work never waits for the terminal."""
 
     def __init__(self, name: str, stream: TextIO) -> None:
         self.name = name
@@ -51,7 +51,7 @@ class _Line:
 
     def write(self) -> None:
         wait, width = DELAY_SECONDS, 0
-        # A terminal that has gone, or cannot write the name, is no reason to stop the work.
+        # The work goes on if the terminal is closed or cannot show the name.
         try:
             while not self.ended.wait(wait):
                 text = self.text[: shutil.get_terminal_size().columns - 1]

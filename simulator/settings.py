@@ -1,4 +1,4 @@
-"""The settings of a server, apart from its contract and its world, with their defaults."""
+"""The settings of a server and their defaults. Contract and seed are not among them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _number(default: int, least: int = 0) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a server can be told. Raises `ValueError` for a value that none can be told.
+    """The settings of a server. Raises `ValueError` for a value that is not allowed.
 
-    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6); `fidelity` is one of `FIDELITIES` (S-9); `cors_origins` are
-    those whose pages may read answers, none means any; `delay_ms` slows every call of the simulated API. The limits of
-    snapshots, faults and the journal are those of each sandbox, `memory_limit` is that of all together (S-10).
-    `max_state` bounds the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are names
-    under which the control interface may be called, besides the loopback's; `*` is any (S-2). Without `log_requests`,
-    the log says nothing of single requests.
+    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6), `fidelity` one of `FIDELITIES` (S-9). Pages of the
+    `cors_origins` may read answers; if there are none, all pages may. `delay_ms` slows every call of the simulated API.
+    The limits of snapshots, faults and journal apply to each sandbox, `memory_limit` to all together (S-10).
+    `max_state` limits the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are host
+    names for calls of the control interface, besides loopback; `*` allows all (S-2). Without `log_requests`, the log
+    does not mention single requests.
     """
 
     auth: Auth = "optional"
@@ -51,7 +51,7 @@ class Settings:
 
     @classmethod
     def of(cls, **options: Unpack[Options]) -> Settings:
-        """The settings that options say. Raises `TypeError` for one that there is not."""
+        """Return the settings for these options. Raises `TypeError` for an unknown option."""
         known = [each.name for each in fields(cls)]
         for name in options:
             if name not in known:
@@ -60,13 +60,13 @@ class Settings:
 
     @classmethod
     def least(cls, name: str) -> int:
-        """The least that a number may be."""
+        """Return the smallest value that is allowed for a number."""
         least: int = cls.__dataclass_fields__[name].metadata["least"]
         return least
 
     @property
     def largest_body(self) -> int:
-        """How many bytes of a body are received at all, so that the application can say what it thinks of them."""
+        """How many bytes of a body the server receives, so that the application can refuse the body itself."""
         return 2 * max(self.max_body, self.max_state)
 
     @property
@@ -81,11 +81,11 @@ class Settings:
 
     @property
     def transfer_limit(self) -> int:
-        """How many bytes may be on their way: bodies until they are answered, answers that nobody takes (S-10)."""
+        """How many bytes may be in transfer: bodies of unanswered calls, and answers not yet taken (S-10)."""
         return self.memory_limit // 4
 
     def at(self, host: str) -> Settings:
-        """These settings for a server at a host, under whose name it may be called (S-2)."""
+        """Return these settings for a server that listens at a host. The host's name is allowed too (S-2)."""
         names = () if is_every_address(host) else (host,)
         return replace(self, allowed_hosts=(*self.allowed_hosts, *names))
 
@@ -104,13 +104,13 @@ class Settings:
             not self.control_token or self.control_token.strip() != self.control_token
         ):
             raise ValueError("control_token must be a text that is not empty and has no blank at either end")
-        # The record is frozen for everybody else.
+        # The dataclass is frozen, so a plain assignment would fail.
         object.__setattr__(self, "cors_origins", tuple(self.cors_origins))
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))
 
 
 def is_every_address(host: str) -> bool:
-    """Whether to listen at this host is to listen at all addresses of the machine."""
+    """Return whether this host means all addresses of the machine."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -121,7 +121,7 @@ DEFAULTS = Settings()
 
 
 class Options(TypedDict, total=False):
-    """The same as keyword arguments; what is not given keeps its default."""
+    """The settings as keyword arguments. An argument that is not given keeps its default."""
 
     auth: Auth
     fidelity: Fidelity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import http.client
 import os
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +24,7 @@ import pytest
 from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
 from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
-from simulator.server.server import new_event_loop
+from simulator.server.server import MOST_IN_A_TURN, new_event_loop
 from tests.conftest import CAPACITIES, Api, faults
 
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
@@ -319,6 +321,45 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
             assert bodies(other.recv(65536)) == [b"GET /other "]
             until(lambda: len(order) == 101)
         assert order.index("/other") < 4 * MOST_AT_ONCE
+
+    def test_however_many_clients_do_so_few_of_them_are_answered_in_a_turn(self, serving: Serving) -> None:
+        order: list[str] = []
+        all_sent = threading.Event()
+
+        def app(environ: Any, start: Start) -> list[bytes]:
+            all_sent.wait(10)
+            order.append(environ["PATH_INFO"])
+            if len(order) == 1_000:
+                other.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+            return echo(environ, start)
+
+        server = serving(app)
+        with connected(server) as other, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connected(server)) for _ in range(20)]
+            until(lambda: server.connections == 21)
+            for client in clients:
+                client.sendall(b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            all_sent.set()
+            assert bodies(other.recv(65536)) == [b"GET /other "]
+            until(lambda: len(order) == 2_001)
+        # What is left of the turn in which it came, and some more.
+        assert order.index("/other") <= 1_000 + 3 * MOST_IN_A_TURN * MOST_AT_ONCE
+
+    def test_a_connection_that_is_closed_leaves_nothing_for_the_garbage_collector(self, serving: Serving) -> None:
+        server = serving(echo)
+        gc.collect()
+        gc.disable()
+        try:
+            with connected(server) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.recv(65536)
+                [connection] = server._connections
+                gone: list[Callable[[], object]] = [weakref.ref(connection), weakref.ref(connection._transport)]
+                del connection
+            until(lambda: server.connections == 0)
+            until(lambda: not any(each() for each in gone))
+        finally:
+            gc.enable()
 
     @pytest.mark.rule("G-16")
     def test_there_are_at_most_a_thousand_fields_of_a_header(self, serving: Serving) -> None:

@@ -1,39 +1,49 @@
-"""What surrounds the jobs of the worker threads in a process that does nothing else."""
+"""The worker threads, and how garbage is looked for in a process that does nothing else."""
 
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
 
-from simulator.server.workers import MANY_OBJECTS, Uncollected
+from simulator.server.workers import THRESHOLDS, Workers, collect_in_pieces
 
 
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    before, callbacks = gc.get_threshold(), list(gc.callbacks)
+    collect_in_pieces()
     yield
-    gc.enable()
+    gc.set_threshold(*before)
+    gc.callbacks[:] = callbacks
     gc.unfreeze()
 
 
-def test_nobody_looks_for_garbage_before_the_last_job_is_done() -> None:
-    around = Uncollected()
-    with around():
-        assert not gc.isenabled()
-        with around():
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()
-
-
-def test_what_a_large_job_leaves_behind_is_never_looked_at_and_what_a_small_one_leaves_is() -> None:
-    around = Uncollected()
+@pytest.mark.usefixtures("collecting")
+def test_what_a_full_collection_has_left_is_not_looked_at_again() -> None:
+    assert gc.get_threshold() == THRESHOLDS
+    kept: list[object] = [[]]
     gc.collect()
-    before = gc.get_freeze_count()
-    with around():
-        small: list[object] = [[] for _ in range(10)]
-    assert gc.get_freeze_count() == before
-    with around():
-        large: list[object] = [[] for _ in range(2 * MANY_OBJECTS)]
-    assert gc.get_freeze_count() >= before + len(large) + len(small)
+    assert not any(each is kept for each in gc.get_objects())
+
+
+class Thing:
+    """What a job works with."""
+
+    def work(self) -> None:
+        pass
+
+
+def test_a_thread_that_waits_for_a_job_does_not_keep_the_last_one() -> None:
+    over: SimpleQueue[object] = SimpleQueue()
+    workers = Workers(1, over.put)
+    thing = Thing()
+    gone = weakref.ref(thing)
+    workers.submit("key", thing.work)
+    del thing
+    over.get(timeout=10)
+    assert gone() is None
+    workers.stop()

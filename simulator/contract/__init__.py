@@ -1,1 +1,1 @@
-"""The contract: what the wire looks like, which rules hold, and how requests and answers are read and written."""
+"""The contract and the ledger, and how requests are read and answers are written by them."""

@@ -1,4 +1,4 @@
-"""From the bytes of a body to its data: JSON, and YAML where an operation takes it (G-2)."""
+"""Parses bodies: JSON, and YAML if the operation takes it (G-2)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from simulator.document import DEEPEST, deeper_than, parse_document, token
 from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
-MOST_THOROUGHLY = 1024 * 1024
+MOST_THOROUGHLY = 512 * 1024
 """Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
 MOST_DIGITS = 1_000
 """Of an integer with more digits the value counts no more, only that it is too large."""
 
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
-# All numbers outside texts; each text and each number is taken as a whole.
+# Matches whole texts too, so that numbers within texts are not matched.
 _TEXT_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[0-9][0-9.eE+-]*+', re.DOTALL)
 _LONGEST_SAFE = 18
 
 
 def parse_json(raw: bytes) -> Any:
-    """The data of a JSON text.
+    """Return the data of a JSON text.
 
-    Raises `MalformedBody` where it is none, holds a name twice in an object or is nested more deeply than `DEEPEST`
-    levels (G-2), or holds a lone surrogate (G-12). An integer beyond 64 bits may come out rounded (see `exactly`).
+    Raises `MalformedBody` if the text is not JSON, if an object has a name twice, or if it is nested more deeply than
+    `DEEPEST` levels (G-2), and for a lone surrogate (G-12). Integers beyond 64 bits may be rounded (see `exactly`).
     """
     try:
         data = orjson.loads(raw)
@@ -42,22 +42,22 @@ def parse_json(raw: bytes) -> Any:
             raise MalformedBody(_json_fault(raw, error)) from None
         data = _with_small_numbers(raw)
         is_rounded = False
-    # Each level has two brackets: a shorter text cannot be nested so deeply.
+    # Each level has two brackets, so a shorter text cannot be nested too deeply.
     if len(raw) > 2 * DEEPEST and deeper_than(data, DEEPEST):
         raise MalformedBody(_too_deep())
-    # Each member has a colon. There may be others in texts; where there are none, no member is missing in the data.
+    # Each member has a colon. With as many colons as members in the data, no name was repeated.
     if isinstance(data, dict) and raw.count(b":") != len(data):
         _refuse_repeated(raw, data)
     return data if is_rounded else exactly(raw)
 
 
 def may_be_rounded(raw: bytes) -> bool:
-    """Whether a JSON text may hold an integer that is not exactly what `parse_json` makes of it."""
+    """Return whether `parse_json` may have rounded an integer of a JSON text."""
     return _LONG_INTEGER.search(raw) is not None
 
 
 def exactly(raw: bytes) -> Any:
-    """The data of a text that is JSON, with integers as they are written, however long. Raises `MalformedBody`."""
+    """Return the data of a JSON text without rounding integers. Raises `MalformedBody`."""
     try:
         return json.loads(raw, parse_int=integer, parse_float=_finite)
     except ValueError as error:
@@ -65,7 +65,7 @@ def exactly(raw: bytes) -> Any:
 
 
 def parse_yaml(raw: bytes) -> Any:
-    """The data of a YAML text. Raises `MalformedBody` with everything that is wrong with it (G-2)."""
+    """Return the data of a YAML text. Raises `MalformedBody` with all its mistakes (G-2)."""
     try:
         document = parse_document("body", raw.decode(), thoroughly=len(raw) <= MOST_THOROUGHLY)
     except UnicodeDecodeError as undecodable:
@@ -95,7 +95,7 @@ def _too_deep() -> Fault:
 
 
 def _with_small_numbers(raw: bytes) -> Any:
-    """The data with other numbers in the place of those that the parser finds too large."""
+    """Return the data with 0 in place of numbers that the parser finds too large."""
 
     def small(match: re.Match[bytes]) -> bytes:
         text = match[0]
@@ -121,17 +121,17 @@ def _finite(text: str) -> float:
 
 
 class _Object(dict[str, Any]):
-    """An object with the names that stand in it more than once."""
+    """A JSON object that also knows its repeated names."""
 
     repeated: tuple[str, ...] = ()
 
 
 def _refuse_repeated(raw: bytes, data: dict[str, Any]) -> None:
-    """Raise `MalformedBody` with the names that stand twice in an object (G-2), in time that grows with the body."""
+    """Raise `MalformedBody` if an object has a name twice (G-2). The time is proportional to the size of the body."""
     members = sum(len(each) for level in collections(data) for each in level if isinstance(each, dict))
     if raw.count(b":") == members:
         return
-    # There are colons in texts, or there are members that the data has lost.
+    # Either texts contain colons, or the parser dropped members with repeated names.
     found: list[_Object] = []
 
     def note(pairs: list[tuple[str, Any]]) -> _Object:

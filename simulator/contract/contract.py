@@ -1,8 +1,8 @@
-"""The contract, loaded from `openapi.yaml` and checked as a whole before anything is served.
+"""Loads the contract from `openapi.yaml` and checks it completely before anything is served.
 
-Whatever the simulator could not keep to the letter is refused here, with file, line and place: an unknown keyword, an
-example that does not satisfy its schema, a status that an operation can answer and does not document, an operation
-without handler.
+The contract is refused, with file, line and place, if the simulator could not follow it exactly. Reasons are: an
+unknown keyword, an example that does not satisfy its schema, an undocumented status that an operation can answer, an
+operation without handler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPERATION_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What differs between contracts: whether paths end in a slash, the media types, whether queries are closed."""
+    """The differences between contracts: trailing slashes, media types, and whether unknown parameters are refused."""
 
     trailing_slash: bool
     media_types: tuple[str, ...]
@@ -46,7 +46,7 @@ CONTROL = Dialect(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """The operations by id and, for routing, by path and method; `document` is the file they come from."""
+    """The operations by id and, for routing, by path and method. `document` and `text` are the contract's file."""
 
     document: Document
     text: str
@@ -63,8 +63,8 @@ def load_contract(
 ) -> Contract:
     """Load and check the contract.
 
-    `levels` are the names of rights there are, `handlers` the ids of the operations that have one. Raises
-    `BrokenDocument` with everything there is to mend.
+    `levels` are the names of all rights, `handlers` the ids of all operations with a handler. Raises `BrokenDocument`
+    with all mistakes.
     """
     document = read_document(path)
     reader = _Reader(document, ledger, levels, dialect)
@@ -79,7 +79,7 @@ def load_contract(
 
 
 class _Reader:
-    """Reads operations and collects the problems found on the way in the compiler's list."""
+    """Reads operations, and adds the problems it finds to those of the schema compiler."""
 
     def __init__(self, document: Document, ledger: Collection[str], levels: Collection[str], dialect: Dialect) -> None:
         self.document = document
@@ -93,7 +93,7 @@ class _Reader:
         self.compiler.problems.append(self.document.problem(pointer, message))
 
     def check_document(self, operations: Mapping[str, Operation], handlers: Collection[str]) -> None:
-        """What concerns the document as a whole: version, unused schemas, handlers, links."""
+        """Check the document as a whole: version, unused schemas, handlers, links."""
         if not str(self.document.find("/openapi")).startswith("3.1."):
             self.refuse("/openapi", "must be 3.1.x")
         for name in _mapping(self.document, "/components/schemas"):
@@ -106,7 +106,7 @@ class _Reader:
             self._check_links(place, operations)
 
     def path_item(self, template: str) -> Iterator[Operation]:
-        """The operations of one path."""
+        """Yield the operations of one path."""
         place = "/paths" + token(template)
         if not template.startswith("/") or template.endswith("/") is not self.dialect.trailing_slash:
             wanted = "starts and ends with /" if self.dialect.trailing_slash else "starts with / and ends without one"
@@ -118,7 +118,7 @@ class _Reader:
                 self.refuse(place + token(method), f"{method!r} is not supported here; parameters belong to operations")
 
     def operation(self, template: str, method: str, place: str) -> Operation:
-        """One operation, with its parameters, body and answers compiled."""
+        """Return one operation, with its parameters, body and answers compiled."""
         data = _mapping(self.document, place)
         for key in data.keys() - OPERATION_KEYS:
             self.refuse(place + token(key), f"the key {key!r} is not supported here")
@@ -160,7 +160,7 @@ class _Reader:
         return operation
 
     def _resolve(self, place: str) -> str | None:
-        """The place itself or, where it holds a `$ref`, the place that leads to; `None` where there is nothing."""
+        """Return the place or, if it holds a `$ref`, the target of the `$ref`. Return `None` if nothing is there."""
         value = self.document.find(place)
         if isinstance(value, dict) and "$ref" in value:
             target = str(value["$ref"]).removeprefix("#")
@@ -209,7 +209,7 @@ class _Reader:
         return answers, successes[0] if successes else 0
 
     def _content(self, place: str) -> CompiledSchema:
-        """The schema of what is JSON; what is none is text, of which there is nothing to say."""
+        """Return the schema of the JSON content. Content of other media types is plain text, without a schema."""
         content = _mapping(self.document, place + "/content")
         if not content or set(content) - set(self.dialect.media_types):
             self.refuse(place + "/content", f"must be {' or '.join(self.dialect.media_types)}")
@@ -248,7 +248,7 @@ class _Reader:
 
 
 def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
-    """The statuses that any request for such an operation can get, whatever its handler does."""
+    """Return the statuses that requests to the operation can get, whatever its handler does."""
     statuses = {406}
     if operation.secured:
         statuses.add(401)
@@ -264,6 +264,6 @@ def _possible_statuses(operation: Operation, names_resource: bool) -> set[int]:
 
 
 def _mapping(document: Document, place: str) -> dict[str, Any]:
-    """The mapping at a place; what is no mapping counts as an empty one and is refused by whoever needs its content."""
+    """Return the mapping at a place, or an empty one. Callers that need content refuse an empty mapping."""
     value = document.find(place)
     return value if isinstance(value, dict) else {}

@@ -1,9 +1,8 @@
-"""The direct way through a schema, for values that are plainly right.
+"""A fast way to read and write plainly valid values, without marshmallow.
 
-The fields of a schema are compiled once into plain functions. Each of them returns exactly what marshmallow would make
-of a value, or gives up on everything but a valid value of exactly the expected type. To give up is to raise
-`ValidationError`, as the fields' own validators do. It says nothing: marshmallow then words the faults, or finds the
-value right after all.
+The fields of a schema are compiled once into plain functions. For a valid value of exactly the expected type, such a
+function returns the same as marshmallow. For every other value it gives up: it raises `ValidationError`, as the
+fields' validators do. Marshmallow then handles the value: it reports the faults, or accepts the value after all.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Converter = Callable[[Any], Any]
 _Types = tuple[type, ...]
 
 RECORDS_REMEMBERED = 1_000
-"""Of how many records a schema remembers what they look like in an answer."""
+"""How many written records a schema remembers."""
 
 _SCALARS: Mapping[type, _Types] = {
     StrictString: (str,),
@@ -48,17 +47,17 @@ _JSON: Mapping[type, _Types] = {**_SCALARS, StrictList: (list,), StrictNested: (
 
 
 def reader(schema: marshmallow.Schema) -> Converter:
-    """What turns a JSON document into what `schema.load` makes of it."""
+    """Return a function that reads a JSON document like `schema.load`, or gives up."""
     return _ReaderCompiler().attributes(schema)
 
 
 def writer(schema: marshmallow.Schema) -> Converter:
-    """What turns a view into the JSON object that `schema.dump` makes of it, if the schema can read that again."""
+    """Return a function that writes a view like `schema.dump`, if the result satisfies the schema, or gives up."""
     return _WriterCompiler().attributes(schema)
 
 
 class _ReaderCompiler:
-    """Compiles fields into readers. A field of a class that is not known here gets one that always gives up."""
+    """Compiles fields into readers. The reader of an unknown class of field always gives up."""
 
     scalars: ClassVar[Mapping[type, _Types]] = _SCALARS
     arrays: ClassVar[_Types] = (list,)
@@ -74,8 +73,8 @@ class _ReaderCompiler:
         }
 
     def value(self, field: fields.Field[Any]) -> Converter:
-        """What converts the values of a field."""
-        # The exact class counts: a subclass may take other values.
+        """Return the converter for the values of a field."""
+        # The exact class counts: a subclass may accept other values.
         kind = type(field)
         if kind in self.scalars:
             convert = _scalar(self.scalars[kind], field.validators)
@@ -87,7 +86,7 @@ class _ReaderCompiler:
         return _or_none(convert) if field.allow_none else convert
 
     def attributes(self, schema: marshmallow.Schema) -> Converter:
-        """What reads an object with documented attributes; the result has them in the documented order."""
+        """Return the reader of an object. Its result has the attributes in the documented order."""
         attributes = [
             (str(field.data_key), name, self.value(field), field.required) for name, field in schema.fields.items()
         ]
@@ -111,7 +110,7 @@ class _ReaderCompiler:
         return read
 
     def one_of(self, field: OneOf) -> Converter:
-        """What reads a value whose type alone tells which alternative it can be."""
+        """Return the reader of a value, if the type alone decides between the alternatives."""
         by_type: dict[type, Converter] = {}
         for alternative in field.alternatives:
             types = _JSON.get(type(alternative), ())
@@ -121,7 +120,7 @@ class _ReaderCompiler:
         return lambda value: by_type.get(type(value), _give_up)(value)
 
     def ignored(self, field: Ignored) -> Converter:
-        """What checks a value and drops it."""
+        """Return a reader that checks a value and drops it."""
         check = self.value(field.inner)
 
         def read(value: Any) -> Any:
@@ -132,7 +131,7 @@ class _ReaderCompiler:
 
 
 class _WriterCompiler(_ReaderCompiler):
-    """Compiles fields into writers: what they write, they have checked on the way."""
+    """Compiles fields into writers. A writer also checks what it writes."""
 
     # Marshmallow writes an integer as a float where a number is expected.
     scalars: ClassVar[Mapping[type, _Types]] = {**_SCALARS, StrictNumber: (float,)}
@@ -143,7 +142,7 @@ class _WriterCompiler(_ReaderCompiler):
         self.compounds = {**self.compounds, StrictNested: lambda field: _remembered(self.attributes(field.schema))}
 
     def attributes(self, schema: marshmallow.Schema) -> Converter:
-        """What writes a view: attributes in the documented order, without those that are unset."""
+        """Return the writer of a view: attributes in the documented order, without the unset ones."""
         attributes = [
             (name, str(field.data_key), self.plain(field), self.value(field), field.required)
             for name, field in schema.fields.items()
@@ -167,12 +166,12 @@ class _WriterCompiler(_ReaderCompiler):
         return write
 
     def plain(self, field: fields.Field[Any]) -> type | None:
-        """The type whose values are written as they are, if there is one: it spares their attribute a call."""
+        """Return the type whose values need no conversion, if there is one. It saves a call for each value."""
         types = self.scalars.get(type(field), ())
         return types[0] if len(types) == 1 and not field.validators else None
 
     def one_of(self, field: OneOf) -> Converter:
-        """What writes a scalar as it is, and everything else as the object among the alternatives."""
+        """Return a writer that keeps scalars, and writes everything else as the alternative that is an object."""
         read_scalar = _ReaderCompiler().one_of(field)
         if read_scalar is _give_up or field.object is None:
             return _give_up
@@ -180,14 +179,14 @@ class _WriterCompiler(_ReaderCompiler):
         return lambda value: read_scalar(value) if isinstance(value, str | int) else write_object(value)
 
     def ignored(self, _: Ignored) -> Converter:
-        """What gives up: an answer has no attribute that counts for nothing."""
+        """Return a writer that gives up, because answers have no ignored attributes."""
         return _give_up
 
 
 def _remembered(write: Converter) -> Converter:
-    """The same writer, but it remembers what it wrote of a record that cannot change: many answers show the same ones.
+    """Return the same writer, but remember what it wrote for immutable records. Many answers show the same records.
 
-    Records are told apart as objects, because to compare them takes as long as to write them.
+    A record is recognized by identity, because a comparison takes as long as writing the record.
     """
     known: dict[int, tuple[object, Mapping[str, object], Any]] = {}
 
@@ -213,7 +212,7 @@ def _give_up(_: Any) -> NoReturn:
 
 def _scalar(types: _Types, checks: Sequence[Validator]) -> Converter:
     def convert(value: Any) -> Any:
-        # Not isinstance: a boolean is no integer.
+        # Not isinstance: in Python a boolean is an integer, in JSON it is not.
         if type(value) not in types:
             _give_up(value)
         for check in checks:

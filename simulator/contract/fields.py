@@ -1,6 +1,6 @@
-"""The kinds of values the contract knows, as marshmallow fields that are as strict as JSON Schema.
+"""The kinds of values in the contract, as marshmallow fields that are as strict as JSON Schema.
 
-A field's messages are plain text where the type is wrong, and `Fault`s with their rule for everything else.
+If the type is wrong, the message is plain text. All other messages are `Fault`s with their rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, missing
 from simulator.errors import MOST_FAULTS, Fault
 
 Rules = Mapping[str, str]
-"""The rule that a violation of each keyword rests on; `default` stands for the keywords not named (`x-rule`)."""
+"""For each keyword, the rule that its violation rests on (`x-rule`). `default` is for all other keywords."""
 
 MOST_ERRORS = MOST_FAULTS + 1
 """After how many faults no more are looked for in an array or an object."""
@@ -24,7 +24,7 @@ Validator = Callable[[Any], None]
 
 
 class StrictString(fields.String):
-    """A JSON string and nothing that could be made into one (G-5)."""
+    """A JSON string. Other values are not converted to strings (G-5)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
@@ -33,7 +33,7 @@ class StrictString(fields.String):
 
 
 class Secret(StrictString):
-    """A JSON string that nobody is told again, not even in an error message (`writeOnly`, S-7)."""
+    """A JSON string that is never shown, not even in an error message (`writeOnly`, S-7)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
@@ -42,7 +42,7 @@ class Secret(StrictString):
 
 
 class StrictInteger(fields.Integer):
-    """A JSON integer: `5` and `5.0` are, `"5"`, `5.5` and `true` are not (G-5)."""
+    """A JSON integer. `5` and `5.0` are integers; `"5"`, `5.5` and `true` are not (G-5)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
@@ -51,7 +51,7 @@ class StrictInteger(fields.Integer):
 
 
 class StrictNumber(fields.Float):
-    """A JSON number; `"5"` and `true` are none (G-5)."""
+    """A JSON number. `"5"` and `true` are not numbers (G-5)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -60,7 +60,7 @@ class StrictNumber(fields.Float):
 
 
 class StrictBoolean(fields.Field[bool]):
-    """A JSON boolean; `0` and `"true"` are none (G-5)."""
+    """A JSON boolean. `0` and `"true"` are not booleans (G-5)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, bool):
@@ -69,9 +69,9 @@ class StrictBoolean(fields.Field[bool]):
 
 
 class StrictList(fields.List[Any]):
-    """A JSON array; marshmallow's own list takes an object for the list of its keys.
+    """A JSON array. Marshmallow's own list would read an object as the list of its keys.
 
-    Among the valid data beside an error, an item keeps its place, and `None` stands for one of which nothing is valid.
+    In the valid data of an error, items keep their index. `None` stands for an item without valid data.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -93,7 +93,7 @@ class StrictList(fields.List[Any]):
         return result
 
     def _faults_of_the_whole(self, value: list[Any]) -> list[Any]:
-        """What the array's own checks say; marshmallow asks them only where all items are right."""
+        """Return the messages of the array's own checks. Marshmallow runs them only if all items are valid."""
         try:
             self._validate(value)
         except ValidationError as error:
@@ -142,7 +142,7 @@ class ObjectOf(fields.Field[dict[str, Any]]):
 
 
 class OneOf(fields.Field[Any]):
-    """A value that satisfies exactly one of several schemas, of which one at the most is an object."""
+    """A value that satisfies exactly one of several schemas. At most one of the schemas is an object."""
 
     def __init__(self, alternatives: list[fields.Field[Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -167,7 +167,7 @@ class OneOf(fields.Field[Any]):
 
 
 class Ignored(fields.Field[Any]):
-    """An attribute that a request may carry and that changes nothing, by a rule (`x-ignored`)."""
+    """An attribute that a request may have and that a rule ignores (`x-ignored`)."""
 
     def __init__(self, inner: fields.Field[Any], rule: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -175,19 +175,19 @@ class Ignored(fields.Field[Any]):
         self.rule = rule
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """Check the value as far as its schema asks, then drop it."""
+        """Check the value by its schema, then drop it."""
         if value is not missing:
             self.inner.deserialize(value, attr, data, **kwargs)
         return missing
 
 
 def _count(messages: Any) -> int:
-    """How many faults there are in marshmallow's nested messages."""
+    """Return the number of faults in marshmallow's nested messages."""
     return sum(map(_count, messages.values())) if isinstance(messages, dict) else len(messages)
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it: scalars in JSON's spelling and cut when long, the others by their kind."""
+    """Return a value as error messages show it: a scalar as in JSON, cut if long, other values by their kind."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -199,12 +199,12 @@ def shown(value: Any) -> str:
 
 
 def rule_for(rules: Rules, keyword: str) -> str:
-    """The rule that a violation of the keyword rests on."""
+    """Return the rule that a violation of the keyword rests on."""
     return rules.get(keyword) or rules.get("default") or "G-5"
 
 
 def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
-    """The messages of a field whose value is of the wrong type, or `null` where it must not be."""
+    """Return a field's messages for a value of the wrong type, and for `null` where it is not allowed."""
     return {
         "invalid": f"must be {expected}, not {{input}}",
         "null": [Fault(rules.get("null", "G-5"), f"must be {expected}, not null")],
@@ -212,7 +212,7 @@ def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
 
 
 def one_of(values: list[Any], rules: Rules) -> Validator:
-    """Check `enum`."""
+    """Return a check of `enum`."""
     allowed = f"one of {', '.join(map(str, values))}" if len(values) > 1 else str(values[0])
 
     def check(value: Any) -> None:
@@ -223,7 +223,7 @@ def one_of(values: list[Any], rules: Rules) -> Validator:
 
 
 def between(low: int | None, high: int | None, rules: Rules) -> Validator:
-    """Check `minimum` and `maximum`."""
+    """Return a check of `minimum` and `maximum`."""
 
     def check(value: Any) -> None:
         if low is not None and value < low:
@@ -235,7 +235,7 @@ def between(low: int | None, high: int | None, rules: Rules) -> Validator:
 
 
 def sized(low: int, high: int | None, unit: str, rules: Rules) -> Validator:
-    """Check `minLength` and `maxLength` (the unit is `characters`), or `minItems` and `maxItems` (`items`)."""
+    """Return a check of `minLength` and `maxLength` (unit `characters`), or `minItems` and `maxItems` (`items`)."""
     fewest, most = ("minLength", "maxLength") if unit == "characters" else ("minItems", "maxItems")
 
     def check(value: Any) -> None:
@@ -248,10 +248,10 @@ def sized(low: int, high: int | None, unit: str, rules: Rules) -> Validator:
 
 
 def matching(pattern: re.Pattern[str], meaning: str, rules: Rules) -> Validator:
-    """Check a `pattern` that is anchored at both ends."""
+    """Return a check of a `pattern` that is anchored at both ends."""
 
     def check(value: Any) -> None:
-        # Not a search: Python's `$` alone would let a last line feed through.
+        # Not a search: Python's `$` also matches before a line feed at the end.
         if not pattern.fullmatch(value):
             raise _invalid(rules, "pattern", f"must be {meaning}, not {shown(value)}")
 
@@ -259,7 +259,7 @@ def matching(pattern: re.Pattern[str], meaning: str, rules: Rules) -> Validator:
 
 
 def unique(rules: Rules) -> Validator:
-    """Check `uniqueItems`."""
+    """Return a check of `uniqueItems`."""
 
     def check(value: Any) -> None:
         first: dict[Any, int] = {}

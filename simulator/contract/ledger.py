@@ -1,4 +1,4 @@
-"""The ledger: every rule of the simulated API's behaviour, and what it rests on."""
+"""The ledger: every rule of the simulated API's behaviour, with its basis."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ KEYS = ["id", "statement", "basis", "source"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: its id, what it says, what kinds of knowledge it rests on, and where that knowledge stands.
+    """One rule: its id, its statement, the kinds of knowledge it rests on, and the sources of this knowledge.
 
-    `refusals` are those of the kinds on which it rests that something is refused by the rule.
+    `refusals` is the part of `basis` that refusals by the rule rest on.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Rule:
 
 
 def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
-    """The rules by id, in the ledger's order. Raises `BrokenDocument` with everything there is to mend."""
+    """Return the rules by id, in the ledger's order. Raises `BrokenDocument` with all mistakes."""
     document = read_document(path)
     entries = document.data if isinstance(document.data, list) else []
     problems: list[Problem] = list(document.problems)

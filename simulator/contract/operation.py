@@ -1,4 +1,4 @@
-"""One operation of the contract: how a request to it is read and how an answer of it is rendered."""
+"""One operation of the contract: reads its requests and renders its answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryParameter:
-    """A documented query parameter: its field, the values it takes, and the rule that a wrong one breaks."""
+    """A documented query parameter: its field, and the rule that a wrong value breaks."""
 
     name: str
     attribute: str
@@ -33,11 +33,10 @@ class QueryParameter:
 
 
 class Notes:
-    """What is worth knowing of how a call was answered (S-9).
+    """Notes about an answer (S-9).
 
-    `assumed` are rules in whose assumed part the answer would have been another one without them, in the order they
-    were met; `ignored` are the attributes and query parameters that were sent and changed nothing, with the rule that
-    says so, if one does.
+    `assumed` holds the rules with an assumed part that changed the answer, in the order of their use. `ignored` holds
+    the attributes and query parameters that were sent and changed nothing, each with the rule that says so, if any.
     """
 
     __slots__ = ("assumed", "ignored")
@@ -47,7 +46,7 @@ class Notes:
         self.ignored: dict[str, str | None] = {}
 
     def assume(self, rule: str, *, when: bool = True) -> None:
-        """Note that the answer rests on the assumed part of a rule, if it does."""
+        """If `when` is true, note that the answer rests on the assumed part of a rule."""
         if when:
             self.assumed[rule] = None
 
@@ -56,9 +55,9 @@ class Notes:
 class Operation:
     """An operation as the contract states it.
 
-    `answers` holds the schema of every documented status, `None` where the answer has no body; `success` is the one
-    2xx status, and `media` what its body can be. `minimum_right` is the name of a level, or `None` where anybody may
-    call. Where `closed_query` is set, an undocumented query parameter is refused.
+    `answers` holds the schema for every documented status, `None` for an answer without body. `success` is the one 2xx
+    status, and `media` lists the media types of its body. `minimum_right` is the name of a level, or `None` if anybody
+    may call. If `closed_query` is set, undocumented query parameters are refused.
     """
 
     operation_id: str
@@ -77,24 +76,24 @@ class Operation:
     media: tuple[str, ...]
     answers: Mapping[int, CompiledSchema | None]
     public_attributes: tuple[str, ...] | None = field(init=False)
-    """The attributes of the body that may be seen by others, where the body has a secret one (S-7)."""
+    """The attributes of the body that are not secret. `None` if no attribute is secret (S-7)."""
 
     def __post_init__(self) -> None:
         attributes = [] if self.body is None else list(self.body.fields.values())
         public = tuple(str(each.data_key) for each in attributes if not isinstance(each, Secret))
-        # The record is frozen for everybody else.
+        # The dataclass is frozen, so a plain assignment would fail.
         object.__setattr__(self, "public_attributes", public if len(public) < len(attributes) else None)
 
     def body_media(self, content_type: str | None) -> str:
-        """The media type of a body, by its content type; without one it is the first that is documented (G-3)."""
+        """Return the media type of a body with this content type. The default is the first documented one (G-3)."""
         media = (content_type or self.body_types[0]).partition(";")[0].strip().lower()
         return JSON if media == _QUOTED_JSON else media
 
     def read_query(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """The documented query parameters by their Python names; undocumented ones count for nothing.
+        """Return the documented query parameters by their Python names. Undocumented ones are ignored.
 
-        Raises `InvalidAttribute` for a value that is not allowed, for a parameter given twice and, where the query is
-        closed, for an undocumented one (S-1).
+        Raises `InvalidAttribute` for a value that is not allowed and for a repeated parameter. If the query is closed,
+        it also raises for an undocumented parameter (S-1).
         """
         result: dict[str, Any] = {}
         for name, text in pairs:
@@ -116,7 +115,7 @@ class Operation:
         return result
 
     def ignored_query(self, names: Iterable[str]) -> Iterator[str]:
-        """Those of the query parameters that are not documented and change nothing (G-4)."""
+        """Yield the undocumented query parameters as `?name`. They change nothing (G-4)."""
         return (f"?{name}" for name in names if name not in self.query)
 
     def read_body(
@@ -127,10 +126,10 @@ class Operation:
         notes: Notes | None = None,
         read_json: Callable[[bytes], Any] | None = None,
     ) -> dict[str, Any]:
-        """The attributes of the body by their Python names, without those that are documented as ignored.
+        """Return the attributes of the body by their Python names. Ignored attributes go only to the notes.
 
-        Those go to the notes. `read_json` reads JSON in the place of `parse_json`. Raises `UnsupportedContentType`
-        (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
+        `read_json` replaces `parse_json` if given. Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or
+        `InvalidAttribute` with all faults (G-4, …).
         """
         if self.body is None or (not self.body_required and not raw):
             return {}
@@ -148,14 +147,14 @@ class Operation:
             raise MalformedBody(Fault("G-2", f"the body is {'blank' if raw else 'empty'}; {wanted}"))
         data = parse_yaml(raw) if media == YAML else (read_json or parse_json)(raw)
         if not isinstance(data, dict):
-            # A text is not shown: what is sent by mistake may hold a password.
+            # A string is not shown: it was sent by mistake and may hold a password.
             found = "a string" if isinstance(data, str) else shown(data)
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {found}"))
         try:
             attributes = self.body.read(data)
         except InvalidAttribute:
             if media == JSON and may_be_rounded(raw):
-                # The faults say what was sent.
+                # Read again without rounding, so that the faults show the integers that were sent.
                 self.body.read(exactly(raw))
             raise
         if notes is not None:
@@ -163,14 +162,14 @@ class Operation:
         return attributes
 
     def render(self, view: Any) -> bytes:
-        """The body of the successful answer: the view's attributes in the documented order, checked.
+        """Return the checked body of the successful answer, with the view's attributes in the documented order.
 
-        Raises `ContractBreach` if the contract does not allow what came out.
+        Raises `ContractBreach` if the contract does not allow this body.
         """
         return self.render_as(self.success, view)
 
     def render_as(self, status: int, view: Any) -> bytes:
-        """The body of an answer with this status. Raises `ContractBreach` if status or body are not documented."""
+        """Return the body of an answer with this status. Raises `ContractBreach` if the contract does not allow it."""
         if status not in self.answers:
             raise ContractBreach(f"{self.operation_id} does not document the status {status}")
         schema = self.answers[status]
@@ -187,7 +186,7 @@ class Operation:
 
 
 def _value_of(text: str, field: fields.Field[Any]) -> object:
-    """What a query parameter's text stands for, as far as its field leaves a choice."""
+    """Return the value of a query parameter's text: an integer, a boolean or the text, depending on its field."""
     if isinstance(field, fields.Integer) and _INTEGER.fullmatch(text):
         return int(text)
     if isinstance(field, StrictBoolean):
@@ -197,7 +196,7 @@ def _value_of(text: str, field: fields.Field[Any]) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A view together with headers of the answer, for the handlers that set some."""
+    """A view and headers of the answer, for handlers that set headers."""
 
     view: object
     headers: Mapping[str, str]
@@ -205,7 +204,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The finished body of an answer that is not made of a view: a text in one of the operation's media types."""
+    """The finished body of an answer, instead of a view: a text in one of the operation's media types."""
 
     media_type: str
     data: bytes
@@ -215,9 +214,9 @@ class Content:
 class Call:
     """One request to an operation, as its handler sees it.
 
-    `path` holds the path's parameters. `query` and `body` are read, and refused if need be, when a handler first asks
-    for them: existence is checked before the body (A-7). `media` is what the client takes of what the operation
-    offers. `notes` are for whoever records the call.
+    `path` holds the path's parameters. `query` and `body` are read and checked when the handler first uses them. So a
+    handler can check that a resource exists before it reads the body (A-7). `media` is the media type chosen for the
+    answer by the client's `Accept`. `notes` are for the journal and the coverage.
     """
 
     operation: Operation
@@ -234,14 +233,14 @@ class Call:
 
     @property
     def query(self) -> dict[str, Any]:
-        """The query parameters by their Python names (see `Operation.read_query`)."""
+        """The query parameters by their Python names. It raises like `Operation.read_query`."""
         if self._query is None:
             self._query = self.operation.read_query(self.query_pairs)
         return self._query
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body's attributes by their Python names (see `Operation.read_body`)."""
+        """The body's attributes by their Python names. It raises like `Operation.read_body`."""
         if self._body is None:
             self._body = self.operation.read_body(
                 self.raw_body(), self.content_type, self.content_encoding, self.notes, self.read_json
@@ -249,6 +248,6 @@ class Call:
         return self._body
 
     def assume(self, rule: str, *, when: bool = True) -> None:
-        """Note that the answer rests on the assumed part of a rule, if it does (S-9)."""
+        """If `when` is true, note that the answer rests on the assumed part of a rule (S-9)."""
         if when:
             self.notes.assumed[rule] = None

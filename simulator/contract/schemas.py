@@ -1,9 +1,9 @@
-"""The contract's schemas, compiled once at the start into marshmallow schemas.
+"""Compiles the contract's schemas into marshmallow schemas, once at the start.
 
-The compiler takes the part of JSON Schema that the contract uses and refuses every other keyword. In the compiled form
-an attribute has the name Python would give it: the wire's `maxCalls` is `max_calls` in what a load returns and in the
-records a dump reads. What is absent stays absent and `null` becomes `None`; a dump leaves out what is `None`, because
-answers hold no `null`.
+The compiler supports the keywords of JSON Schema that the contract uses, and refuses all others. Compiled attributes
+have Python names: `maxCalls` on the wire is `max_calls` in the result of a load and in the records for a dump. In a
+load, an absent attribute stays absent, and `null` becomes `None`. A dump leaves out `None`, because answers have no
+`null`.
 """
 
 from __future__ import annotations
@@ -58,33 +58,37 @@ ANNOTATIONS = {
 
 
 class CompiledSchema(marshmallow.Schema):
-    """A schema that takes documented attributes only and leaves unset ones out of a dump.
+    """A schema that accepts only documented attributes, and leaves unset ones out of a dump.
 
-    What is plainly right is read and written directly (see `direct.py`). Marshmallow judges all the rest.
+    Plainly valid values are read and written directly (see `direct.py`). Marshmallow handles all others.
     """
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """The attribute's value; a `None` counts as unset."""
+        """Return the attribute's value. `None` means unset."""
         value = obj.get(attr, default) if isinstance(obj, dict) else getattr(obj, attr, default)
         return missing if value is None else value
 
     def load(self, data: Any, **options: Any) -> Any:
-        """What marshmallow makes of a document; of very many undocumented attributes it sees the first ones only."""
+        """Load a document with marshmallow. If very many attributes are undocumented, it sees only the first ones."""
         if isinstance(data, dict) and len(data) > len(self.fields) + MOST_ERRORS:
             known = [str(field.data_key) for field in self.fields.values()]
             unknown = islice((key for key in data if key not in known), MOST_ERRORS)
             data = {key: data[key] for key in (*unknown, *known) if key in data}
-        return super().load(data, **options)
+        try:
+            return super().load(data, **options)
+        except ValidationError as error:
+            # Marshmallow's frame holds the error, which holds the frame: only the garbage collector would find them.
+            raise error.with_traceback(None) from None
 
     def read(self, data: Any) -> dict[str, Any]:
-        """The attributes of a JSON document. Raises `InvalidAttribute` with every fault there is and its place."""
+        """Return the attributes of a JSON document. Raises `InvalidAttribute` with every fault and its place."""
         valid, faults = self.read_what_is_valid(data)
         if faults:
             raise InvalidAttribute(*faults)
         return valid
 
     def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
-        """The valid attributes of a JSON document, and the faults of the others."""
+        """Return the valid attributes of a JSON document, and the faults of the others."""
         try:
             return self._reader(data), []
         except ValidationError:
@@ -95,7 +99,7 @@ class CompiledSchema(marshmallow.Schema):
             return cast("dict[str, Any]", error.valid_data or {}), list(_faults(error.messages, ""))
 
     def write(self, view: Any) -> dict[str, Any]:
-        """The JSON object that shows a view. Raises `InvalidAttribute` if the schema does not allow what came out."""
+        """Return the JSON object for a view. Raises `InvalidAttribute` if the schema does not allow the object."""
         try:
             return cast("dict[str, Any]", self._writer(view))
         except ValidationError:
@@ -105,9 +109,9 @@ class CompiledSchema(marshmallow.Schema):
         return document
 
     def ignored(self, data: Any) -> Iterable[tuple[str, str]]:
-        """The attributes of a document that has been read and that change nothing, each with the rule that says so.
+        """Return the ignored attributes of a document that was read, each with the rule that ignores it.
 
-        An attribute is given by its JSON Pointer, with `*` for any item of an array.
+        An attribute is given as a JSON Pointer, with `*` for any item of an array.
         """
         return self._find_ignored(data) if self._may_hold_ignored else ()
 
@@ -131,20 +135,20 @@ class CompiledSchema(marshmallow.Schema):
 
 
 class AnyObject(CompiledSchema):
-    """The schema of an object of which nothing is stated: read and written as it is."""
+    """The schema of any object. The object is read and written as it is."""
 
     def read_what_is_valid(self, data: Any) -> tuple[dict[str, Any], list[Fault]]:
-        """The document itself."""
+        """Return the document itself."""
         return data, []
 
     def write(self, view: Any) -> dict[str, Any]:
-        """The object itself."""
+        """Return the object itself."""
         return cast("dict[str, Any]", view)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Node:
-    """A schema at its place: in which document and where, the rules inherited, the references that led there."""
+    """A schema and its place: document, pointer, inherited rules, and the references that led there."""
 
     document: str
     pointer: str
@@ -154,9 +158,9 @@ class _Node:
 
 
 class SchemaCompiler:
-    """Compiles the schemas of one document; `problems` collects what is wrong with them.
+    """Compiles the schemas of one document. `problems` collects their mistakes.
 
-    `others` are documents that a `$ref` may reach by their name (`openapi.yaml#/components/…`).
+    `others` are documents that a `$ref` may name (`openapi.yaml#/components/…`).
     """
 
     def __init__(
@@ -176,10 +180,10 @@ class SchemaCompiler:
         }
 
     def object_schema(self, pointer: str) -> CompiledSchema:
-        """The schema of an object, by its place in the document. Its problems are collected, not raised."""
+        """Return the schema of an object, by its place in the document. Problems are collected, not raised."""
         field = self._compile("", pointer, {}, ())
         if isinstance(field, StrictNested) and not field.allow_none:
-            # Not `field.schema`: that is a copy, and its direct way would be compiled once more.
+            # Not `field.schema`: that is a copy, and its reader and writer would be compiled again.
             return cast(CompiledSchema, field.nested)
         if isinstance(field, ObjectOf) and type(field.inner) is fields.Raw and not field.allow_none:
             return AnyObject()
@@ -188,11 +192,11 @@ class SchemaCompiler:
         return CompiledSchema()
 
     def field(self, pointer: str) -> fields.Field[Any]:
-        """The field of any schema, by its place in the document. Its problems are collected, not raised."""
+        """Return the field of any schema, by its place in the document. Problems are collected, not raised."""
         return self._compile("", pointer, {}, ()) or fields.Raw()
 
     def finish(self) -> None:
-        """Raise `BrokenDocument` if anything was wrong."""
+        """Raise `BrokenDocument` if there are problems."""
         if self.problems:
             raise BrokenDocument(self.problems)
 
@@ -353,12 +357,12 @@ class SchemaCompiler:
 
 
 def snake_case(attribute: str) -> str:
-    """The Python name of a wire attribute: `maxCalls` is `max_calls`."""
+    """Return the Python name of a wire attribute: `max_calls` for `maxCalls`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1], attribute).lower()
 
 
 def inner_schema(field: fields.Field[Any]) -> CompiledSchema | None:
-    """The schema of the object that a field holds, perhaps in an array."""
+    """Return the schema of a field's object, or of the objects in its array."""
     if isinstance(field, StrictNested):
         return cast(CompiledSchema, field.schema)
     return inner_schema(field.inner) if isinstance(field, StrictList | Ignored) else None
@@ -386,15 +390,15 @@ def _ignored(field: fields.Field[Any], value: Any, pointer: str) -> Iterator[tup
 
 
 def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
-    """All faults in marshmallow's nested messages, with their places; a plain text is about a type (G-5)."""
+    """Yield all faults in marshmallow's nested messages, with their places. A plain text is about a type (G-5)."""
     if isinstance(messages, dict):
-        # Marshmallow finds unknown attributes in the order of a set: sort those, after the documented ones.
+        # Marshmallow reports unknown attributes in random order, so they are sorted, after the documented ones.
         for key, inner in sorted(messages.items(), key=lambda item: str(item[0]) if _is_unknown(item[1]) else ""):
             yield from _faults(inner, pointer + token(key))
         return
     for message in messages:
         if isinstance(message, dict):
-            # A validator's own places, kept as they are among the messages of the other validators.
+            # A validator may report places within the value. Such a mapping stands among the plain messages.
             yield from _faults(message, pointer)
             continue
         fault = message if isinstance(message, Fault) else Fault("G-5", message)

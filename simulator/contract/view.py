@@ -1,4 +1,4 @@
-"""What handlers return to be shown: a record, a dictionary, or a `View` of a record."""
+"""Views: what handlers return for the answer. A view is a record, a dictionary, or a `View` of a record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NOTHING: Mapping[str, object] = {}
 
 
 class View:
-    """A record with some attributes more, or others, than it has: what an answer shows where that is not one record."""
+    """A record with added or replaced attributes, for an answer that shows more than the record."""
 
     def __init__(self, record: object, **attributes: object) -> None:
         self.__dict__.update(attributes)
@@ -19,8 +19,8 @@ class View:
 
 
 def parts(view: object) -> tuple[Mapping[str, object], object]:
-    """Where the attributes of what is shown are: in the mapping, and else in the record."""
+    """Return a mapping and a record. An attribute of the view is in the mapping or, if not there, in the record."""
     if isinstance(view, dict):
         return view, None
-    # By the exact type, for a subclass may have its own way to find an attribute.
+    # Only the exact type: a subclass may find attributes in its own way.
     return (view.__dict__, view._record) if type(view) is View else (_NOTHING, view)

@@ -1,6 +1,6 @@
-"""YAML and JSON files as plain data that knows on which line each place stands.
+"""YAML and JSON files as plain data, with the line of each place.
 
-Only JSON's types exist here: a date or a sexagesimal number stays the text it is written as, `yes` and `on` are text.
+Only JSON's types exist here. A date or a sexagesimal number stays text, and `yes` and `on` are text.
 """
 
 from simulator.document.document import Document, pointer_to, token

@@ -1,4 +1,4 @@
-"""Plain data, and where its places are."""
+"""Plain data, and the lines of its places."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from simulator.errors import Problem
 
 
 class Document:
-    """A file's content as JSON types, and where its places are.
+    """A file's content as JSON types, and the lines of its places.
 
-    `problems` holds what is wrong with the file although it could be read.
+    `problems` holds the mistakes of a file that can be read in spite of them.
     """
 
     def __init__(self, name: str, data: Any, find_lines: Callable[[], dict[str, int]] = dict) -> None:
@@ -23,16 +23,16 @@ class Document:
 
     @cached_property
     def lines(self) -> dict[str, int]:
-        """For every JSON Pointer of the content, the line (from 1) on which it starts.
+        """For every JSON Pointer of the content, the line (from 1) where it starts.
 
-        Found when first asked for: to know them takes far longer than to read the file.
+        The lines are found at the first access: finding them takes far longer than reading the file.
         """
         return self._find_lines()
 
     def place(self, pointer: str) -> str:
-        """`file:line` of the place itself or, where it does not exist, of the nearest place around it.
+        """Return `file:line` of the place or, if it does not exist, of the nearest place around it.
 
-        What never was a file has no lines, only its name.
+        A document that comes from no file has no lines. Then the name alone is returned.
         """
         if not self.lines:
             return self.name
@@ -41,7 +41,7 @@ class Document:
         return f"{self.name}:{self.lines.get(pointer, 1)}"
 
     def find(self, pointer: str) -> Any:
-        """What stands at a JSON Pointer, or `None`."""
+        """Return the value at a JSON Pointer, or `None`."""
         value = self.data
         for part in pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
@@ -54,15 +54,15 @@ class Document:
         return value
 
     def problem(self, pointer: str, message: str) -> Problem:
-        """Something to mend at `pointer`."""
+        """Return a problem at `pointer`."""
         return Problem(f"{self.place(pointer)}: {pointer or '/'}", message)
 
 
 def token(key: object) -> str:
-    """A key as one token of a JSON Pointer (RFC 6901), with its leading slash."""
+    """Return a key as one token of a JSON Pointer (RFC 6901), with its leading slash."""
     return "/" + str(key).replace("~", "~0").replace("/", "~1")
 
 
 def pointer_to(path: Iterable[object]) -> str:
-    """The JSON Pointer of a sequence of keys and indices."""
+    """Return the JSON Pointer for a sequence of keys and indices."""
     return "".join(map(token, path))

@@ -1,4 +1,4 @@
-"""A text as plain data, quickly: what is wrong or rare is left to the thorough reader, and lines are not noted."""
+"""Reads a text as plain data, quickly and without lines. Mistakes and rare things are left to the thorough reader."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unusual(Exception):
-    """The text is wrong, or such that only the thorough reader can tell."""
+    """The text has a mistake, or only the thorough reader can decide that."""
 
 
 def json_data(text: str) -> Any:
-    """What a text of JSON stands for. Raises `Unusual`."""
+    """Return the data of a JSON text. Raises `Unusual`."""
     try:
         data = json.loads(
             text.removeprefix("\ufeff"), object_pairs_hook=_object, parse_int=scalar, parse_constant=_unusual
         )
         if _SURROGATE.search(text):
-            # A character written as two halves has become one; a half without the other is none.
+            # A surrogate pair has become one character. A lone surrogate cannot be encoded and raises here.
             json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Unusual from None
@@ -49,7 +49,7 @@ def _unusual(_: str) -> NoReturn:
 
 
 def yaml_data(text: str, progress: Progress = unseen) -> Any:
-    """What a text of YAML stands for. Raises `Unusual`."""
+    """Return the data of a YAML text. Raises `Unusual`."""
     if _SURROGATE.search(text):
         raise Unusual
     loader = _Loader(text)
@@ -62,7 +62,7 @@ def yaml_data(text: str, progress: Progress = unseen) -> Any:
 
 
 class _Construction:
-    """Makes plain data of the parser's events; what aliases repeat is shared, up to a number of nodes."""
+    """Makes plain data from the parser's events. Aliases share their value, up to a number of nodes."""
 
     def __init__(self, next_event: Callable[[], Any], length: int, progress: Progress) -> None:
         self.next_event = next_event
@@ -75,7 +75,7 @@ class _Construction:
         self.anchored: dict[str, Any] = {}
 
     def document(self) -> Any:
-        """The stream's only document."""
+        """Return the data of the stream's only document."""
         self.expect(yaml.StreamStartEvent)
         self.expect(yaml.DocumentStartEvent)
         data = self.value(self.next_event())
@@ -110,7 +110,7 @@ class _Construction:
         while type(event := self.next_event()) is not yaml.MappingEndEvent:
             if type(event) is not yaml.ScalarEvent or event.anchor:
                 raise Unusual
-            # Keys come again and again: one text of each is enough.
+            # The same keys come often. Sharing their texts saves memory.
             key = self.keys.setdefault(event.value, event.value)
             if key in result or len(key) > LONGEST_KEY:
                 raise Unusual

@@ -1,4 +1,4 @@
-"""Documents from where they come: files, texts and mappings."""
+"""Reads documents from files, texts and mappings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.errors import BrokenDocument, Problem
 from simulator.progress import Progress, unseen
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
-"""Where a document comes from: the path of a YAML or JSON file, or what it holds."""
+"""The source of a document: the path of a YAML or JSON file, or a mapping with its content."""
 
 _TOO_LARGE = (
     "is no well-formed YAML, or holds what is rare in it, as a key twice or a tag, or its aliases make far too much of "
@@ -24,7 +24,7 @@ _TOO_LARGE = (
 
 
 LARGEST = 512 * 1024 * 1024
-"""How many bytes of a file are read: no fixture is as large, but what is named by mistake may have no end."""
+"""How many bytes of a file are read. Fixtures are smaller, but a file named by mistake may be endless."""
 
 
 def read_document(path: Path, progress: Progress = unseen) -> Document:
@@ -43,9 +43,9 @@ def read_document(path: Path, progress: Progress = unseen) -> Document:
 
 
 def document_of(source: Source, name: str) -> Document:
-    """The document that a source is, `name` being what to call one that is no file.
+    """Return the document of a source. A document that comes from no file gets `name`.
 
-    Raises `BrokenDocument` as `read_document` does, and if a mapping holds what JSON has no word for.
+    Raises `BrokenDocument` as `read_document` does, and if a mapping holds values that JSON does not have.
     """
     if not isinstance(source, Mapping):
         return read_document(Path(source))
@@ -56,10 +56,10 @@ def document_of(source: Source, name: str) -> Document:
 
 
 def parse_document(name: str, text: str, progress: Progress = unseen, *, thoroughly: bool = True) -> Document:
-    """Parse the text of a YAML or JSON file; its problems are reported under `name`. Raises `BrokenDocument`.
+    """Parse the text of a YAML or JSON file. Problems are reported under `name`. Raises `BrokenDocument`.
 
-    JSON is what has a name that ends in `.json`. What the quick reader cannot read is not read where it is not to be
-    read `thoroughly`.
+    The text is JSON if the name ends in `.json`. Unless `thoroughly` is set, a text that the quick reader cannot read
+    is refused.
     """
     try:
         data = json_data(text) if name.endswith(".json") else yaml_data(text, progress)
@@ -74,5 +74,5 @@ def _lines(name: str, text: str) -> dict[str, int]:
     try:
         return read_thoroughly(name, text).lines
     except BrokenDocument:
-        # JSON may break lines where YAML may not, as between a key and its colon.
+        # JSON allows line breaks that YAML does not allow, for example between a key and its colon.
         return {}

@@ -1,6 +1,6 @@
-"""A text as plain data, with the line of every place and all that is wrong.
+"""Reads a text as plain data, with the line of every place and all mistakes.
 
-JSON is read as the YAML that it nearly is.
+JSON is read as YAML, because it is nearly a part of YAML.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from simulator.document.document import Document, token
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
 from simulator.errors import BrokenDocument, Problem
 
+MOST_PROBLEMS = 1_000
+"""After how many problems no more are noted."""
+
 # YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
-# What JSON may hold as it is, and YAML would refuse or take for the end of a line.
+# JSON allows these characters. YAML refuses them or reads them as the end of a line.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def read_thoroughly(name: str, text: str) -> Document:
-    """The document that a text holds, its problems reported under `name`. Raises `BrokenDocument`."""
+    """Return the document of a text. Problems are reported under `name`. Raises `BrokenDocument`."""
     if name.endswith(".json"):
         text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text.removeprefix("\ufeff"))
     text = _SURROGATE_PAIR.sub(_whole_character, text)
@@ -52,8 +56,18 @@ def _whole_character(match: re.Match[str]) -> str:
     return match[1] + chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # which class it is, is known at run time
-    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here."""
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(Composer, _Parser):  # type: ignore[misc]  # which class it is, is known at run time
+    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here.
+
+    The composer is Python's: that of the C library lets no other thread compute before it is done.
+    """
+
+    def __init__(self, text: str) -> None:
+        _Parser.__init__(self, text)
+        Composer.__init__(self)
 
     def descend_resolver(self, *_: Any) -> None:
         pass
@@ -67,7 +81,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 @contextmanager
 def _garbage_left_alone() -> Iterator[None]:
-    """Look for no garbage: among as many nodes as a large file has, that takes twice as long as everything else."""
+    """Switch off garbage collection. For the nodes of a large file, it takes twice as long as everything else."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -86,7 +100,7 @@ def _root(text: str) -> Any:
 
 
 def _check_depth(name: str, text: str) -> None:
-    """Raise `BrokenDocument` for what is nested too deeply: the parser itself would run out of stack."""
+    """Raise `BrokenDocument` if the text is nested too deeply. The parser itself would run out of stack."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -99,7 +113,7 @@ def _check_depth(name: str, text: str) -> None:
 
 
 class _Construction:
-    """Makes plain data of YAML's nodes and notes where each stands, up to a number of nodes."""
+    """Makes plain data from YAML nodes and notes their lines, up to a number of nodes."""
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name
@@ -143,4 +157,5 @@ class _Construction:
         return result
 
     def problem(self, line: int, pointer: str, message: str) -> None:
-        self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))

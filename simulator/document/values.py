@@ -1,4 +1,4 @@
-"""What a document may hold, and what plain YAML text stands for."""
+"""The limits of a document, and the values of unquoted YAML texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 DEEPEST = 200
 """How deeply a file may be nested."""
 LONGEST_KEY = 1_000
-"""How many characters a key may have: every place below it repeats it."""
+"""How many characters a key may have. The limit saves memory: the pointer of every place below repeats the key."""
 
 _SCALARS = {
     "int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
@@ -22,7 +22,7 @@ _BEGINNINGS = frozenset("-+.0123456789tTfFnN~")
 
 
 def collections(value: object) -> Iterator[list[Any]]:
-    """The collections of a value, level by level; told without recursion, however deeply they are nested."""
+    """Yield the objects and arrays of a value, level by level. There is no recursion, so any depth is allowed."""
     level = [value] if isinstance(value, (dict, list)) else []
     while level:
         yield level
@@ -35,7 +35,7 @@ def collections(value: object) -> Iterator[list[Any]]:
 
 
 def deeper_than(value: object, levels: int) -> bool:
-    """Whether JSON types are nested more deeply."""
+    """Return whether objects and arrays are nested more deeply than `levels`."""
     inside = [iter((value,))]
     while inside:
         for inner in inside[-1]:
@@ -50,15 +50,15 @@ def deeper_than(value: object, levels: int) -> bool:
 
 
 def scalar(text: str) -> Any:
-    """What a text without quotation marks stands for."""
-    # Most texts are told by their first character.
+    """Return the value of a YAML text without quotation marks."""
+    # For most texts the first character is enough.
     if text and text[0] not in _BEGINNINGS:
         return text
     if _SCALARS["null"].fullmatch(text):
         return None
     if _SCALARS["bool"].fullmatch(text):
         return text[0] in "tT"
-    # Python makes no integers of more digits than this; whoever asks for one gets to see the text.
+    # Python does not convert more digits than this. The value stays text, and errors show it.
     if len(text) < sys.get_int_max_str_digits() and _SCALARS["int"].fullmatch(text):
         return int(text)
     if _SCALARS["float"].fullmatch(text):

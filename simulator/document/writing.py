@@ -17,11 +17,11 @@ _TEXT = "tag:yaml.org,2002:str"
 
 
 def write_yaml(data: Any) -> str:
-    """JSON types as YAML text that `parse_document` reads as the same."""
+    """Return JSON types as YAML text. `parse_document` reads the text back as equal data."""
     stream = io.StringIO()
     dumper = _Dumper(stream, allow_unicode=True, width=120)
     try:
-        # Event by event: as many nodes as a large world has would keep the garbage collector busy.
+        # Event by event: the nodes of a large world would keep the garbage collector busy.
         dumper.emit(yaml.StreamStartEvent())
         dumper.emit(yaml.DocumentStartEvent(explicit=False))
         _emit(dumper, data)
@@ -52,11 +52,11 @@ def _emit(dumper: Any, value: Any) -> None:
 
 
 def _text(text: str) -> yaml.ScalarEvent:
-    """A text, in quotation marks wherever this reader or another one would take it for something else."""
+    """Return the event for a text. The text is quoted if our reader or another one would read another type."""
     style = None if isinstance(scalar(text), str) else "'"
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # yaml's types lack it
     return yaml.ScalarEvent(None, _TEXT, (tag == _TEXT, True), text, style=style)
 
 
 _key = lru_cache(maxsize=1_000)(_text)
-"""Keys come again and again."""
+"""Remembered, because the same keys come often."""

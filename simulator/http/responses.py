@@ -71,7 +71,7 @@ NO_CONTENT = Reply(204)
 
 def refused(refusal: Refusal, visit: Visit, operation: Operation | None = None) -> Reply:
     """The answer to a refused request; the contract checks it where the request was to an operation."""
-    visit.refusal = refusal
+    visit.refuse(refusal)
     kind = KINDS[type(refusal)]
     content = report(kind, *refusal.faults)
     if operation is None:

@@ -60,6 +60,15 @@ class Visit:
         self.host: str = environ.pop("HTTP_HOST", "")
         self.notes = Notes()
 
+    def refuse(self, refusal: Refusal) -> None:
+        """Note why the request is refused.
+
+        The refusal lets go of the frames that it came from. They hold this visit and all that the call worked with, as
+        a large world; only the garbage collector would find them.
+        """
+        refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
+        self.refusal = refusal
+
     @property
     def rule(self) -> str | None:
         """The rule of the refusal, if the request was refused."""

@@ -21,7 +21,7 @@ logger = logging.getLogger("simulator.server")
 
 SLICE = 4096
 """How many bytes are read before what became of them is answered: so little of what is pipelined waits in memory."""
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 4
 """How many requests of a client are answered before the others have their turn."""
 MOST_UNSENT = 64 * 1024
 """From how many bytes of answers on nothing more is answered before they are sent."""
@@ -86,12 +86,13 @@ class Connection(asyncio.Protocol):
         if self._is_ending:
             return
         self._unread = self._unread + data if self._unread else data
-        self._go_on()
+        self.go_on()
 
     def eof_received(self) -> bool:
         """The client sends no more; it still gets the answers to what it sent. One that has hung up looks the same."""
         self._has_ended = True
-        self.flush()
+        if self.flush():
+            self.go_on()
         return not self._has_answered
 
     def pause_writing(self) -> None:
@@ -109,7 +110,7 @@ class Connection(asyncio.Protocol):
         self._release_unsent()
         self._is_stalled = False
         self.since = self._server.now
-        self._go_on()
+        self.go_on()
 
     def connection_lost(self, _: Exception | None) -> None:
         """The connection is closed, by whomever."""
@@ -117,6 +118,8 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._out.clear()
         self._reader.end()
+        # Python 3.11's own transport holds on to itself by this: only the garbage collector would find it.
+        getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._release_unsent()
         if not self._in_progress:
             self._release()
@@ -178,15 +181,15 @@ class Connection(asyncio.Protocol):
         ):
             self.close()
 
-    def flush(self) -> None:
-        """Send what was written since the last time."""
-        if self._out and not self._is_lost:
-            data = b"".join(self._out)
-            self._out.clear()
-            self._unsent = 0
-            self._transport.write(data)
-            if (self._unread or self._reader.requests or self._has_ended) and not self._is_stalled:
-                self._go_on()
+    def flush(self) -> bool:
+        """Send what was written since the last time, and say whether the client is to be answered further (`go_on`)."""
+        if not self._out or self._is_lost:
+            return False
+        data = b"".join(self._out)
+        self._out.clear()
+        self._unsent = 0
+        self._transport.write(data)
+        return bool(self._unread or self._reader.requests or self._has_ended) and not self._is_stalled
 
     # What is counted
 
@@ -207,8 +210,8 @@ class Connection(asyncio.Protocol):
 
     # From requests to answers
 
-    def _go_on(self) -> None:
-        """Answer what was read and read on, until something has to be waited for."""
+    def go_on(self) -> None:
+        """Answer what was read and read on, until something has to be waited for, or others have their turn."""
         requests, out = self._reader.requests, self._out
         while not (self._in_progress or self._is_ending or self._is_stalled):
             if len(out) >= MOST_AT_ONCE or self._unsent > MOST_UNSENT:
@@ -313,7 +316,7 @@ class Connection(asyncio.Protocol):
     def _continue(self, request: Request, outcome: Outcome) -> None:
         self._take(request, outcome)
         if not self._is_lost:
-            self._go_on()
+            self.go_on()
 
     def _send(self, environ: dict[str, Any], body: bytes, *, keep_alive: bool) -> None:
         """Write an answer; where there is less of it than it announces, the connection ends after it."""

@@ -135,9 +135,9 @@ class RequestReader:
             self._refuse(431, f"the header is over the limit of {LARGEST_HEADER} bytes")
 
     def end(self) -> None:
-        """Forget the parser, which holds on to its reader."""
+        """Forget the parser and the connection, which hold on to their reader."""
         self.is_over = True
-        del self._parser
+        del self._parser, self._ask_for_body, self._hold
 
     def _opened(self, data: bytes) -> bytes:
         """The beginning of a request, once its method is there; one that the parser does not know is taken out.
@@ -183,8 +183,10 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the header, or one of those after a chunked body, which count for nothing."""
-        if self._environ is None:
+        if self._environ is None and not self.is_over:
             self._fields.append((name, value))
+            if len(self._fields) > MOST_FIELDS:
+                self._refuse(431, f"the header has more than {MOST_FIELDS} fields")
 
     def on_headers_complete(self) -> None:
         """The end of the header."""
@@ -199,8 +201,6 @@ class RequestReader:
             return self._refuse(400, "this is no HTTP request: its target cannot be read")
         if version not in _PROTOCOLS:
             return self._refuse(400, f"the version of HTTP must be one of {', '.join(_PROTOCOLS)}, not {version}")
-        if len(self._fields) > MOST_FIELDS:
-            return self._refuse(431, f"the header has more than {MOST_FIELDS} fields")
         environ["REQUEST_METHOD"] = self._method or self._parser.get_method().decode()
         environ["SERVER_PROTOCOL"] = _PROTOCOLS[version]
         fields = tuple(self._fields)

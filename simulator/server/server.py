@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from simulator.server.connection import Connection
 from simulator.server.reading import NO_ROOM
-from simulator.server.workers import Uncollected, Workers
+from simulator.server.workers import Workers, collect_in_pieces
 from simulator.settings import DEFAULTS, is_every_address
 
 try:
@@ -33,8 +34,11 @@ logger = logging.getLogger("simulator.server")
 GRACE_SECONDS = 0.8
 """How long requests in flight may take once the server is told to stop."""
 
-SWITCH_SECONDS = 0.001
-"""How long a thread that carries out a long call may compute before the loop has its turn."""
+SWITCH_SECONDS = 0.00005
+"""How long a thread that carries out a long call may compute before the loop has its turn.
+
+The loop gives up its turn with each system call: with a hundred of them, it waits a hundred times as long.
+"""
 
 SIGNAL_SECONDS = 0.5
 """How long Ctrl-C may go unnoticed on Windows."""
@@ -45,8 +49,10 @@ CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
 """How many connections are open at a time; Windows has `select` alone, which watches no more than 512."""
 OTHER_FILES = 32
 """How many files are left to others where the process may not open many."""
-ACCEPTED_AT_ONCE = 100
+ACCEPTED_AT_ONCE = 20
 """How many clients are let in before others are heard again."""
+MOST_IN_A_TURN = 4
+"""How many clients that sent many requests at once are answered again before others are heard."""
 WORKERS = 4
 """How many calls that take long are carried out at a time."""
 TICK_SECONDS = 1.0
@@ -123,6 +129,7 @@ class Server:
         self._accepted: set[asyncio.Task[Any]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._to_flush: list[Connection] = []
+        self._in_line: dict[Connection, None] = {}
         self._stopping = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="apio-simulator", daemon=True)
 
@@ -217,7 +224,13 @@ class Server:
     def _flush(self) -> None:
         connections, self._to_flush = self._to_flush, []
         for connection in connections:
-            connection.flush()
+            if connection.flush():
+                self._in_line[connection] = None
+        for connection in list(islice(self._in_line, MOST_IN_A_TURN)):
+            del self._in_line[connection]
+            connection.go_on()
+        if self._in_line and not self._to_flush:
+            self._loop.call_soon(self._flush)
 
     def opened(self, connection: Connection) -> None:
         """A connection is there."""
@@ -319,7 +332,7 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
         signal.signal(number, lambda number, _: stop.put(number))
     # Who answers should not wait long for a thread that computes.
     sys.setswitchinterval(SWITCH_SECONDS)
-    server.workers.around = Uncollected()
+    collect_in_pieces()
     server.start()
     ready()
     stopped = False

@@ -5,22 +5,23 @@ from __future__ import annotations
 import gc
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
 
 Job = Callable[[], object]
 
-MANY_OBJECTS = 50_000
-"""After how many new objects it takes too long to look through them for garbage."""
+FULL = 2
+"""The generation of a collection that looks at everything."""
+THRESHOLDS = (700, 10, 2)
+"""How often garbage is looked for, as `gc.set_threshold` takes it: a full collection sees some 20,000 objects."""
 
 
 class Workers:
     """A few threads that do jobs; of those with the same key one at a time, in the order they came.
 
-    `around` surrounds each job. `submit` and `stop` are called from one thread only; `hand_over` takes a function from
-    any thread to that one. A job must not raise. The threads start with the first job and die with the process.
+    `submit` and `stop` are called from one thread only; `hand_over` takes a function from any thread to that one. A job
+    must not raise. The threads start with the first job and die with the process.
     """
 
     def __init__(self, threads: int, hand_over: Callable[[Callable[[], object]], object]) -> None:
@@ -29,7 +30,6 @@ class Workers:
         self._running = 0
         self._queue: SimpleQueue[tuple[str, Job] | None] = SimpleQueue()
         self._waiting: dict[str, deque[Job]] = {}
-        self.around: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def submit(self, key: str, job: Job) -> None:
         """Do a job as soon as a thread is free and those with its key are done."""
@@ -50,8 +50,9 @@ class Workers:
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
             key, job = task
-            with self.around():
-                job()
+            job()
+            # Who waits for the next one must not keep this one, with all that it worked with.
+            del task, job
             self._hand_over(partial(self._next, key))
 
     def _next(self, key: str) -> None:
@@ -62,29 +63,16 @@ class Workers:
             del self._waiting[key]
 
 
-class Uncollected:
-    """Keeps the garbage collector from running while a job is done: all threads wait until it has looked at everything.
+def collect_in_pieces() -> None:
+    """Keep each collection of garbage short: what a full one has left is not looked at again.
 
-    Of what a large job leaves behind it looks at nothing later either; it goes when nobody holds it any more. This is
-    for processes whose only business is the server.
+    All threads wait while garbage is looked for. Worlds are very many objects, and none of them ever is garbage of that
+    kind: they are free as soon as nobody holds them. This is for processes whose only business is the server.
     """
+    gc.set_threshold(*THRESHOLDS)
+    gc.callbacks.append(_spare_survivors)
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._jobs = 0
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Surround a job."""
-        with self._lock:
-            self._jobs += 1
-            gc.disable()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._jobs -= 1
-                if not self._jobs:
-                    if gc.get_count()[0] > MANY_OBJECTS:
-                        gc.freeze()
-                    gc.enable()
+def _spare_survivors(phase: str, info: Mapping[str, int]) -> None:
+    if phase == "stop" and info["generation"] == FULL:
+        gc.freeze()

@@ -1,4 +1,4 @@
-"""What a simulated service brings along: its operations and its section of a fixture."""
+"""What a simulated service consists of: its operations and its sections of a fixture."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from simulator.state.world import Fork, Place
 S = TypeVar("S")
 
 Handler = Callable[[Call, Fork], object]
-"""Answers one operation: looks up, calls the rules, stores what changed, returns the view to be rendered."""
+"""Answers one operation: looks up records, calls the rules, stores the new state, returns the view to render."""
 
 
 class Attempt(Protocol):
-    """Takes one step of seeding and returns what comes of it."""
+    """Runs one step of seeding and returns its result."""
 
     def __call__(self, pointer: str, step: Callable[[], S], otherwise: S) -> S:
-        """Take the step for the part at `pointer` of the section.
+        """Run the step for the part at `pointer` of the section, and return its result.
 
-        If it is refused, that is reported for this place, and `otherwise` comes of it; so it does, without trying, if
-        the part has not the shape it should have.
+        If the step is refused, the refusal is reported for this place, and `otherwise` is returned. If the part breaks
+        its schema, the step is not run, and `otherwise` is returned.
         """
         ...
 
 
 Owner = Group | User
-"""Who has services assigned."""
+"""A group or user that services are assigned to."""
 
 ServicesChanged = Callable[[Fork, Sequence[tuple[Owner, Owner]]], None]
-"""Follows changes of assigned services; each owner is given as he was and as he is."""
+"""Updates a service's states after changes of assigned services. A change is the owner before and after it."""
 
 
 def lost(service: str, changes: Iterable[tuple[Owner, Owner]]) -> list[Owner]:
-    """Those from whom a service was taken away."""
+    """Return the owners that lost a service, as they are after the changes."""
     return [after for before, after in changes if service in before.services and service not in after.services]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The part of a fixture that holds a service's state, below each group or each user.
+    """The part of a fixture that holds a service's state for one owner: a group or a user.
 
-    `schema` is written in the contract's language and may refer to it; `service` is what must be assigned to the owner,
-    else the section is refused for breaking `rule`. `seed` puts a section into the world at the owner's `place`,
-    `show` is what it would be read from: attributes of the schema by their Python names.
+    `schema` is a JSON Schema that may refer to the contract. If `service` is not assigned to the owner, the section
+    breaks `rule`. `seed` reads a section and stores the state at the key that `place` returns for the owner. `show`
+    returns the section for a state: the attributes of the schema by their Python names.
     """
 
     key: str
@@ -61,9 +61,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One simulated service: handlers by operation id, the assignable services it knows, its sections of a fixture.
+    """One simulated service: handlers by operation id, the services that can be assigned, its sections of a fixture.
 
-    `ids` are those that made-up requests about a group can use, by the kind of thing they name.
+    `ids` returns ids that generated requests to a group can use, by kind.
     """
 
     handlers: Mapping[str, Handler]
@@ -76,16 +76,16 @@ class Service:
 
 
 def as_member(user: User) -> User | View:
-    """The user as lists of members show him: without a department, the attribute is the empty string (G-14)."""
+    """Return the user as lists of members show it: no department is shown as the empty string (G-14)."""
     return View(user, department="") if user.department is None else user
 
 
 def assign_services(
     fork: Fork, services: Iterable[Service], assignments: Iterable[tuple[Owner, tuple[str, ...]]]
 ) -> None:
-    """Assign to each group or user exactly the services given, and let every simulated service follow (EX-17, CC-1).
+    """Assign to each owner exactly the given services, and update the states of the services (EX-17, CC-1).
 
-    The documented API has no call for it: this is for whoever arranges a world.
+    The documented API has no call for this. The control interface uses it.
     """
     changes = [(owner, replace(owner, services=assigned)) for owner, assigned in assignments]
     changed: dict[tuple[str, str], list[Owner]] = {}

@@ -1,1 +1,1 @@
-"""What changes: worlds, the sandboxes that hold them, and the store of sandboxes."""
+"""Everything that changes: worlds, sandboxes, and what is kept of calls."""

@@ -1,4 +1,4 @@
-"""Answers already given: as long as nothing changes that an answer to a GET was made from, it is the same again."""
+"""Remembered answers: the answer to a GET is given again until something it was made from changes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from simulator.directory import Directory
 from simulator.state.world import Fork, Read, World
 
 MOST_BYTES = 1024 * 1024
-"""How large the remembered answers of a sandbox get together, in bytes."""
+"""How many bytes the remembered answers of a sandbox may take together."""
 
 _OVERHEAD = 1_000
-"""About what an answer takes besides its body, in bytes."""
+"""About how many bytes an answer takes besides its body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """An answer, and what it was made from: a directory, and what was found in states.
+    """An answer, and what it was made from: a directory, and parts of states.
 
-    These never change: others come instead of them.
+    Both are immutable: a change replaces them by others, and the answer no longer holds.
     """
 
     answer: Any
@@ -30,7 +30,7 @@ class Remembered:
     reads: tuple[Read, ...]
 
     def holds_in(self, world: World) -> bool:
-        """Whether it is the answer in this world."""
+        """Return whether this is still the answer in this world."""
         if world.directory is not self.directory:
             return False
         get = world.states.get
@@ -41,16 +41,16 @@ class Remembered:
 
 
 class RememberedAnswers:
-    """The answers of a sandbox, by call; beyond `limit` bytes the oldest are forgotten.
+    """The answers of a sandbox, by call. Beyond `limit` bytes, the oldest are forgotten.
 
-    `grew` is told how large each new one is.
+    `grew` is called with the size of each new answer, in bytes.
     """
 
     def __init__(self, limit: int = MOST_BYTES, grew: Callable[[int], object] = int) -> None:
         self.limit = limit
         self._grew = grew
         self.bytes = 0
-        # What was found to hold in the world that was asked for last.
+        # Answers already checked against the world of the last call, so that they need no second check.
         self._holding: tuple[World | None, dict[object, Remembered]] = (None, {})
         self._answers: dict[object, Remembered] = {}
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class RememberedAnswers:
         return len(self._answers)
 
     def find(self, call: object, world: World) -> Remembered | None:
-        """The answer to a call, if it was given before and holds in this world."""
+        """Return the remembered answer to a call if it holds in this world."""
         last, holding = self._holding
         if last is not world:
             holding = {}
@@ -73,11 +73,11 @@ class RememberedAnswers:
         return remembered
 
     def remember(self, call: object, answer: object, size: int, fork: Fork) -> None:
-        """Keep the answer that was made from a fork of a world and is of so many bytes."""
+        """Keep an answer of `size` bytes that was made from this fork."""
         self._keep(call, Remembered(answer=answer, size=size, directory=fork.directory, reads=tuple(fork.reads)))
 
     def remember_with(self, other: Remembered, call: object, answer: object, size: int) -> None:
-        """Keep the answer to a call that holds as long as another one does and is of so many bytes."""
+        """Keep an answer of `size` bytes that holds as long as another remembered answer."""
         self._keep(call, replace(other, answer=answer, size=size))
 
     def _keep(self, call: object, remembered: Remembered) -> None:

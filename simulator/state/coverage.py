@@ -7,16 +7,16 @@ from collections import Counter, deque
 from typing import NamedTuple, TypeVar
 
 KINDS_KEPT = 1_000
-"""How many different undocumented calls, and how many names of what is ignored, are told apart."""
+"""How many different undocumented calls are counted, and how many names of ignored attributes and parameters."""
 
 TOGETHER = 500
-"""How many calls are counted together."""
+"""How many calls are collected before they are counted."""
 
 K = TypeVar("K")
 
 
 class Counted(NamedTuple):
-    """A call as coverage sees it: of no operation if it is undocumented, without status if it got no answer."""
+    """A call as coverage sees it. An undocumented call has no operation; a call without an answer has no status."""
 
     operation_id: str | None
     method: str
@@ -28,9 +28,10 @@ class Counted(NamedTuple):
 
 
 class Coverage:
-    """Counts of calls by operation and status, of undocumented calls, and of what else is known of them, by operation.
+    """Counts calls by operation and status, and undocumented calls.
 
-    The latter are refusals by rule, answers that rest on the assumed part of a rule, and what was sent and ignored.
+    For each operation, it also counts refusals by rule, answers that rest on the assumed part of a rule, and ignored
+    attributes and parameters.
     """
 
     def __init__(self) -> None:
@@ -43,14 +44,14 @@ class Coverage:
         self.undocumented: Counter[tuple[str, str, int | None]] = Counter()
 
     def count(self, call: Counted) -> None:
-        """Count one call: calls that are alike are counted together, some time before anybody looks."""
+        """Count one call. To save time, calls are collected and counted together."""
         self._calls.append(call)
         if len(self._calls) >= TOGETHER:
             with self._lock:
                 self._count_all()
 
     def _count_all(self) -> None:
-        # Taken one by one, so that none is lost that comes meanwhile.
+        # Taken one by one, so that calls that arrive meanwhile are not lost.
         calls = Counter(self._calls.popleft() for _ in range(len(self._calls)))
         for call, times in calls.items():
             if call.operation_id is None:
@@ -65,7 +66,7 @@ class Coverage:
                 _count_kind(self.ignored, (call.operation_id, name), times)
 
     def copy(self) -> Coverage:
-        """The counts of one moment."""
+        """Return a copy of the present counts."""
         copy = Coverage()
         with self._lock:
             self._count_all()

@@ -1,4 +1,4 @@
-"""Faults injected into a sandbox: answers, delays and broken connections in the place of what would be (S-6)."""
+"""Faults injected into a sandbox: other answers, delays and broken connections (S-6)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WITHOUT_BODY = (204, 205, 304)
 """The statuses whose answers have no body."""
 
 ANY = "*"
-"""In the place of an operation's id: every operation."""
+"""Stands for every operation, instead of an operation's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
-    """What to do to which calls. Nothing is left to chance: `after` and `times` count the calls that match.
+    """What happens to which calls. Nothing is random: `after` and `times` count the calls that match.
 
     `delay_ms` is in milliseconds, `retry_after` in seconds; `abort` is `close` or `truncate`.
     """
@@ -37,7 +37,7 @@ class InjectedFault:
     warnings: tuple[str, ...] = ()
 
     def matches(self, operation_id: str, path: Mapping[str, str], same_user: Callable[[str, str], bool]) -> bool:
-        """Whether a call of an operation with these path parameters is meant; `same_user` compares ids (G-11)."""
+        """Return whether the fault is for this operation and these path parameters. `same_user` compares ids (G-11)."""
         if self.operation_id not in (ANY, operation_id):
             return False
         wanted = {"tenant_id": self.tenant_id, "group_id": self.group_id}
@@ -47,12 +47,12 @@ class InjectedFault:
 
     @property
     def refuses(self) -> bool:
-        """Whether a client gets an error or nothing at all in the place of what would have been."""
+        """Whether the client gets an error or no answer, instead of the operation's answer."""
         return self.abort == "close" or (self.status is not None and self.status >= FIRST_ERROR)
 
     @property
     def ends_the_search(self) -> bool:
-        """Whether it answers or aborts; otherwise it only delays, and the next fault is asked too."""
+        """Whether the fault answers or aborts. Otherwise it only delays, and the next fault is tried too."""
         return self.status is not None or self.abort is not None
 
 
@@ -66,7 +66,7 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What the faults make of one call: a delay in milliseconds, and the last fault that took effect, if any did."""
+    """The effect of the faults on one call: a delay in milliseconds, and the last fault that took effect, if any."""
 
     delay_ms: int = 0
     fault: InjectedFault | None = None
@@ -85,13 +85,13 @@ class InjectedFaults:
 
     @property
     def bytes(self) -> int:
-        """About how many bytes they take."""
+        """About how many bytes the faults take."""
         return sum(each.size for each in self._counted)
 
     def add(self, make: Callable[[str], InjectedFault], limit: int, size: int = 0) -> InjectedFault | None:
-        """Add the fault that is made for an id, or answer nothing where there are as many as there may be (S-3).
+        """Add the fault that `make` returns for a new id. At the limit, add nothing and return `None` (S-3).
 
-        `size` is about how many bytes it takes.
+        `size` is about how many bytes the fault takes.
         """
         with self._lock:
             if len(self._counted) >= limit:
@@ -102,7 +102,7 @@ class InjectedFaults:
             return fault
 
     def remove(self, fault_id: str) -> bool:
-        """Remove a fault, and say whether it was there."""
+        """Remove a fault, and return whether it existed."""
         with self._lock:
             before = len(self._counted)
             self._counted = [each for each in self._counted if each.fault.id != fault_id]
@@ -114,14 +114,14 @@ class InjectedFaults:
             self._counted = []
 
     def with_hits(self) -> list[tuple[InjectedFault, int]]:
-        """Every fault and how often it took effect."""
+        """Return every fault and how often it took effect."""
         return [(each.fault, each.hits) for each in self._counted]
 
     def disturb(self, matches: Callable[[InjectedFault], bool]) -> Disturbance:
-        """What becomes of a call, and count it.
+        """Return the effect of the faults on a call, and count the call.
 
-        Faults are asked in their order. One that only delays adds its delay; the first one that answers or aborts ends
-        the search, and later ones do not count the call.
+        Faults are tried in their order. A fault that only delays adds its delay. The first fault that answers or
+        aborts ends the search, and later faults do not count the call.
         """
         delay, last = 0, None
         with self._lock:

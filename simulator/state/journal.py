@@ -1,4 +1,4 @@
-"""The journal of a sandbox: the newest calls of the simulated API and what came of them (S-7)."""
+"""The journal of a sandbox: the newest calls of the simulated API and their answers (S-7)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from itertools import count
 from typing import NamedTuple
 
 REQUEST_ID = "X-Simulator-Request-Id"
-"""The header of every answer that holds the id of its exchange; the message that is kept of it leaves it out."""
+"""The header that gives each answer the id of its exchange. The journal's copy of the answer leaves it out."""
 BODY_KEPT = 64 * 1024
 """How many bytes of a body are kept."""
 
 _OVERHEAD = 800
-"""About what an exchange takes besides its texts, in bytes."""
+"""About how many bytes an exchange takes besides its texts."""
 _FIELD_OVERHEAD = 160
-"""About what a header takes besides its text, in bytes."""
+"""About how many bytes a header takes besides its text."""
 
 
 class Message(NamedTuple):
-    """A request or an answer, without its secrets; `body` is what is kept of `size` bytes, `cut` if that is less.
+    """A request or an answer, without its secrets.
 
-    `header_size` is about how many bytes its headers take.
+    `size` is the length of the whole body, in bytes. `body` is the part that is kept; `cut` says whether some is
+    missing. `header_size` is about how many bytes the headers take.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -32,16 +33,17 @@ class Message(NamedTuple):
 
 
 def size_of(headers: Iterable[tuple[str, str]]) -> int:
-    """About how many bytes it takes to keep these headers."""
+    """Return about how many bytes these headers take."""
     return sum([_FIELD_OVERHEAD + len(name) + len(value) for name, value in headers])
 
 
 class Content(NamedTuple):
-    """What was asked and what was answered. A call that is repeated has the same content again.
+    """A request and its answer. A repeated call has an equal content.
 
-    There is no operation where path or method are no operation's, no answer where the connection was closed without
-    one, no rule where nothing was refused, and an empty explanation where there is nothing to explain. `assumed` are
-    the rules on whose assumed part the answer rests, `ignored` is what was sent and changed nothing (S-9).
+    `operation_id` is `None` if no operation has this path and method. `status` and `response` are `None` if the
+    connection was closed without an answer. `rule` is `None` if nothing was refused, and `explanation` is empty if
+    there is nothing to explain. The answer rests on the assumed parts of the rules `assumed`. `ignored` names
+    attributes and parameters that were sent and changed nothing (S-9).
     """
 
     method: str
@@ -61,7 +63,7 @@ class Content(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes to keep this."""
+        """About how many bytes the content takes."""
         size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation)
         for message in (self.request, self.response):
             if message is not None:
@@ -70,9 +72,9 @@ class Content(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """One call and what came of it; `size` is that of its content.
+    """One call and its answer. `size` is the size of its content.
 
-    `number` counts the calls of the server, and `id` holds it; `time` is in seconds since the epoch.
+    `number` counts the calls of the server, and `id` contains it. `time` is in seconds since the epoch.
     """
 
     id: str
@@ -84,10 +86,10 @@ class Exchange(NamedTuple):
 
 
 class Journal:
-    """The newest exchanges: `limit` of them at most, and `bytes_limit` bytes; the newest one is kept in any case.
+    """The newest exchanges: at most `limit` exchanges and `bytes_limit` bytes. The newest one may exceed the bytes.
 
-    Each gets the next of the `positions`. Several journals may take them from the same ones: then those of a later
-    journal are higher. `position` is the last one that was given.
+    Each exchange gets the next of the `positions`. If journals share them, a later exchange has a higher position,
+    whatever its journal. `position` is the last position given.
     """
 
     def __init__(self, limit: int, bytes_limit: int, positions: Iterator[int] | None = None) -> None:
@@ -99,7 +101,7 @@ class Journal:
         self._exchanges: deque[tuple[int, Exchange]] = deque()
 
     def record(self, exchange: Exchange) -> None:
-        """Keep an exchange, and let go of the oldest ones beyond the limits. One thread at a time."""
+        """Keep an exchange, and forget the oldest ones beyond the limits. Only one thread at a time may call this."""
         exchanges = self._exchanges
         self.position = position = next(self._positions)
         exchanges.append((position, exchange))
@@ -108,18 +110,18 @@ class Journal:
             self.bytes -= exchanges.popleft()[1].size
 
     def forget(self, size: int) -> int:
-        """Let go of the oldest exchanges until they were of so many bytes, and say how many that were."""
+        """Forget the oldest exchanges until `size` bytes are freed, and return how many bytes were freed."""
         before = self.bytes
         while self._exchanges and before - self.bytes < size:
             self.bytes -= self._exchanges.popleft()[1].size
         return before - self.bytes
 
     def exchanges(self) -> list[Exchange]:
-        """What is kept, oldest first."""
+        """Return the exchanges, oldest first."""
         return [exchange for _, exchange in self._exchanges.copy()]
 
     def placed(self) -> list[tuple[int, Exchange]]:
-        """What is kept with its positions, in the order of these: that in which the calls ended."""
+        """Return the exchanges with their positions, in the order in which the calls ended."""
         return list(self._exchanges.copy())
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""How much the sandboxes of a server keep together, and what gives way where that is too much (S-10)."""
+"""The memory limit of all sandboxes of a server: what is refused and what is forgotten at the limit (S-10)."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ logger = logging.getLogger("simulator.memory")
 
 _OBJECT = 500
 _ARRAY = 100
-"""About what a world keeps for an object or an array of its document besides the texts and numbers, in bytes."""
+"""About how many bytes a world needs for an object or array of its document, besides the texts and numbers."""
 
 MEBIBYTE = 1024 * 1024
 
 _STEPS = 32
-"""The calls of the sandboxes are added up so many times while they grow by as much as they may be together."""
+"""How many times all kept calls are added up while they grow by the limit."""
 
 
 def weigh(content: Any, most: int) -> int:
-    """About how many bytes a world of this document takes; if that is more than `most`, any number above it.
+    """Return about how many bytes a world of this document takes. Above `most`, any larger number is returned.
 
-    It was measured with worlds of users, groups, tenants, departments, accounts and settings: they take between 70 and
-    105 % of it.
+    Measured worlds of users, groups, tenants, departments, accounts and settings took 70 to 105 % of the estimate.
     """
     weight, waiting = 0, [content]
     while waiting and weight <= most:
         value = waiting.pop()
         if isinstance(value, dict):
             weight += _OBJECT
-            # One by one: other threads get no turn while `sum` adds up the sizes of a million keys.
+            # Not `sum`: other threads could not run while it adds up a million sizes.
             for key in value:
                 weight += getsizeof(key)
             waiting.extend(value.values())
@@ -51,10 +50,11 @@ def weigh(content: Any, most: int) -> int:
 
 
 class Memory:
-    """Holds what the sandboxes keep within the settings: what control calls bring in, and what is kept of calls.
+    """Keeps the memory of all sandboxes within the limits of the settings.
 
-    `sandboxes` gives all that still exist, in any order. What is brought in stays until it is taken away again, and
-    what does not fit is refused. Of calls, old ones give way. The log says the first time of each.
+    Worlds and injected faults stay until they are removed; new ones that do not fit are refused. If journals and
+    remembered answers take too much, old ones are forgotten. The first refusal and the first forgetting are logged.
+    `sandboxes` returns all sandboxes that still exist, in any order.
     """
 
     def __init__(self, settings: Settings, sandboxes: Callable[[], Iterable[Sandbox]]) -> None:
@@ -69,7 +69,7 @@ class Memory:
 
     @property
     def arranged(self) -> int:
-        """How many bytes the worlds and injected faults take; a world that several sandboxes share counts once."""
+        """How many bytes the worlds and injected faults take. A world that sandboxes share counts once."""
         faults, worlds = 0, {}
         for sandbox in self._sandboxes():
             faults += sandbox.faults.bytes
@@ -84,7 +84,7 @@ class Memory:
 
     @contextmanager
     def room(self, weight: int) -> Iterator[None]:
-        """Keep so many bytes free for what the block brings in. Raises `InsufficientMemory` if they are not (S-10)."""
+        """Reserve `weight` bytes until the block ends. Raises `InsufficientMemory` if they are not free (S-10)."""
         limit = self.settings.arranged_limit
         with self._lock:
             kept = self.arranged + self._reserved
@@ -105,13 +105,13 @@ class Memory:
                 self._reserved -= weight
 
     def grew(self, size: int) -> None:
-        """Take note that so many bytes more are kept of a call; from time to time all are added up."""
+        """Note that `size` more bytes are kept of a call. From time to time, all kept bytes are added up."""
         self._unseen += size
         if self._unseen > self._step:
             self._review()
 
     def _review(self) -> None:
-        """Let go of old calls where there are too many: first of the sandbox that was not used for longest."""
+        """Forget old calls if they take too much, those of the least recently used sandbox first."""
         if not self._reviewing.acquire(blocking=False):
             return
         try:
@@ -138,5 +138,5 @@ class Memory:
 
 
 def _mebibytes(size: int) -> int:
-    """So many bytes in MiB, rounded up."""
+    """Return a number of bytes in MiB, rounded up."""
     return -(-size // MEBIBYTE)

@@ -1,6 +1,6 @@
-"""Secrets taken out of what is kept of a request: passwords, tokens, session ids (S-7).
+"""Removes secrets from what is kept of a request: passwords, tokens, session ids (S-7).
 
-Secrets are known by their names. Where it cannot be told what belongs to such a name, more is taken out, not less.
+Secrets are recognized by their names. If it is unclear where a secret ends, more is removed, not less.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simulator.state.journal import BODY_KEPT
 
 REDACTED = "[redacted]"
 DEEPEST = 100
-"""How deeply a body may be nested so that what it holds is shown."""
+"""Values nested more deeply than this are redacted."""
 
 _WORDS = (
     r"pass(?!ed|es|ing)|pwd|token|secret|session|credential|api.?key|access.?key|auth(?!or(?!i[sz]))|cookie|jwt|csrf"
@@ -24,15 +24,14 @@ _WORDS = (
 )
 _SECRET = re.compile(_WORDS, re.IGNORECASE)
 _SUSPICIOUS = re.compile(rf"{_WORDS}|\\u|bearer|basic|%".encode(), re.IGNORECASE)
-# One of these is in everything in which the expression finds something; of letters, only those of ASCII count in bytes.
+# A body without any of these parts cannot match `_SUSPICIOUS`. In bytes, only ASCII letters match without their case.
 _PARTS = (
     "pass", "pw", "token", "secret", "session", "credential", "key", "auth", "cookie", "jwt", "csrf",
     "sid", "pin", "\\u", "bearer", "basic", "%", "\0",
 )  # fmt: skip
 _BETWEEN = r"""["'\\\s]*+[=:]["'\\\s]*+"""
-# A secret within a text: after its name and a sign between the two, or after the name of an authentication scheme.
-# Every run of letters is looked at once, at its beginning, and nothing in it is given back: whatever the text, each
-# character is met a fixed number of times.
+# A secret within a text follows its name and a sign like `=`, or the name of an authentication scheme. The expression
+# looks at each run of letters once and never backtracks into it. So the time grows only with the length of the text.
 _IN_TEXT = re.compile(
     rf"""(
         (?: (?<![\w-])(?=[\w-]++{_BETWEEN}) (?>[\w-]*?(?:{_WORDS})) | (?:api|access)[^\w\n-]key ) [\w-]*+{_BETWEEN}
@@ -46,11 +45,11 @@ _QUOTED = re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
 
 
 def without_secrets(text: str) -> str:
-    """A text, with whatever follows the name of a secret redacted; what is percent-encoded is looked at decoded.
+    """Return the text with the values after names of secrets redacted. Percent-encoded text is also searched decoded.
 
-    Takes time in proportion to the length of the text, whatever the text.
+    The time is proportional to the length of the text.
     """
-    # Most texts hold no sign that could follow such a name; the search proper takes ten times as long.
+    # Most texts have no sign that could follow such a name. The full search takes ten times as long.
     if "=" not in text and ":" not in text and "%" not in text:
         folded = text.casefold()
         if "bearer" not in folded and "basic" not in folded:
@@ -65,31 +64,31 @@ def without_secrets(text: str) -> str:
 
 
 def without_secret_name(name: str) -> str:
-    """The name of a query parameter, after a question mark, or of an attribute; a parameter may hold its own value."""
+    """Return the name of an attribute, or of a query parameter (`?name`), redacted if it may contain a secret value."""
     return f"?{REDACTED}" if name.startswith("?") and _SECRET.search(name) else without_secrets(name)
 
 
 @lru_cache(maxsize=1_000)
 def without_secret_header(name: str, value: str) -> str:
-    """The value of a header, redacted if it authenticates, and without secrets within it otherwise."""
+    """Return the value of a header: redacted if the header authenticates, else without the secrets within it."""
     if _SECRET.search(name) or (name == "Host" and "@" in value):
         return REDACTED
     return without_secrets(value)
 
 
 def without_secret_parameters(query: str) -> str:
-    """A query string, with the values of parameters redacted that are named like secrets or speak of them."""
+    """Return the query string. A parameter's value is redacted if its name or the value suggests a secret."""
     if not query or not _holds_secrets(_unquoted(query)):
         return query
     return "".join(_parameter_without_secrets(part) for part in re.split("([&;])", query))
 
 
 def without_secret_attributes(body: bytes, public: Collection[str] | None = None) -> bytes:
-    """A body, with the attributes that are named like secrets redacted, and secrets within the texts of others.
+    """Return the body with secret attributes redacted, and secrets within the texts of the other attributes.
 
-    Where `public` names the only attributes that are none, all others are. A body that speaks of secrets and is no JSON
-    object, so that nobody can tell where they are, is redacted as a whole. Only what can be among the first `BODY_KEPT`
-    bytes is looked at: nobody may keep more than these of the result.
+    If `public` is given, all attributes but these are secret; otherwise their names decide. A body that is not JSON
+    and mentions secrets is redacted as a whole, for nobody knows where they are. Only the first `BODY_KEPT` bytes of
+    the result are free of secrets, so keep no more than these.
     """
     beginning = body[:BODY_KEPT]
     if public is None and not _may_hold_secrets(beginning):
@@ -106,9 +105,9 @@ def without_secret_attributes(body: bytes, public: Collection[str] | None = None
 
 
 class _Beginning:
-    """The beginning of a JSON value without its secrets: at least as much of it as is kept.
+    """Copies the beginning of a JSON value without its secrets: at least as much as is kept.
 
-    `room` is how many bytes may still be missing, so that of a large body no more is copied than that.
+    `room` is about how many bytes are still missing. At zero the copying ends, so that a large body costs no more.
     """
 
     def __init__(self) -> None:
@@ -141,7 +140,7 @@ class _Beginning:
         for i, each in enumerate(value):
             if self.room < 0:
                 break
-            # In a list of words, the one after the name of a secret may be the secret.
+            # In a list of words, the word after the name of a secret may be the secret.
             is_named = i and isinstance(value[i - 1], str) and _names_secret(value[i - 1])
             result.append(REDACTED if is_named else self.of(each, level))
         return result
@@ -150,7 +149,7 @@ class _Beginning:
         if len(text) <= BODY_KEPT:
             clean = without_secrets(text)
         else:
-            # What is cut off may hold the sign by which something before it is known to be a secret.
+            # The `@` that marks the text before it as a secret may be in the part that is cut off.
             cut = _UNFINISHED_USER_INFO.sub(f"//{REDACTED}", text[:BODY_KEPT])
             clean = f"{without_secrets(cut)}…"
         self.room -= len(clean)
@@ -158,9 +157,9 @@ class _Beginning:
 
 
 def _may_hold_secrets(body: bytes) -> bool:
-    # As text, since to look for a part in bytes takes five times as long.
+    # As text, because a search in bytes takes five times as long.
     lowered = body.decode("latin-1").lower()
-    # Most bodies hold not even a part of any such word, which is found out much faster than by the expression.
+    # Most bodies have none of these parts, and this search is much faster than the expression.
     for part in _PARTS:
         if part in lowered:
             return _SUSPICIOUS.search(body.replace(b"\0", b"")) is not None
@@ -193,12 +192,12 @@ def _speaks_of_secrets(body: bytes) -> bool:
 
 
 def _unquoted(text: str) -> str:
-    """The text without its percent-encoding, also where that was done twice."""
+    """Return the text decoded. Decoding twice also handles text that was percent-encoded twice."""
     return _unquoted_once(_unquoted_once(text))
 
 
 def _unquoted_once(text: str) -> str:
-    # Not by the standard library's function, which takes a microsecond for every percent sign that means nothing.
+    # The standard library's function takes a microsecond for every percent sign that encodes nothing.
     text = text.replace("+", " ")
     if "%" not in text:
         return text

@@ -1,4 +1,4 @@
-"""A sandbox: a world of its own over time, with everything that one test can touch."""
+"""A sandbox: a world that changes over time, and everything else that belongs to one test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SESSIONS = 1_000
 
 
 class Moment:
-    """A world that a sandbox holds, or held: where the same world comes back, it is another moment."""
+    """A world at one point in a sandbox's history. If the same world comes back later, that is a new moment."""
 
     __slots__ = ("world",)
 
@@ -30,7 +30,7 @@ class Moment:
 
 
 class Snapshot:
-    """A moment with a name; `taken_at` is in seconds since the epoch. Worlds never change, so taking one is free."""
+    """A moment with a name. `taken_at` is in seconds since the epoch. Nothing is copied, for worlds are immutable."""
 
     __slots__ = ("moment", "name", "taken_at")
 
@@ -41,11 +41,11 @@ class Snapshot:
 
 
 class Sandbox:
-    """One world over time, and everything else that one test can touch: sessions, journal, faults, coverage.
+    """A world over time, and everything else that belongs to one test: sessions, journal, faults, coverage.
 
-    `total` counts the calls of many sandboxes, whose journals share `positions`; `grew` is told how many bytes are kept
-    of each call. Readers take `moment`, without a lock, and see one whole world. Writers go through `transaction`, one
-    after another.
+    Sandboxes may share `total`, which counts all their calls, and `positions`, which number their journals' entries.
+    `grew` is called with the number of bytes kept of each call. Readers take `moment` without a lock and see one whole
+    world. Writers use `transaction`, one after another.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Sandbox:
         self._logged_in: set[str] = set()
 
     def transaction(self) -> AbstractContextManager[Fork]:
-        """A fork of the present world, which replaces it if the block ends without an exception (G-7)."""
+        """Return a fork of the present world. It replaces this world if the block ends without an exception (G-7)."""
         return _Transaction(self)
 
     def replace(self, moment: Moment, world: World) -> bool:
-        """Put another world in the place of a moment's, if that is still the present one, and say whether it was."""
+        """Replace the world, unless `moment` is no longer the present one. Return whether it was replaced."""
         with self._lock:
             if self.moment is not moment:
                 return False
@@ -93,7 +93,7 @@ class Sandbox:
 
     def _enter(self, moment: Moment) -> None:
         if moment.world.directory is not self.moment.world.directory:
-            # None of them holds any more, and they would keep a directory that nobody needs.
+            # With another directory, no remembered answer holds. Keeping them would keep the old directory in memory.
             self.answers = self._no_answers()
         self.moment = moment
 
@@ -102,7 +102,7 @@ class Sandbox:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Keep calls of the API from changing anything until the block ends; they are to wait (`is_reserved`)."""
+        """Reserve the sandbox until the block ends. Calls of the API that change something wait (`is_reserved`)."""
         with self._lock:
             self._reservations += 1
         try:
@@ -113,26 +113,26 @@ class Sandbox:
 
     @property
     def is_reserved(self) -> bool:
-        """Whether calls of the API that change something have to wait."""
+        """Whether calls of the API that change something must wait."""
         return self._reservations > 0
 
     def renewed(self) -> Sandbox:
-        """The sandbox that takes the place of this one at a reset: as at its start, but with the snapshots (S-5).
+        """Return the sandbox that replaces this one at a reset. It starts anew, but keeps the snapshots (S-5).
 
-        What came before the reset and is carried out later, as a delayed call is, belongs to this one.
+        A call that arrived before the reset and ends after it, as a delayed call may, still acts on the old sandbox.
         """
         new = Sandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew)
         new.created_at, new.last_use, new._snapshots = self.created_at, self.last_use, self._snapshots
         return new
 
     def end(self) -> None:
-        """Let go of what nobody can ask for any more: a delayed call may keep the sandbox for long."""
+        """Free what nobody can reach any more. A delayed call may keep the sandbox itself in memory for long."""
         self.clear_journal()
         self.answers = self._no_answers()
         self._snapshots = {}
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
-        """Note a call: in the journal, unless it keeps none, and in the coverage, unless it does not count there."""
+        """Record a call: `exchange` in the journal and `counted` in the coverage, unless they are `None`."""
         with self._record_lock:
             self.requests += 1
             if exchange is not None:
@@ -145,13 +145,13 @@ class Sandbox:
 
     @property
     def calls_bytes(self) -> int:
-        """About how many bytes are kept of calls."""
+        """About how many bytes journal and remembered answers take."""
         return self.journal.bytes + self.answers.bytes
 
     def forget(self, size: int) -> int:
-        """Let go of so many bytes that are kept of calls, if there are so many, and say how many it were.
+        """Free `size` bytes of kept calls, or as many as there are, and return how many were freed.
 
-        Remembered answers go first, for they only save time; then the oldest exchanges.
+        Remembered answers go first, for they only save time. Then the oldest exchanges go.
         """
         with self._record_lock:
             freed = self.answers.bytes
@@ -159,7 +159,7 @@ class Sandbox:
             return freed + self.journal.forget(size - freed)
 
     def worlds(self) -> Iterator[World]:
-        """The worlds that the sandbox holds on to, the same one perhaps several times."""
+        """Yield the worlds that the sandbox keeps: seed, present world, snapshots. A world may come several times."""
         yield self.seed
         yield self.moment.world
         for snapshot in self._snapshots.values():
@@ -176,7 +176,7 @@ class Sandbox:
         return self._snapshots
 
     def take_snapshot(self, name: str) -> Snapshot | None:
-        """Name the present moment, or answer nothing where there are as many snapshots as there may be (S-3)."""
+        """Give the present moment a name. At the limit, take no snapshot and return `None` (S-3)."""
         with self._lock:
             others = {key: each for key, each in self._snapshots.items() if key != name}
             if len(others) >= self.settings.snapshot_limit:
@@ -191,14 +191,14 @@ class Sandbox:
             self._snapshots = {key: each for key, each in self._snapshots.items() if key != name}
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a moment: the world only (S-5)."""
+        """Go back to the snapshot's world. Everything else stays as it is (S-5)."""
         with self._lock:
             self._enter(snapshot.moment)
 
     def open_session(self, account_name: str) -> tuple[str, bool]:
-        """A new session id for the account, and whether it is the account's first login in this sandbox (A-3).
+        """Return a new session id for the account, and whether this is its first login in this sandbox (A-3).
 
-        The oldest session ends when there are more than a thousand.
+        Beyond a thousand sessions, the oldest one ends.
         """
         session_id = secrets.token_hex(16)
         first = account_name not in self._logged_in
@@ -209,12 +209,12 @@ class Sandbox:
         return session_id, first
 
     def find_session(self, session_id: str) -> str | None:
-        """The account name of a session that has not ended."""
+        """Return the account name of a session, or `None` if there is no such session."""
         return self._sessions.get(session_id)
 
 
 class _Transaction(AbstractContextManager[Fork]):
-    """One change of a sandbox; no generator, which would take twice as long as what it surrounds."""
+    """One change of a sandbox. Not a generator: that would take twice as long as the change itself."""
 
     __slots__ = ("_fork", "_sandbox")
 

@@ -1,4 +1,4 @@
-"""The sandboxes of a server by name: how they come into being, and how they go (G-17)."""
+"""The sandboxes of a server by name: how they are created and dropped (G-17)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ logger = logging.getLogger("simulator.sandboxes")
 NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 NAME_IN_WORDS = "1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'"
 DEFAULT = "default"
-"""The name of the sandbox that answers where none is named."""
+"""The name of the sandbox that answers when a request names none."""
 
 IN_USE_SECONDS = 120
-"""For how long after it was used a sandbox gives way to no new one."""
+"""How long after its last use a sandbox cannot be dropped for a new one."""
 
 
 class Sandboxes:
-    """The sandboxes by name. One comes into being, from the baseline, when it is first used.
+    """The sandboxes by name. A sandbox is created when it is first used. Its seed is `baseline`.
 
-    The default sandbox always lives. Of the others, so many live as the settings say. The least recently used one then
-    makes room for a new one, and the log says so, unless it was used within `IN_USE_SECONDS`: then the new one is
-    refused (G-17). `total` is the coverage of all that ever were, reset or not (S-8); `clock` counts seconds. `run`
-    tells the counts of this server from those of another one.
+    The default sandbox always exists. The settings limit how many others exist. At the limit, a new sandbox replaces
+    the least recently used one, and a warning is logged. If that one was used within `IN_USE_SECONDS`, the new one is
+    refused (G-17). `total` is the coverage of all sandboxes since the start (S-8), `clock` counts seconds, and `run`
+    identifies this server's counts.
     """
 
     def __init__(
@@ -54,27 +54,27 @@ class Sandboxes:
         self._clock = clock
 
     def find(self, name: str, now: float | None = None) -> Sandbox | None:
-        """The sandbox of this name, if there is one. To find it is to use it; `now` is the clock's time, if known."""
+        """Return the sandbox of this name, if there is one. This counts as use. `now` is the clock's time, if known."""
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
 
     def sandbox(self, name: str) -> Sandbox:
-        """The sandbox of this name, which must match `NAME`; a new one if need be. Raises `TooManySandboxes`."""
+        """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
         return self.find(name) or self._put(name, None)
 
     def all(self) -> list[Sandbox]:
-        """The sandboxes there are, the default one first, then in the order they came into being."""
+        """Return all sandboxes: the default one, then the others in the order of their creation."""
         with self._lock:
             return [self._default, *self._named.values()]
 
     def _existing(self) -> list[Sandbox]:
-        """The sandboxes there are, and those that ended and that a call still has."""
+        """Return all sandboxes, and the ended ones that a call still uses."""
         return [*self.all(), *self._ended]
 
     def create(self, name: str, seed: World | None) -> Sandbox:
-        """A new sandbox, with a seed of its own or the baseline, in the place of an older one of the name (G-17).
+        """Create a sandbox from its own seed or the baseline. It replaces an older one of the same name (G-17).
 
         Raises `TooManySandboxes`.
         """
@@ -85,7 +85,7 @@ class Sandboxes:
         return self._default
 
     def reset(self, name: str) -> None:
-        """Take a sandbox back to its seed (S-5); it comes into being if need be. Raises `TooManySandboxes`."""
+        """Take a sandbox back to its seed (S-5), or create it. Raises `TooManySandboxes`."""
         old = self.sandbox(name)
         new = old.renewed()
         with self._lock:
@@ -96,7 +96,7 @@ class Sandboxes:
         self._end(old)
 
     def drop(self, name: str) -> bool:
-        """Drop a named sandbox, and say whether it was there."""
+        """Drop a named sandbox, and return whether it existed."""
         with self._lock:
             dropped = self._named.pop(name, None)
         if dropped is not None:
@@ -125,7 +125,7 @@ class Sandboxes:
             return sandbox
 
     def _make_room(self, name: str) -> None:
-        """Drop the least recently used sandbox if one more would be too many. Raises `TooManySandboxes`."""
+        """At the limit, drop the least recently used sandbox. Raises `TooManySandboxes` if it is in use."""
         limit = self.settings.sandbox_limit
         if len(self._named) < limit:
             return

@@ -11,7 +11,7 @@ from rpds import HashTrieMap
 from simulator.directory import Directory
 
 Place = tuple[str, ...]
-"""Where a state belongs: the service's name, then the ids of tenant, group and perhaps user."""
+"""The key of a state in a world: the service's name, then the ids of tenant, group and perhaps user."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The directory and the services' states by place.
+    """The directory, and the states of the services by their keys.
 
-    The map is persistent: a changed world shares all but a few nodes with the one before, however large both are.
+    The map is persistent: a changed world shares all but a few nodes with the world before.
     """
 
     directory: Directory
@@ -29,9 +29,9 @@ class World:
 
 
 class Read(NamedTuple):
-    """What was found in the state at a place, by a function that depends on the state alone.
+    """What the function `find` found in the state at a key. Its result must depend on this state alone.
 
-    The function gets `None` where nothing was ever stored.
+    `find` gets `None` if no state is stored.
     """
 
     place: Place
@@ -40,12 +40,12 @@ class Read(NamedTuple):
 
 
 class Fork:
-    """A world being changed by one request. Nobody else sees the changes until the sandbox takes `world` over (G-7)."""
+    """A world that one request changes. Others see the changes once `world` becomes the sandbox's world (G-7)."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.reads: list[Read] = []
-        """What the request looked at in the states."""
+        """The parts of states that the request has read."""
 
     @property
     def directory(self) -> Directory:
@@ -53,13 +53,13 @@ class Fork:
         return self.world.directory
 
     def state(self, place: Place, initial: S) -> S:
-        """The state at a place, or the initial one where none was ever stored."""
+        """Return the state at a key, or the initial state if none is stored."""
         found = self.world.states.get(place)
         self.reads.append(Read(place, _itself, found))
         return initial if found is None else cast(S, found)
 
     def part(self, place: Place, initial: S, find: Callable[[S], T]) -> T:
-        """What `find` finds in the state at a place, for a request that looks at nothing else of it."""
+        """Return what `find` finds in the state at a key, for a request that reads nothing else of this state."""
 
         def look(state: S | None) -> T:
             return find(initial if state is None else state)
@@ -69,11 +69,11 @@ class Fork:
         return found
 
     def store(self, place: Place, state: object) -> None:
-        """Put a state at its place."""
+        """Store a state at a key."""
         self.world = World(directory=self.world.directory, states=self.world.states.insert(place, state))
 
     def discard(self, place: Place) -> None:
-        """Forget the state at a place, if there is one."""
+        """Remove the state at a key, if there is one."""
         self.world = replace(self.world, states=self.world.states.discard(place))
 
 

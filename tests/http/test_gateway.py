@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import weakref
 from typing import Any
 
 import httpx
@@ -333,3 +335,42 @@ class TestLog:
         assert entry["rule"] == "G-9"
         assert entry["sandbox"] == api.root.rpartition("/")[2]
         assert entry["id"] == response.headers["X-Simulator-Request-Id"]
+
+
+class TestGarbage:
+    NONSENSE = json.dumps({f"x{number}": 1 for number in range(2_000)})
+    WRONG_USER = json.dumps({"tenants": {"foo": {"groups": {"foogroup": {"users": {"foouser": {"firstName": 3}}}}}}})
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "status"),
+        [
+            ("GET", f"/api/v1/{CAPACITIES}none/", "", 404),
+            ("GET", "/api/v1/nothing/", "", 404),
+            ("PUT", f"/api/v1/{RECEPTION}", '{"maxCalls": -1}', 400),
+            ("PUT", f"/api/v1/{RECEPTION}", '{"userIds": ["nobody"]}', 400),
+            ("PATCH", "/_simulator/state", NONSENSE, 400),
+            ("PATCH", "/_simulator/state", WRONG_USER, 400),
+            ("PUT", "/_simulator/state", WRONG_USER, 400),
+        ],
+    )
+    def test_a_refused_call_leaves_no_world_for_the_garbage_collector(
+        self, simulation: Simulation, method: str, path: str, body: str, status: int
+    ) -> None:
+        gateway: Any = simulation.app(settings=Settings(log_requests=False)).wsgi_app
+        world = simulation.world()
+        gone = weakref.ref(world.directory)
+        gateway.sandboxes.create("one", world)
+        del world
+        environ = EnvironBuilder(
+            f"/_sandboxes/one{path}", method=method, data=body, content_type="application/json"
+        ).get_environ()
+        lines: list[str] = []
+        gc.collect()
+        gc.disable()
+        try:
+            b"".join(gateway(environ, lambda line, *_: lines.append(line)))
+            gateway.sandboxes.drop("one")
+            assert gone() is None
+        finally:
+            gc.enable()
+        assert lines[0].startswith(f"{status} ")

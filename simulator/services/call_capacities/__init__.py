@@ -1,1 +1,1 @@
-"""Call Capacity Management: limits on the calls that sets of users of a group may have at the same time."""
+"""Call Capacity Management: limits how many calls some users of a group may have at the same time."""

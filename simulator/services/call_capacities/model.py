@@ -1,6 +1,6 @@
 """The records of Call Capacity Management.
 
-Each write makes some of them anew, which takes a named tuple a quarter of the time that a frozen dataclass takes.
+They are named tuples, because each write makes new ones: a frozen dataclass takes four times as long to make.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from rpds import HashTrieMap
 
 
 class CallCapacity(NamedTuple):
-    """A limit on the simultaneous calls of its members; a direction's limit that is `None` is no limitation (CC-5).
+    """Limits the simultaneous calls of its members. `None` means that a direction has no limit (CC-5).
 
     `number` counts the capacities of the group in the order of creation (G-13).
     """
@@ -28,8 +28,8 @@ class CallCapacity(NamedTuple):
 class CallCapacities(NamedTuple):
     """The capacities of a group by name.
 
-    `membership` says in which capacity a user is (CC-7), `default` which capacity is the default (CC-6); both repeat
-    what the capacities say, so that a change need not look at all of them.
+    `membership` maps a user id to the name of the user's capacity (CC-7). `default` names the default capacity (CC-6).
+    Both repeat data of the capacities, so that a change need not search all of them.
     """
 
     by_name: HashTrieMap[str, CallCapacity] = HashTrieMap()
@@ -38,5 +38,5 @@ class CallCapacities(NamedTuple):
     created: int = 0
 
     def in_order(self) -> list[CallCapacity]:
-        """All capacities, oldest first (G-13)."""
+        """Return all capacities, oldest first (G-13)."""
         return sorted(self.by_name.values(), key=lambda capacity: capacity.number)

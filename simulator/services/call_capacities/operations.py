@@ -41,7 +41,7 @@ def list_call_capacities(call: Call, fork: Fork) -> object:
 def get_call_capacity(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
     group, name = _group(call, fork), call.path["call_capacity_name"]
-    # Not the whole state: a change of other capacities makes no difference to the answer.
+    # Not the whole state: the remembered answer still holds when other capacities change.
     capacity = fork.part(_place(group), NONE, lambda held: held.by_name.get(name))
     return _instance(call, group, capacity or _capacity(call, _held(fork, group)))
 
@@ -77,7 +77,7 @@ def list_available_users(call: Call, fork: Fork) -> object:
 
 
 def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: Attempt) -> None:
-    """Create a fixture's capacities in a group, as POST would."""
+    """Create a fixture's capacities in a group, as POST does."""
     held = NONE
     for i, attributes in enumerate(capacities):
         held = attempt(f"/{i}", partial(_seed_one, held, attributes, _find_user(fork, group)), held)
@@ -85,12 +85,12 @@ def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: At
 
 
 def show(fork: Fork, group: Group) -> object:
-    """The capacities of a group as a fixture would create them."""
+    """Return the capacities of a group as a fixture holds them."""
     return _held(fork, group).in_order()
 
 
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
-    """The capacities of a group, the last one of them to be deleted, and the users whom one of them could take in."""
+    """Return names of capacities of a group, one that may be deleted, and ids of users without a capacity."""
     held = _held(fork, group)
     names = [capacity.name for capacity in held.in_order()]
     return {
@@ -101,7 +101,7 @@ def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
 
 
 def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
-    """Follow changes of the services assigned to groups (CC-1)."""
+    """Remove the state of groups that lost the service (CC-1)."""
     for group in lost(SERVICE, changes):
         if isinstance(group, Group):
             fork.discard(_place(group))
@@ -114,7 +114,7 @@ def _seed_one(held: CallCapacities, attributes: rules.Changes, find_user: rules.
 
 
 def _group(call: Call, fork: Fork) -> Group:
-    """The group of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (CC-1)."""
+    """Return the group of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (CC-1)."""
     group = fork.directory.group(call.path["tenant_id"], call.path["group_id"])
     if SERVICE not in group.services:
         raise ServiceNotAssigned(
@@ -140,14 +140,14 @@ def _find_user(fork: Fork, group: Group) -> rules.FindUser:
 
 
 def _assume_change(call: Call, before: CallCapacities, capacity: CallCapacity) -> None:
-    """Note that limits do not fit together (CC-4), or that the default changed hands or was given up (CC-6)."""
+    """Note the assumed rules: a limit exceeds the total (CC-4), or there is another default or none (CC-6)."""
     call.assume("CC-4", when=rules.has_limit_over_total(capacity) and not rules.LIMITS.isdisjoint(call.body))
     changed = before.default is not None and "is_default" in call.body
     call.assume("CC-6", when=changed and capacity.is_default != (before.default == call.path.get("call_capacity_name")))
 
 
 def _instance(call: Call, group: Group, capacity: CallCapacity) -> View:
-    """What a GET of the instance shows: the capacity with its members (CC-9)."""
+    """Return the capacity with its members, as GET shows it (CC-9)."""
     call.assume("CC-9", when=not capacity.user_ids)
     call.assume("G-13", when=len(capacity.user_ids) > 1)
     return View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])

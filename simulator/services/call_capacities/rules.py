@@ -1,4 +1,4 @@
-"""The rules of Call Capacity Management, as functions from one set of capacities to the next."""
+"""The rules of Call Capacity Management. They are functions from one state of a group's capacities to the next."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ RESERVED_NAME = "available_users"
 LIMITS = frozenset({"max_calls", "max_incoming_calls", "max_outgoing_calls"})
 
 FindUser = Callable[[str], User | None]
-"""Finds a user of the capacity's group by an id as a client writes it (G-11)."""
+"""Finds a user of the group by an id as the client wrote it (G-11)."""
 
 Changes = Mapping[str, Any]
-"""Attributes of a `CallCapacity` and the values they are to have; `user_ids` as the client writes them."""
+"""New values for attributes of a `CallCapacity`. `user_ids` are as the client wrote them."""
 
 
 def capacity_named(held: CallCapacities, name: str) -> CallCapacity:
-    """The capacity of this name. Raises `UnknownResource` (G-9)."""
+    """Return the capacity of this name. Raises `UnknownResource` (G-9)."""
     capacity = held.by_name.get(name)
     if capacity is None:
         reason = f"the group has no call capacity {name!r}"
@@ -41,7 +41,7 @@ def create(held: CallCapacities, attributes: Changes, find_user: FindUser) -> tu
 def update(
     held: CallCapacities, capacity: CallCapacity, changes: Changes, find_user: FindUser
 ) -> tuple[CallCapacities, CallCapacity]:
-    """Change the attributes given and no others (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
+    """Change only the given attributes (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
     faults = list(_name_faults(held, capacity, changes["name"])) if "name" in changes else []
     if "user_ids" in changes:
         user_ids = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
@@ -52,17 +52,17 @@ def update(
 
 
 def delete(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
-    """Remove the capacity; its members become available and the group may be left without a default (CC-11)."""
+    """Remove the capacity. Its members become available, and the group may have no default after it (CC-11)."""
     return _without(held, capacity)
 
 
 def available(held: CallCapacities, users: Iterable[User]) -> list[User]:
-    """Those of the users who are members of no capacity, in the order given (CC-12)."""
+    """Return the users without a capacity, in the given order (CC-12)."""
     return [user for user in users if user.user_id not in held.membership]
 
 
 def has_limit_over_total(capacity: CallCapacity) -> bool:
-    """Whether one direction may have more calls than both together (CC-4)."""
+    """Return whether the limit of a direction is above the limit of both together (CC-4)."""
     limits = (capacity.max_incoming_calls, capacity.max_outgoing_calls)
     return any(limit is not None and limit > capacity.max_calls for limit in limits)
 
@@ -79,7 +79,7 @@ def _name_faults(held: CallCapacities, capacity: CallCapacity | None, name: str)
 def _member_ids(
     held: CallCapacities, capacity: CallCapacity | None, asked: Iterable[str], find_user: FindUser, faults: list[Fault]
 ) -> tuple[str, ...]:
-    """The exact ids of the users asked for; what forbids their membership goes to `faults` (CC-7)."""
+    """Return the exact ids of the requested users. Reasons against their membership are added to `faults` (CC-7)."""
     members: dict[str, None] = {}
     for i, user_id in enumerate(asked):
         if len(faults) > MOST_FAULTS:
@@ -98,7 +98,7 @@ def _member_ids(
 
 
 def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity) -> tuple[CallCapacities, CallCapacity]:
-    """Put a new or changed capacity in; it takes the default from another one if it is to be the default (CC-6)."""
+    """Store a new or changed capacity. A new default replaces the old default (CC-6)."""
     if before is not None and before.name == after.name and before.user_ids is after.user_ids:
         membership = held.membership
     else:

@@ -1,1 +1,1 @@
-"""Executive: a user's calls filtered, screened and passed to assistants."""
+"""Executive: filters and screens a user's calls and passes them to assistants."""

@@ -1,4 +1,4 @@
-"""The records of the Executive service. Their defaults are the settings of a freshly assigned service (EX-16)."""
+"""The records of the Executive service. The defaults are the settings of a newly assigned service (EX-16)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A reference to a schedule, which itself lies outside the simulated services (EX-11)."""
+    """A reference to a schedule. The schedules themselves are not simulated (EX-11)."""
 
     level: str
     name: str
@@ -16,7 +16,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromDnCriteria:
-    """The callers whom a criterion is about (EX-12)."""
+    """The callers that a criterion applies to (EX-12)."""
 
     selection: str = "Any"
     include_anonymous_callers: bool = False
@@ -58,7 +58,7 @@ class Screening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerting:
-    """The call alerting; times are in rings, `rollover_wait_time` in seconds, `None` is unset (EX-8, EX-9)."""
+    """The call alerting. Times are in rings, `rollover_wait_time` is in seconds, `None` is unset (EX-8, EX-9)."""
 
     mode: str = "Simultaneous"
     cli_name_mode: str = "Executive-Originator"
@@ -76,9 +76,9 @@ class Alerting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executive:
-    """Everything the service keeps for one executive; criteria in the order of creation, assistants as given (G-13).
+    """The service's state for one executive. Criteria are in the order of creation, assistants as given (G-13).
 
-    `given` are the attributes that were ever set, as `screening.enabled`; the others are those of a fresh service.
+    `given` holds the attributes that were ever set, like `screening.enabled`. The others still have their defaults.
     """
 
     allow_opt_in_out: bool = False

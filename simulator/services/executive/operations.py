@@ -20,7 +20,7 @@ from simulator.state.world import Fork, Place
 NAME = "executive"
 SERVICE = "Executive"
 
-# The attributes of which a fresh service shows a value.
+# For each part, the attributes that a newly assigned service shows.
 PARTS = {
     "assistants": frozenset({"assistants.allow_opt_in_out", "assistants.assistant_user_ids"}),
     **{
@@ -33,14 +33,14 @@ Update = Callable[[Executive, Changes], Executive]
 
 
 def list_available_assistants(call: Call, fork: Fork) -> object:
-    """GET …/available_assistants/ (EX-2); `sameGroupOnly` comes in the body or, after it, in the query (EX-3)."""
+    """GET …/available_assistants/ (EX-2). `sameGroupOnly` is in the body or the query; the body wins (EX-3)."""
     user = _executive(call, fork)
     body, query = call.body, call.query
     same_group_only = {"same_group_only": True, **query, **body}["same_group_only"]
     tenant = fork.directory.tenant(user.tenant_id)
     users = rules.available_assistants(tenant, user, same_group_only=same_group_only)
     call.assume("G-13", when=len(users) > 1)
-    # The executive at least would be in it, if the list were not of those whom we take for assistants.
+    # Always: without our assumption about who is an assistant, the list would at least hold the executive.
     call.assume("EX-2")
     if not tenant.is_enterprise:
         call.assume("EX-3", when=bool(body or query))
@@ -146,7 +146,7 @@ def delete_criterion(call: Call, fork: Fork) -> object:
 
 
 def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> None:
-    """Set a fixture's parts for one executive, each as the API's own update of it would."""
+    """Store a fixture's parts for one executive, each as the API's update does."""
     state = Executive()
     for i, attributes in enumerate(parts.get("criteria", ())):
         state = attempt(f"/criteria/{i}", partial(_seed_criterion, state, attributes), state)
@@ -167,7 +167,7 @@ def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
 
 
 def show(fork: Fork, user: User) -> object:
-    """The parts of a fixture that make this executive what he is."""
+    """Return the parts of a fixture for this executive."""
     state = _state(fork, user)
     return {
         "assistants": View(state, assistant_user_ids=state.assistant_ids),
@@ -179,9 +179,9 @@ def show(fork: Fork, user: User) -> object:
 
 
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
-    """Executives who have criteria, a newcomer who has none, criteria, the last of them to be deleted, and assistants.
+    """Return executives with criteria, one without (the newcomer), criteria, one that may be deleted, and assistants.
 
-    Executives without criteria are left out where there are others: of ids drawn at random, many should fit together.
+    Generated requests draw ids at random. So that many fit together, `executives` lists those with criteria, if any.
     """
     states = {user_id: _state(fork, user) for user_id, user in group.users.items() if SERVICE in user.services}
     busy = [user_id for user_id, state in states.items() if state.criteria]
@@ -198,7 +198,7 @@ def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
 
 
 def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
-    """Follow changes of the services assigned to users (EX-17)."""
+    """Remove the state of users that lost Executive, and assistants that lost Executive-Assistant (EX-17)."""
     for user in lost(SERVICE, changes):
         if isinstance(user, User):
             fork.discard(_place(user))
@@ -211,7 +211,7 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
 
 
 def _executive(call: Call, fork: Fork) -> User:
-    """The user of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (EX-1)."""
+    """Return the user of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (EX-1)."""
     user = fork.directory.user(call.path["tenant_id"], call.path["group_id"], call.path["user_id"])
     if SERVICE not in user.services:
         raise ServiceNotAssigned(Fault("EX-1", f"the service {SERVICE} is not assigned to the user {user.user_id!r}"))
@@ -227,7 +227,7 @@ def _state(fork: Fork, user: User) -> Executive:
 
 
 def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
-    """Store what the rule makes of the user's state and the request's body, and return it."""
+    """Apply the rule to the user's state with the request's body. Store and return the new state."""
     user = _executive(call, fork)
     state = _updated(_state(fork, user), update, part, call.body)
     fork.store(_place(user), state)
@@ -236,18 +236,18 @@ def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
 
 
 def _updated(state: Executive, update: Update, part: str, changes: Changes) -> Executive:
-    """What the rule makes of the state, with the attributes given noted."""
+    """Return the state after the rule, with the given attributes noted in it."""
     state = update(state, changes)
     return replace(state, given=state.given | {f"{part}.{rules.ALIASES.get(each, each)}" for each in changes})
 
 
 def _assume_fresh(call: Call, state: Executive, part: str) -> None:
-    """Note that the answer shows attributes as they are in a freshly assigned service (EX-16), if it does."""
+    """Note EX-16 if the answer shows attributes that were never set."""
     call.assume("EX-16", when=not PARTS[part] <= state.given)
 
 
 def _assume_schedule(call: Call) -> None:
-    """Note that a schedule was taken unseen (EX-11), if one was."""
+    """Note EX-11 if the body names a schedule: nobody checks that it exists."""
     call.assume("EX-11", when=any(call.body.get(each) is not None for each in rules.SCHEDULE_TYPES))
 
 

@@ -1,4 +1,4 @@
-"""The rules of the Executive service, as functions from one state of an executive to the next."""
+"""The rules of the Executive service. They are functions from one state of an executive to the next."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ALIASES = {"enable": "enabled"}
 """Other names of attributes (EX-7)."""
 
 Changes = Mapping[str, Any]
-"""Attributes of a record and the values they are to have."""
+"""New values for attributes of a record."""
 
 
 def available_assistants(tenant: Tenant, executive: User, *, same_group_only: bool) -> list[User]:
-    """The users who could assist the executive (EX-2).
+    """Return the users who could assist the executive (EX-2).
 
-    Those of the own group or, unless the same group only is asked for, of all groups of an enterprise (EX-3).
+    They are in the executive's group. In an enterprise without `same_group_only`, they are in all groups (EX-3).
     """
     everywhere = tenant.is_enterprise and not same_group_only
     groups = tenant.groups.values() if everywhere else (tenant.groups[executive.group_id],)
@@ -36,7 +36,7 @@ def available_assistants(tenant: Tenant, executive: User, *, same_group_only: bo
 
 
 def update_assistants(state: Executive, changes: Changes, executive: User, directory: Directory) -> Executive:
-    """Replace the list of assistants and the right to opt in and out, where given (EX-4). Raises `RuleViolation`."""
+    """Change the list of assistants and the right to opt in and out, if given (EX-4). Raises `RuleViolation`."""
     state = replace(state, allow_opt_in_out=changes.get("allow_opt_in_out", state.allow_opt_in_out))
     if "assistant_user_ids" not in changes:
         return state
@@ -58,7 +58,7 @@ def update_assistants(state: Executive, changes: Changes, executive: User, direc
 
 
 def _assistant(user_id: str, executive: User, directory: Directory) -> tuple[User | None, str | None]:
-    """The user of this id, and what forbids that he assists the executive, if anything does (EX-4)."""
+    """Return the user of this id, and the reason why the user cannot be an assistant, if there is one (EX-4)."""
     tenant = directory.tenants[executive.tenant_id]
     user = directory.find_user(tenant.users, user_id)
     if user is None:
@@ -74,7 +74,7 @@ def _assistant(user_id: str, executive: User, directory: Directory) -> tuple[Use
 
 
 def update_filtering(state: Executive, changes: Changes) -> Executive:
-    """Change the filtering and, of the criteria named, the active flag alone (EX-6). Raises `RuleViolation`."""
+    """Change the filtering, and the `active` flag of the named criteria (EX-6). Raises `RuleViolation`."""
     own = {name: value for name, value in changes.items() if name != "criteria"}
     criteria = {criterion.name: criterion for criterion in state.criteria}
     faults: list[Fault] = []
@@ -97,7 +97,7 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
 
 
 def update_screening(state: Executive, changes: Changes) -> Executive:
-    """Change the screening; `enable` is another name of `enabled` (EX-7). Raises `RuleViolation` if they disagree."""
+    """Change the screening. `enable` is another name of `enabled` (EX-7). Raises `RuleViolation` if they differ."""
     changes = dict(changes)
     alias = changes.pop("enable", None)
     if alias is not None and changes.setdefault("enabled", alias) != alias:
@@ -108,12 +108,12 @@ def update_screening(state: Executive, changes: Changes) -> Executive:
 
 
 def update_alerting(state: Executive, changes: Changes) -> Executive:
-    """Change the alerting; no attribute depends on another (EX-8, EX-9)."""
+    """Change the alerting. No attribute depends on another (EX-8, EX-9)."""
     return replace(state, alerting=replace(state.alerting, **changes))
 
 
 def has_unused_or_missing_values(alerting: Alerting) -> bool:
-    """Whether a mode asks for a value that is unset, or a value is set that no mode asks for (EX-9)."""
+    """Return whether a mode needs a value that is unset, or a value is set that no mode uses (EX-9)."""
     names = (alerting.cli_custom_name, alerting.cli_custom_name_unicode)
     pairs = (
         (alerting.cli_name_mode == "Custom", any(each is not None for each in names)),
@@ -124,7 +124,7 @@ def has_unused_or_missing_values(alerting: Alerting) -> bool:
 
 
 def criterion_named(state: Executive, name: str) -> Criterion:
-    """The criterion of this name. Raises `UnknownResource` (EX-14)."""
+    """Return the criterion of this name. Raises `UnknownResource` (EX-14)."""
     for criterion in state.criteria:
         if criterion.name == name:
             return criterion
@@ -139,7 +139,7 @@ def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, 
 
 
 def update_criterion(state: Executive, criterion: Criterion, changes: Changes) -> tuple[Executive, Criterion]:
-    """Change a criterion, its name included (EX-14). Raises `RuleViolation` if the name is in use by another."""
+    """Change a criterion, perhaps also its name (EX-14). Raises `RuleViolation` if another one has the name."""
     if changes.get("name", criterion.name) != criterion.name:
         _check_name_free(state, changes["name"], "EX-14")
     changed = _changed(criterion, changes)
@@ -152,7 +152,7 @@ def delete_criterion(state: Executive, criterion: Criterion) -> Executive:
 
 
 def without_assistants(state: Executive, user_ids: Collection[str]) -> Executive:
-    """The executive's state after these assistants lost the service (EX-17)."""
+    """Return the executive's state without the assistants that lost the service (EX-17)."""
     return replace(state, assistant_ids=tuple(each for each in state.assistant_ids if each not in user_ids))
 
 
@@ -166,7 +166,7 @@ def _check_name_free(state: Executive, name: str, rule: str) -> None:
 
 
 def _changed(criterion: Criterion, changes: Changes) -> Criterion:
-    """The criterion with what is given changed: schedules as a whole (EX-11), callers by their members (EX-12)."""
+    """Return the changed criterion. Schedules are replaced as a whole (EX-11), callers by attribute (EX-12)."""
     values = dict(changes)
     for attribute in SCHEDULE_TYPES.keys() & values.keys():
         reference = values[attribute]
