@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Where pip-audit asks for the known vulnerabilities of a version. A mirror of PyPI may know packages and no such thing.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: help serve test lint format contract image-test examples bench soak audit clean
+.PHONY: help serve test lint format docs contract image-test examples bench soak audit clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ lint: $(VENV)/development  ## formatter, linter and type checker, changing nothi
 format: $(VENV)/development  ## bring the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/development  ## build the README and docs/ as a site, in build/site
+	@$(BIN)/python -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
 
 contract: $(VENV)/contract  ## run other people's tools against the contract; one of them: make contract ARGS=redocly
 	@$(BIN)/python -m tools.contract_checks $(ARGS)

@@ -1,60 +1,121 @@
-"""The README says what is true: its commands run, its tables are those of the program."""
+"""README.md and docs/ say what is true: their commands run, and their tables are those of the program."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 
 import click
 import pytest
+import yaml
 
 from simulator import Sandbox, Simulator
 from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
 from simulator.http.errors import FAILED, KINDS, OVERLOADED
+from simulator.server import Server
 from simulator.settings import Settings
+from simulator.state.world import World
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+README = PAGES["README.md"]
+CONTROL, OPTIONS, PYTEST = (PAGES[f"docs/{name}.md"] for name in ("control-interface", "options", "pytest-and-library"))
 ADDRESS = "http://127.0.0.1:4080"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-def rows(heading: str) -> list[list[str]]:
+def rows(page: str, heading: str) -> list[list[str]]:
     """The cells of the first table below a heading, without its head."""
-    section = README.partition(f"## {heading}\n")[2]
+    section = page.partition(f"# {heading}\n")[2]
     table = re.search(r"\|.*?\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", section)
     assert table, heading
     return [[cell.strip().strip("`") for cell in line.strip("|\n").split("|")] for line in table[1].splitlines()]
 
 
-def sessions() -> list[tuple[str, str]]:
-    """Each command that the README shows with its output, in order."""
+def sessions(page: str) -> list[tuple[str, str]]:
+    """Each command that a page shows with its output, in order."""
     found = []
-    for block in blocks("console"):
+    for block in blocks("console", page):
         for part in block.split("$ ")[1:] if block.startswith("$ ") else []:
             command, _, output = part.partition("\n")
             found.append((command, output))
     return found
 
 
-def test_every_command_prints_what_the_readme_shows(server: str, tmp_path: Path) -> None:
-    subprocess.run(["curl", "-s", "-X", "POST", f"{server}/_simulator/reset"], check=True)
-    for command, output in sessions():
-        command = command.replace(ADDRESS, server).replace("/tmp/", f"{quote(str(tmp_path))}/")
-        done = bash(command, APIO_SIMULATOR_URL=server)
-        assert matches(done.stdout, output), f"{command}\n{done.stdout}{done.stderr}"
-    assert len(sessions()) >= 15
+@pytest.fixture
+def fresh_server(simulation: Simulation, world: World) -> Iterator[str]:
+    """The address of a server that no other test has used."""
+    server = Server(simulation.app(world), event_loop=asyncio.SelectorEventLoop)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.mark.parametrize("page", [name for name, page in PAGES.items() if sessions(page)])
+def test_every_command_prints_what_the_page_shows(fresh_server: str, tmp_path: Path, page: str) -> None:
+    for command, output in sessions(PAGES[page]):
+        command = command.replace(ADDRESS, fresh_server).replace("/tmp/", f"{quote(str(tmp_path))}/")
+        done = bash(command, APIO_SIMULATOR_URL=fresh_server)
+        assert matches(done.stdout, output.replace("/tmp/", f"{tmp_path}/")), f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_pages_show_many_commands_with_their_output() -> None:
+    assert sum(len(sessions(page)) for page in PAGES.values()) >= 35
+    assert len(sessions(README)) >= 10
+
+
+# The commands shown without output, and what runs them instead.
+RUN_ELSEWHERE = {
+    "git clone": "a checkout is there",
+    "make": "test_the_commands_are_targets_of_the_makefile",
+    "docker": "make image-test",
+    "pip install 'schemathesis>=4.32'": "the extra `contract`",
+    "apio-simulator reset": "make contract",
+    "curl -o /tmp/apio-schemathesis.toml": "make contract",
+    "schemathesis --config-file": "make contract",
+}
+
+
+def test_every_command_without_output_is_run_elsewhere() -> None:
+    shown = [
+        line
+        for page in PAGES.values()
+        for block in blocks("console", page)
+        if not block.startswith("$ ")
+        for line in block.splitlines()
+    ]
+    assert shown
+    assert not [line for line in shown if not line.startswith(tuple(RUN_ELSEWHERE))]
+    assert not [start for start in RUN_ELSEWHERE if not any(line.startswith(start) for line in shown)]
+
+
+def test_every_command_in_a_sentence_is_one_of_the_program() -> None:
+    named = [
+        command
+        for page in PAGES.values()
+        for command in re.findall(r"`apio-simulator ([^`]+)`", re.sub(r"```.*?```", "", page, flags=re.DOTALL))
+    ]
+    assert len(named) >= 10
+    for command in named:
+        name, *arguments = command.split()
+        options = {option for each in main.commands[name].params for option in each.opts}
+        assert {each for each in arguments if each.startswith("--")} <= options, command
 
 
 def bash(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -65,7 +126,7 @@ def bash(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def matches(printed: str, shown: str) -> bool:
-    """Whether a command printed what the README shows, where `…` stands for what is different each time."""
+    """Whether a command printed what a page shows, where `…` stands for what is different each time."""
     pattern = ".*".join(re.escape(part) for part in shown.strip().split("…"))
     return re.fullmatch(pattern, printed.strip()) is not None
 
@@ -73,7 +134,7 @@ def matches(printed: str, shown: str) -> bool:
 def test_every_call_of_the_control_interface_works_as_the_table_shows(server: str, tmp_path: Path) -> None:
     bash(f"curl -s -X POST {server}/_simulator/reset")
     tried = []
-    for _, _, command in rows("The control interface"):
+    for _, _, command in rows(CONTROL, "All calls"):
         assert command.startswith("curl "), command
         command = command.replace("/tmp/", f"{quote(str(tmp_path))}/").replace(ADDRESS, server)
         done = bash(command.replace("curl ", "curl -sS --fail-with-body ", 1), S=f"{server}/_simulator")
@@ -84,7 +145,7 @@ def test_every_call_of_the_control_interface_works_as_the_table_shows(server: st
 
 def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(simulation: Simulation) -> None:
     stated = set()
-    for call, _, _ in rows("The control interface"):
+    for call, _, _ in rows(CONTROL, "All calls"):
         method, _, names = call.partition(" ")
         stated |= {(method, name.strip(" `")) for name in names.split(",")}
     documented = {
@@ -95,12 +156,12 @@ def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(sim
 
 
 def test_the_table_of_commands_lists_those_that_talk_to_a_server() -> None:
-    stated = {command.split()[1] for command, _ in rows("From the command line")}
+    stated = {command.split()[1] for command, _ in rows(CONTROL, "From the command line")}
     assert stated == main.commands.keys() - {"serve", "validate", "errors"}
 
 
 class TestPython:
-    SUITE, OVERRIDE, LIBRARY = blocks("python")
+    SUITE, OVERRIDE, LIBRARY = blocks("python", PYTEST)
     FAILING = """
 import httpx
 
@@ -112,7 +173,7 @@ def test_it(apio_sandbox):
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        (fixture,) = blocks("yaml")
+        (fixture,) = blocks("yaml", PAGES["docs/fixtures.md"])
         (tmp_path / "team.yaml").write_text(fixture, encoding="utf-8")
         shutil.copy(ROOT / "examples" / "python" / "acme.yaml", tmp_path)
         return tmp_path
@@ -128,8 +189,13 @@ def test_it(apio_sandbox):
         printed = self.pytest(folder, test_suite=self.SUITE)
         assert "3 passed" in printed, printed
 
+    def test_the_suite_of_the_readme_passes(self, folder: Path) -> None:
+        (suite,) = blocks("python", README)
+        printed = self.pytest(folder, test_suite=suite)
+        assert "1 passed" in printed, printed
+
     def test_the_report_of_a_failing_test_is_as_shown(self, folder: Path) -> None:
-        (shown,) = blocks("text")
+        (shown,) = blocks("text", PYTEST)
         title, _, rest = shown.partition("\n")
         printed = self.pytest(folder, test_suite=self.FAILING)
         _, _, after = printed.partition("AssertionError\n")
@@ -148,12 +214,12 @@ def test_it(apio_sandbox):
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_the_options_of_the_library_are_the_settings(self) -> None:
-        stated = README.partition("The options are those of `serve`:")[2].partition("A refusal raises")[0]
+        stated = PYTEST.partition("The options are those of `serve`:")[2].partition("A refusal raises")[0]
         names = set(re.findall(r"`([a-z_]+)`", stated))
         assert names == {each.name for each in fields(Settings)}
 
     def test_the_table_of_the_library_names_what_there_is(self) -> None:
-        stated = " ".join(what for what, _ in rows("The library"))
+        stated = " ".join(what for what, _ in rows(PYTEST, "The library"))
         for which, kind in {"sim": Simulator, "sandbox": Sandbox}.items():
             names = {name for name in {*vars(kind), "control"} if not name.startswith("_")} - {"connect"}
             assert set(re.findall(rf"\b{which}\.(\w+)", stated)) == names - (
@@ -161,7 +227,7 @@ def test_it(apio_sandbox):
             )
 
     def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
-        stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows("pytest")}
+        stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows(PYTEST, "pytest")}
         lists = ("--help", "--markers", "--fixtures")
         printed = "".join(
             bash(f"cd {quote(str(folder))} && python -m pytest -p no:schemathesis {each}").stdout for each in lists
@@ -174,17 +240,21 @@ def test_it(apio_sandbox):
     ("language", "file"), [("typescript", "playwright/apio.ts"), ("java", "java/ApioSandbox.java")]
 )
 def test_the_recipe_is_the_file_of_its_example(language: str, file: str) -> None:
-    assert blocks(language) == [(ROOT / "examples" / file).read_text(encoding="utf-8")]
+    assert blocks(language, PAGES["docs/other-languages.md"]) == [
+        (ROOT / "examples" / file).read_text(encoding="utf-8")
+    ]
 
 
 def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:
     assert re.findall(r"(\d+) numbered rules", README) == [str(len(simulation.ledger))]
 
 
-def test_the_two_commands_are_targets_of_the_makefile() -> None:
+def test_the_commands_are_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make (\w+)", "\n".join(blocks("console")), re.MULTILINE):
-        assert f"\n{target}: " in makefile
+    targets = set(re.findall(r"(?:^|`)make ([\w-]+)", "\n".join(PAGES.values()), re.MULTILINE))
+    assert {"serve", "test", "contract", "image-test"} <= targets
+    for target in targets:
+        assert f"\n{target}: " in makefile or f"\n{target}:  ## " in makefile, target
 
 
 def test_make_help_lists_every_target_with_what_it_does() -> None:
@@ -200,7 +270,7 @@ def test_make_help_lists_every_target_with_what_it_does() -> None:
 
 def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
     stated = []
-    for operation_id, call, right in rows("Operations"):
+    for operation_id, call, right in rows(README, "Operations"):
         method, _, path = call.partition(" `")
         full = "/api/v1/" + path.replace("…/", "tenants/{tenant_id}/groups/{group_id}/")
         stated.append((operation_id, method, full, None if right == "none" else right))
@@ -212,7 +282,9 @@ def test_the_operations_table_is_the_contracts(simulation: Simulation) -> None:
 
 def test_the_error_table_is_the_catalogue() -> None:
     kinds = sorted([*KINDS.values(), FAILED, OVERLOADED], key=lambda kind: kind.code)
-    assert rows("Errors") == [[str(kind.code), str(kind.status), kind.message] for kind in kinds]
+    assert rows(PAGES["docs/errors.md"], "Codes") == [
+        [str(kind.code), str(kind.status), kind.message] for kind in kinds
+    ]
     assert all(kind.code // 100 == kind.status for kind in kinds)
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert 42 not in {kind.code for kind in kinds}
@@ -220,20 +292,55 @@ def test_the_error_table_is_the_catalogue() -> None:
 
 def test_the_options_table_is_the_command_line() -> None:
     options = [each for each in main.commands["serve"].params if isinstance(each, click.Option)]
-    stated = [(option, variable) for option, variable, _, _ in rows("Options")]
+    stated = [(option, variable) for option, variable, _, _ in rows(OPTIONS, "Options")]
     assert stated == [(option.opts[0], option.envvar) for option in options]
-    for (_, _, default, _), option in zip(rows("Options"), options, strict=True):
+    for (_, _, default, _), option in zip(rows(OPTIONS, "Options"), options, strict=True):
         if default.isdecimal() or option.type.name in ("choice", "integer"):
             assert default == str(option.default)
 
 
 def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
-    (fixture,) = blocks("yaml")
-    assert simulation.fixtures.world(parse_document("README.md", fixture))
+    (fixture,) = blocks("yaml", PAGES["docs/fixtures.md"])
+    assert simulation.fixtures.world(parse_document("fixtures.md", fixture))
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tools/README.md"])
-def test_every_file_that_is_linked_exists(name: str) -> None:
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 250
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINKED = [*PAGES, "ARCHITECTURE.md", "CONTRIBUTING.md", "tools/README.md", "examples/README.md"]
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^):#]+)\)", text):
-        assert (ROOT / name).parent.joinpath(target).exists(), target
+    for target in re.findall(r"\]\(([^):\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        path = (ROOT / name).parent / file if file else ROOT / name
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), target
+
+
+GENERATED = {"fidelity.md", "benchmarks.md"}
+
+
+def test_every_page_ends_with_links_to_the_readme_and_to_its_neighbours() -> None:
+    entries = yaml.safe_load((ROOT / "tools" / "site" / "mkdocs.yml").read_text("utf-8"))["nav"][1:]
+    assert sorted(entries) == sorted(name.removeprefix("docs/") for name in PAGES if name != "README.md")
+    links = [f"[{PAGES[f'docs/{entry}'].partition(chr(10))[0].removeprefix('# ')}]({entry})" for entry in entries]
+    for i, entry in enumerate(entries):
+        if entry in GENERATED:
+            continue
+        before = [f"before: {links[i - 1]}"] if i else []
+        expected = " · ".join(["[README](../README.md)", *before, f"next: {links[i + 1]}"])
+        assert PAGES[f"docs/{entry}"].splitlines()[-1] == expected
+
+
+def test_the_readme_links_to_every_page() -> None:
+    assert set(re.findall(r"\]\((docs/[\w-]+\.md)\)", README)) == set(PAGES) - {"README.md"}
