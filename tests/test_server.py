@@ -23,7 +23,7 @@ from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
 from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
 from simulator.server.server import new_event_loop
-from tests.conftest import CAPACITIES, Api, faults
+from tests.conftest import CAPACITIES, Api, faults, python, served, serving_process, wait_until
 
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
 Start = Callable[..., Any]
@@ -36,10 +36,7 @@ def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
     with contextlib.ExitStack() as stack:
 
         def serve(app: Any, **options: Any) -> Server:
-            server = Server(app, event_loop=request.param, **options)
-            server.start()
-            stack.callback(server.stop)
-            return server
+            return stack.enter_context(served(app, event_loop=request.param, **options))
 
         yield serve
 
@@ -61,13 +58,6 @@ def echo(environ: Any, start: Start) -> list[bytes]:
 
 def connected(server: Server) -> socket.socket:
     return socket.create_connection((server.host, server.port), timeout=5)
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "it does not come true"
-        time.sleep(0.002)
 
 
 def received(client: socket.socket) -> bytes:
@@ -137,7 +127,7 @@ class TestConnections:
         with connected(server) as client:
             client.shutdown(socket.SHUT_WR)
             assert received(client) == b""
-        until(lambda: not server.connections)
+        wait_until(lambda: not server.connections)
 
     def test_http_1_0_closes_unless_asked_to_keep(self, serving: Serving) -> None:
         with connected(serving(echo)) as client:
@@ -221,7 +211,7 @@ class TestLimits:
                 for client in clients:
                     assert bodies(client.recv(65536)) == [f"GET /{turn} ".encode()]
             assert server.connections == 300
-        until(lambda: not server.connections)
+        wait_until(lambda: not server.connections)
 
     def test_a_thousand_connections_are_served_by_a_server_of_its_own(self) -> None:
         # Neither the server nor a client may open more files than a process usually may.
@@ -237,14 +227,8 @@ print("opened", flush=True)
 sys.stdin.read()
 assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
 """
-        command = [sys.executable, "-m", "simulator", "serve", "--port", "0"]
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process,
-            contextlib.ExitStack() as stack,
-        ):
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            host, _, port = process.stdout.readline().partition("http://")[2].partition(",")[0].partition(":")
+        with serving_process() as server:
+            host, port = map(str, server.address)
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             clients = [subprocess.Popen([sys.executable, "-c", program, host, port], **pipes) for _ in range(2)]
             assert [client.stdout.readline() for client in clients if client.stdout] == ["opened\n"] * 2
@@ -262,7 +246,7 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
         server = serving(app)
         with connected(server) as client, connected(server) as other:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-            until(lambda: calls)
+            wait_until(lambda: calls)
             for _ in range(3):
                 other.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
                 left = 1_000_000
@@ -305,10 +289,10 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
 
         server = serving(app)
         with connected(server) as other, connected(server) as client:
-            until(lambda: server.connections == 2)
+            wait_until(lambda: server.connections == 2)
             client.sendall(b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
             assert bodies(other.recv(65536)) == [b"GET /other "]
-            until(lambda: len(order) == 101)
+            wait_until(lambda: len(order) == 101)
         assert order.index("/other") < 4 * MOST_AT_ONCE
 
     @pytest.mark.rule("G-16")
@@ -372,7 +356,7 @@ class TestTimes:
                 clients[name].recv(65536)
             clients["dripping"].sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
             clients["waiting"].sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-            until(lambda: server.delayed == 1 and server.connections == 4)
+            wait_until(lambda: server.delayed == 1 and server.connections == 4)
             yield clients
 
     @staticmethod
@@ -394,7 +378,7 @@ class TestTimes:
         clients["dripping"].sendall(b"x")
         self.pass_seconds(server, 40)
         assert clients["dripping"].recv(1) == b""
-        until(lambda: server.connections == 3)
+        wait_until(lambda: server.connections == 3)
 
     def test_a_connection_is_kept_for_two_minutes_without_a_request(
         self, server: Server, clients: dict[str, socket.socket]
@@ -406,13 +390,13 @@ class TestTimes:
         self.pass_seconds(server, 130)
         for name in ("silent", "idle"):
             assert clients[name].recv(1) == b""
-        until(lambda: server.connections == 1)
+        wait_until(lambda: server.connections == 1)
 
     def test_one_whose_answer_is_delayed_is_kept_however_long_that_takes(
         self, server: Server, clients: dict[str, socket.socket]
     ) -> None:
         self.pass_seconds(server, 10_000)
-        until(lambda: server.connections == 1)
+        wait_until(lambda: server.connections == 1)
         assert server.delayed == 1
 
     def test_a_client_that_takes_nothing_is_given_up(self, serving: Serving) -> None:
@@ -425,7 +409,7 @@ class TestTimes:
             assert server.connections == 1
             for _ in range(2):
                 self.pass_seconds(server, 40)
-            until(lambda: not server.connections)
+            wait_until(lambda: not server.connections)
 
 
 class TestRoom:
@@ -455,7 +439,7 @@ class TestRoom:
             busy = [stack.enter_context(connected(full)) for _ in range(3)]
             for client in busy:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
-            until(lambda: full.connections == 3)
+            wait_until(lambda: full.connections == 3)
             time.sleep(0.05)
             new = stack.enter_context(connected(full))
             new.sendall(b"GET /new HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -491,7 +475,7 @@ for client in clients:
 print(urlopen(server.url + "/_simulator/health").status)
 server.stop()
 """
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        done = python("-c", program, seconds=60)
         assert (done.stdout.split(), done.stderr) == (["True", "200"], "")
 
 
@@ -544,10 +528,10 @@ class TestBackground:
 
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(httpx.get, server.url + "/a/1")]
-            until(lambda: events)
+            wait_until(lambda: events)
             for number, path in enumerate(("/a/2", "/a/3"), start=1):
                 answers.append(pool.submit(httpx.get, server.url + path))
-                until(partial(is_waiting, number))
+                wait_until(partial(is_waiting, number))
             assert httpx.get(f"{server.url}/b/1").text == "GET /b/1 "
             go_on.set()
             assert [answer.result().status_code for answer in answers] == [200] * 3
@@ -588,13 +572,13 @@ class TestTheEnd:
         server = serving(slow)
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(connected(server)) for _ in range(6)]
-            until(lambda: server.connections == len(clients))
+            wait_until(lambda: server.connections == len(clients))
             for number, client in enumerate(clients):
                 client.sendall(f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert entered.wait(5)
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(server.stop)
-                until(lambda: server.is_stopping)
+                wait_until(lambda: server.is_stopping)
                 go_on.set()
             assert [bodies(received(client)) for client in clients] == [[f"GET /{i} ".encode()] for i in range(6)]
 
@@ -640,13 +624,13 @@ class TestTheEnd:
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.result()
         go_on.set()
-        until(lambda: set(threading.enumerate()) <= before)
+        wait_until(lambda: set(threading.enumerate()) <= before)
 
     def test_idle_and_half_heard_clients_are_not_waited_for(self, serving: Serving) -> None:
         server = serving(echo)
         with connected(server) as idle, connected(server) as half:
             half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
-            until(lambda: server.connections == 2)
+            wait_until(lambda: server.connections == 2)
             began = time.monotonic()
             server.stop()
             assert time.monotonic() - began < GRACE_SECONDS / 2
@@ -664,7 +648,7 @@ class TestTheEnd:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert client.recv(65536)
                 server.stop()
-        until(lambda: threading.active_count() <= threads)
+        wait_until(lambda: threading.active_count() <= threads)
         assert files() <= before
 
     def test_to_stop_it_twice_is_to_stop_it(self, serving: Serving) -> None:
@@ -688,8 +672,7 @@ class TestTheEnd:
 
 def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> None:
     program = "import select; del select.poll; from simulator.server import CONNECTIONS; print(CONNECTIONS)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(done.stdout) <= 510
+    assert int(python("-c", program).stdout) <= 510
 
 
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
