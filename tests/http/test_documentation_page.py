@@ -27,7 +27,7 @@ CLICK = """<script>
   setInterval(() => {
     document.querySelector("#operations-Executive-listAvailableAssistants button.execute")?.click()
     fetch("/shown", {method: "POST", body: document.body.innerText})
-  }, 200)
+  }, 500)
 </script></body>"""
 
 
