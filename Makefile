@@ -16,7 +16,7 @@ serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5
 	@$(BIN)/apio-simulator serve $(ARGS)
 
 test: $(VENV)/development  ## run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --quiet $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
 
 lint: $(VENV)/development  ## formatter, linter and type checker, changing nothing
 	@$(BIN)/ruff format --check .

@@ -1,16 +1,24 @@
+"""What the tests share: a server for all, a sandbox for each, and ways to run commands, servers and processes."""
+
 from __future__ import annotations
 
 import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from simulator.app import Simulation
+from simulator.cli import main
 from simulator.server import Server
 from simulator.state.world import World
 
@@ -72,6 +80,89 @@ def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
     return {(error["details"]["rule"], error["details"].get("pointer")) for error in errors}
 
 
+def wait_until(true: Callable[[], object], seconds: float = 10) -> None:
+    """Return once a condition holds, which must be soon."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it does not come true within {seconds} s"
+        time.sleep(0.002)
+
+
+Finished = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str, **environment: str) -> Finished:
+    """Run a command in this process. An exception that it does not handle is raised here."""
+    result = CliRunner().invoke(main, arguments, env=environment, catch_exceptions=False, prog_name="apio-simulator")
+    return Finished(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def python(*arguments: str, seconds: float = 30, **environment: str) -> Finished:
+    """Run Python in a process of its own: for what needs one, as an exit status, a signal or what is loaded."""
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=seconds, env=variables, check=False
+    )
+
+
+@contextmanager
+def served(app: Any, **options: Any) -> Iterator[Server]:
+    """A server of an application in this process, stopped in the end."""
+    server = Server(app, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Running:
+    """A running `serve`, its banner, and its address."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.banner: list[str] = []
+        for line in process.stdout:
+            self.banner.append(line.rstrip("\n"))
+            if line == "Ready.\n":
+                break
+        address = re.search(r"http://\S+:\d+", "\n".join(self.banner))
+        assert address, self.banner
+        self.url = address[0]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as sockets take them."""
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send the signal; the seconds until the process has ended."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(5)
+        return time.monotonic() - began
+
+
+@contextmanager
+def serving_process(*arguments: str, **environment: str) -> Iterator[Running]:
+    """A `serve` in a process of its own at a free port, ended at last."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=5)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_user() -> Iterator[None]:
     """Hide what the user has set for simulators and clients of their own: a test says itself what it wants."""
@@ -102,10 +193,8 @@ def world(simulation: Simulation) -> World:
 @pytest.fixture(scope="session")
 def server(simulation: Simulation, world: World) -> Iterator[str]:
     """The address of a server with the default fixture, shared by all tests; on the loop that everybody has."""
-    server = Server(simulation.app(world), event_loop=asyncio.SelectorEventLoop)
-    server.start()
-    yield server.url
-    server.stop()
+    with served(simulation.app(world), event_loop=asyncio.SelectorEventLoop) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from simulator.app import Simulation
+from tests.conftest import wait_until
 from tools.benchmarks import __main__ as program
 from tools.benchmarks import processes, scenarios
 from tools.benchmarks.figures import FIGURES, RATES, Results, ratio
@@ -338,8 +339,8 @@ def test_a_server_with_errors_or_with_connections_of_another_kind_fails(
         check(Running(process, 1, Path()), peers()["flask"])
 
 
-def test_the_world_of_the_benchmarks_is_a_fixture() -> None:
-    world = Simulation().fixtures.load(fixture(users=3))
+def test_the_world_of_the_benchmarks_is_a_fixture(simulation: Simulation) -> None:
+    world = simulation.fixtures.load(fixture(users=3))
     assert len(world.directory.tenants["foo"].users) == 3
     assert {f"/{group}/" in collection(group) for group in capacities()} == {True}
 
@@ -354,15 +355,13 @@ def test_a_server_is_ended_with_all_that_it_has_started_whatever_happens(
 
     def interrupted() -> None:
         with processes.running(command, 1, tmp_path) as server:
-            while not (child.exists() and child.read_text()):
-                assert server.process.poll() is None
+            wait_until(lambda: child.exists() and child.read_text())
+            assert server.process.poll() is None
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    end = time.monotonic() + 10
-    while alive(int(child.read_text())):
-        assert time.monotonic() < end
+    wait_until(lambda: not alive(int(child.read_text())))
 
 
 def alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""The command line, as processes of their own."""
+"""The command line: what it says of mistakes, and `serve` as a process of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import errno
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -21,66 +18,14 @@ import pytest
 from simulator import __version__
 from simulator.app import shipped
 from simulator.server import SIGNAL_SECONDS
-from tests.conftest import CAPACITIES
+from tests.conftest import CAPACITIES, Api, python, run, serving_process
 
-COMMAND = [sys.executable, "-m", "simulator"]
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
-
-
-class Running:
-    """A running `serve`, its banner, and its address."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self.banner: list[str] = []
-        for line in process.stdout:
-            self.banner.append(line.rstrip("\n"))
-            if line == "Ready.\n":
-                break
-        address = re.search(r"http://\S+:\d+", "\n".join(self.banner))
-        assert address, self.banner
-        self.url = address[0]
-
-    def stop(self, number: int = signal.SIGTERM) -> float:
-        """Send the signal; the seconds until the process has ended."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        self.process.wait(5)
-        return time.monotonic() - began
-
-
-@contextlib.contextmanager
-def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [*COMMAND, "serve", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )
-    try:
-        yield Running(process)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=5)
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        env={**os.environ, **environment},
-        check=False,
-    )
 
 
 class TestServe:
     def test_it_says_who_it_is_and_ends_its_banner_with_ready(self) -> None:
-        with serving("--port", "0") as server:
+        with serving_process() as server:
             assert server.banner[0].startswith(f"apio-simulator {__version__} at http://127.0.0.1:")
             assert server.banner[-1] == "Ready."
             text = "\n".join(server.banner)
@@ -92,7 +37,7 @@ class TestServe:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_it_ends_soon(self, number: int) -> None:
-        with serving("--port", "0") as server:
+        with serving_process() as server:
             assert httpx.get(server.url + RECEPTION).status_code == 200
             assert server.stop(number) < 3
             assert server.process.returncode == 0
@@ -100,7 +45,7 @@ class TestServe:
                 httpx.get(server.url)
 
     def test_it_does_not_end_by_itself(self) -> None:
-        with serving("--port", "0") as server:
+        with serving_process() as server:
             with pytest.raises(subprocess.TimeoutExpired):
                 server.process.wait(2.2 * SIGNAL_SECONDS)
             assert server.stop() < 3
@@ -112,27 +57,25 @@ class TestServe:
             "simulator.app.Simulation.app = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
             "simulator.cli.main(['serve', '--port', '0'])"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+        done = python("-c", program)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    def test_a_connection_is_kept_alive(self) -> None:
-        with serving("--port", "0") as server:
-            connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    def test_a_connection_is_kept_alive(self, api: Api, server: str) -> None:
+        with contextlib.closing(http.client.HTTPConnection(server.removeprefix("http://"))) as connection:
             connection.connect()
             first = connection.sock
             for method, path in [
-                ("GET", RECEPTION),
-                ("POST", "/_simulator/reset"),
-                ("DELETE", RECEPTION),
+                ("GET", api.root + RECEPTION),
+                ("POST", f"{api.root}/_simulator/reset"),
+                ("DELETE", api.root + RECEPTION),
                 ("GET", "/"),
             ]:
                 connection.request(method, path)
                 connection.getresponse().read()
                 assert connection.sock is first
-            connection.close()
 
     def test_one_log_line_a_request_as_text_or_json(self) -> None:
-        with serving("--port", "0", "--log-format", "json") as server:
+        with serving_process("--log-format", "json") as server:
             httpx.get(server.url + "/api/v1/none")
             server.stop()
             assert server.process.stderr is not None
@@ -142,10 +85,9 @@ class TestServe:
         entries = [json.loads(line) for line in log.splitlines()]
         assert [(entry["path"], entry["status"], entry["rule"]) for entry in entries] == [("/api/v1/none", 404, "G-1")]
 
-    def test_a_port_in_use_is_one_clear_line_and_status_2(self) -> None:
-        with serving("--port", "0") as server:
-            port = server.url.rpartition(":")[2]
-            second = subprocess.run([*COMMAND, "serve", "--port", port], capture_output=True, text=True, check=False)
+    def test_a_port_in_use_is_one_clear_line_and_status_2(self, server: str) -> None:
+        port = server.rpartition(":")[2]
+        second = python("-m", "simulator", "serve", "--port", port)
         assert second.returncode == 2
         assert second.stderr.startswith(f"apio-simulator: cannot listen at '127.0.0.1' port {port}")
         assert len(second.stderr.splitlines()) == 1
@@ -165,7 +107,7 @@ class TestOptions:
             "APIO_SIMULATOR_SANDBOX_LIMIT": "1",
             "APIO_SIMULATOR_HOST": "localhost",
         }
-        with serving("--port", "0", environment=environment) as server:
+        with serving_process(**environment) as server:
             assert "minimal.yaml" in server.banner[1]
             assert "credentials required" in server.banner[0]
             answer = httpx.get(server.url + "/api/v1/none", headers={"Origin": "http://b.example"})
@@ -196,9 +138,6 @@ class TestOptions:
                 {"APIO_SIMULATOR_CONTROL_TOKEN": " "},
                 "control_token must be a text that is not",
             ),
-            (["serve", "--fixtures", "none.yaml"], {}, "none.yaml: cannot be read: No such file or directory"),
-            (["serve", "--host", "256.0.0.1", "--port", "0"], {}, "cannot listen at '256.0.0.1'"),
-            (["serve", "--host", "a..b", "--port", "0"], {}, "cannot listen at 'a..b'"),
             (["validate"], {}, "Missing argument"),
         ],
     )
@@ -210,14 +149,27 @@ class TestOptions:
         assert message in result.stderr
         assert "Traceback" not in result.stderr
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--fixtures", "none.yaml"], "none.yaml: cannot be read: No such file or directory"),
+            (["--host", "256.0.0.1", "--port", "0"], "cannot listen at '256.0.0.1'"),
+            (["--host", "a..b", "--port", "0"], "cannot listen at 'a..b'"),
+        ],
+    )
+    def test_so_is_one_that_shows_only_when_the_server_starts(self, arguments: list[str], message: str) -> None:
+        result = python("-m", "simulator", "serve", *arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
     @pytest.mark.parametrize("command", ["validate", "serve"])
     def test_where_the_output_has_no_room_that_is_said_in_a_line(self, command: str) -> None:
         arguments = [str(shipped("fixtures/minimal.yaml"))] if command == "validate" else ["--port", "0"]
+        program = [sys.executable, "-m", "simulator", command, *arguments]
         with open("/dev/full", "w") as full:
-            result = subprocess.run(
-                [*COMMAND, command, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False
-            )
+            result = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
         reason = os.strerror(errno.ENOSPC)
         assert (result.returncode, result.stderr) == (
             2,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -17,17 +15,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from simulator.app import Simulation
-from simulator.server import Server
+from simulator.cli import main
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api
-
-
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **variables})
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, python, run, served
 
 
 def about(api: Api, server: str) -> tuple[str, ...]:
@@ -84,16 +78,16 @@ class TestWait:
         assert run("wait", APIO_SIMULATOR_URL=f"{server}/").returncode == 0
         assert run("wait", "--url", server, http_proxy="http://127.0.0.1:9", NO_PROXY="").returncode == 0
 
-    def test_it_waits_for_a_server_that_is_still_to_come(
-        self, simulation: Simulation, world: World, nobody: str
-    ) -> None:
-        waiting = subprocess.Popen([sys.executable, "-m", "simulator", "wait", "--url", nobody, "--timeout", "20"])
-        time.sleep(0.5)
-        assert waiting.poll() is None
-        server = Server(simulation.app(world), port=int(nobody.rpartition(":")[2]))
-        server.start()
-        assert waiting.wait(20) == 0
-        server.stop()
+    def test_it_waits_for_a_server_that_is_still_to_come(self, simulation: Simulation, world: World) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as nobody_yet:
+            nobody_yet.settimeout(20)
+            port = nobody_yet.getsockname()[1]
+            command = [sys.executable, "-m", "simulator", "wait", "--url", f"http://127.0.0.1:{port}"]
+            waiting = subprocess.Popen([*command, "--timeout", "20"])
+            asked_in_vain, _ = nobody_yet.accept()
+            asked_in_vain.close()
+        with served(simulation.app(world), port=port):
+            assert waiting.wait(20) == 0
 
     def test_it_ends_with_1_and_a_reason_when_the_time_is_over(self, nobody: str, stranger: str) -> None:
         result = run("wait", "--url", nobody, "--timeout", "0.3")
@@ -125,15 +119,12 @@ class TestWait:
         program = (
             "import sys, simulator.cli, simulator.client; print([n for n in ('flask', 'yaml') if n in sys.modules])"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == "[]"
+        assert python("-c", program).stdout.strip() == "[]"
 
     @pytest.mark.rule("S-2")
     def test_it_needs_no_token_and_no_control_interface(self, simulation: Simulation, world: World) -> None:
-        server = Server(simulation.app(world, Settings(control_token="t", control=False)))
-        server.start()
-        assert run("wait", "--url", server.url).returncode == 0
-        server.stop()
+        with served(simulation.app(world, Settings(control_token="t", control=False))) as server:
+            assert run("wait", "--url", server.url).returncode == 0
 
 
 class TestCommands:
@@ -185,11 +176,9 @@ class TestCommands:
 
     @pytest.mark.rule("S-2")
     def test_the_token_is_sent(self, simulation: Simulation, world: World) -> None:
-        server = Server(simulation.app(world, Settings(control_token="t")))
-        server.start()
-        refused = run("reset", "--url", server.url)
-        given = run("reset", "--url", server.url, APIO_SIMULATOR_CONTROL_TOKEN="t")
-        server.stop()
+        with served(simulation.app(world, Settings(control_token="t"))) as server:
+            refused = run("reset", "--url", server.url)
+            given = run("reset", "--url", server.url, APIO_SIMULATOR_CONTROL_TOKEN="t")
         assert (refused.returncode, given.returncode) == (1, 0)
         assert "401 the simulator runs with --control-token" in refused.stderr
 
@@ -379,11 +368,8 @@ class TestCoverage:
     def test_what_programs_read_is_utf_8_wherever_it_goes(self, tmp_path: Path, shape: str) -> None:
         file = tmp_path / "c.json"
         file.write_text(json.dumps(made_up(operationId="größer→")), encoding="utf-8")
-        command = [sys.executable, "-m", "simulator", "coverage", "--merge", str(file), "--format", shape]
-        done = subprocess.run(
-            command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, timeout=30
-        )
-        assert "größer→" in done.stdout.decode("utf-8")
+        done = CliRunner(charset="cp1252").invoke(main, ["coverage", "--merge", str(file), "--format", shape])
+        assert "größer→" in done.stdout_bytes.decode("utf-8")
 
     def test_nothing_is_fully_covered(self, tmp_path: Path) -> None:
         file = tmp_path / "c.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from simulator.app import shipped
 from simulator.errors import BrokenDocument
 from simulator.fixtures.folder import NAMES_SHOWN, fixture_file
-from tests.test_cli import run, serving
+from tests.conftest import python, run, serving_process
 
 MINIMAL = shipped("fixtures/minimal.yaml").read_bytes()
 
@@ -80,7 +79,7 @@ def test_what_is_named_like_a_fixture_and_is_none_hides_no_mistake(tmp_path: Pat
     else:
         default.symlink_to("none.yaml")
         reason = "No such file or directory"
-    result = run("serve", "--port", "0", "--fixtures", str(tmp_path))
+    result = python("-m", "simulator", "serve", "--port", "0", "--fixtures", str(tmp_path))
     assert (result.returncode, result.stderr) == (2, f"{default}: cannot be read: {reason}\n")
 
 
@@ -109,10 +108,9 @@ def test_what_must_not_be_read_is_refused_by_name(tmp_path: Path, closed: str) -
         "the folder around it": (inner, inner.parent),
         "the file": (file, file),
     }[closed]
-    command = [sys.executable, "-c", WITHOUT_CAPABILITIES, "serve", "--port", "0", "--fixtures", str(inner)]
     target.chmod(0)
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        result = python("-c", WITHOUT_CAPABILITIES, "serve", "--port", "0", "--fixtures", str(inner))
     finally:
         target.chmod(0o755)
     assert (result.returncode, result.stdout) == (2, "")
@@ -124,18 +122,16 @@ def test_the_banner_says_which_file_was_used(tmp_path: Path) -> None:
         (["--fixtures", str(folder(tmp_path, "my.yaml"))], {}),
         ([], {"APIO_SIMULATOR_FIXTURES": str(tmp_path)}),
     ):
-        with serving("--port", "0", *options, environment=environment) as server:
+        with serving_process(*options, **environment) as server:
             (line,) = [line for line in server.banner if "fixture" in line]
             assert line == f"  fixture   {tmp_path}/my.yaml: 1 tenant, 1 group, 2 users, 1 account"
 
 
-@pytest.mark.parametrize("command", [["serve", "--port", "0", "--fixtures"], ["validate"]])
-def test_both_commands_refuse_a_folder_that_does_not_say_which_in_one_line_with_status_2(
-    tmp_path: Path, command: list[str]
-) -> None:
-    result = run(*command, str(folder(tmp_path, "a.yaml", "b.yaml")))
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == refusal(tmp_path) + "\n"
+def test_both_commands_refuse_a_folder_that_does_not_say_which_in_one_line_with_status_2(tmp_path: Path) -> None:
+    path = str(folder(tmp_path, "a.yaml", "b.yaml"))
+    for result in (python("-m", "simulator", "serve", "--port", "0", "--fixtures", path), run("validate", path)):
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == refusal(tmp_path) + "\n"
 
 
 def test_validate_checks_the_fixture_that_serve_would_take(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import contextlib
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +21,8 @@ import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
 from simulator.handles import FaultInjection, RequestFilter
-from simulator.server import Server
 from simulator.settings import Options, Settings
-from tests.conftest import CAPACITIES
+from tests.conftest import CAPACITIES, python, served
 
 
 def has_ipv6() -> bool:
@@ -208,9 +205,7 @@ class TestSimulator:
             "with Simulator() as simulator, ThreadPoolExecutor(20) as pool:\n"
             f"    list(pool.map(lambda _: urlopen(simulator.url + {RECEPTION!r}).read(), range(100)))"
         )
-        done = subprocess.run(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", program], capture_output=True, text=True
-        )
+        done = python("-X", "dev", "-W", "error", "-c", program)
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_a_body_may_be_as_large_as_the_options_say(self) -> None:
@@ -243,22 +238,19 @@ class TestConnect:
             start_response("503 Busy", [])
             return [b"<html>"]
 
-        stranger = Server(busy)
-        stranger.start()
-        with pytest.raises(Unreachable, match=f"what answers at {stranger.url} with 503 is no simulator"):
+        with (
+            served(busy) as stranger,
+            pytest.raises(Unreachable, match=f"what answers at {stranger.url} with 503 is no simulator"),
+        ):
             Simulator.connect(stranger.url, timeout=0)
-        stranger.stop()
 
     def test_what_answers_something_else_is_no_simulator(self) -> None:
         def other(_: Any, start_response: Any) -> list[bytes]:
             start_response("200 OK", [])
             return [b"{}"]
 
-        stranger = Server(other)
-        stranger.start()
-        with pytest.raises(Unreachable, match="is no simulator"):
+        with served(other) as stranger, pytest.raises(Unreachable, match="is no simulator"):
             Simulator.connect(stranger.url, timeout=0)
-        stranger.stop()
 
     def test_it_stays_connected_whatever_is_stopped(self, sim: Simulator) -> None:
         remote = Simulator.connect(sim.url)
@@ -440,7 +432,6 @@ def test_the_package_exports_what_it_says_and_loads_it_only_then() -> None:
         "import sys, simulator; assert not {m for m in sys.modules if m.startswith('simulator.')}; "
         f"print(*(getattr(simulator, name).__name__ for name in {sorted(simulator._HOMES)!r}))"
     )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == sorted(simulator._HOMES)
+    assert python("-c", program).stdout.split() == sorted(simulator._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'Simulater'"):
         getattr(simulator, "Simulater")  # noqa: B009  # a type checker would object

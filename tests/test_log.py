@@ -7,9 +7,8 @@ import json
 import logging
 import os
 import re
+import select
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +17,7 @@ import httpx
 import pytest
 
 from simulator.log import END_SECONDS, MOST_LINES, PAUSE_SECONDS, LoggedRequest, LogWriter
-from tests.conftest import CAPACITIES
+from tests.conftest import CAPACITIES, python, serving_process
 
 REQUEST = LoggedRequest(1e9, "GET", "/a", 404, 0.00125, "G-1", None, "default", "run-1")
 Pipe = tuple[int, int]
@@ -127,7 +126,8 @@ logging.shutdown()
 
 @pytest.mark.rule("S-7")
 def test_libraries_and_the_interpreter_write_to_the_same_log() -> None:
-    result = subprocess.run([sys.executable, "-c", WRITERS], capture_output=True, text=True, check=True)
+    result = python("-c", WRITERS)
+    assert result.returncode == 0
     lines = result.stderr.splitlines()
     expected = [
         "WARNING .*a library warns",
@@ -161,23 +161,19 @@ MALFORMED = [
 @pytest.mark.rule("S-7")
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_what_comes_over_the_wire_puts_one_line_without_secrets_into_the_log(log_format: str) -> None:
-    command = [sys.executable, "-m", "simulator", "serve", "--port", "0", "--log-format", log_format]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        address = re.search(rb"http://(\S+):(\d+)", process.stdout.readline())
-        assert address is not None
+    with serving_process("--log-format", log_format) as server:
         for request in MALFORMED:
-            with socket.create_connection((address[1].decode(), int(address[2])), timeout=10) as client:
+            with socket.create_connection(server.address, timeout=10) as client:
                 client.sendall(request)
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(65536):
                     pass
-        process.terminate()
-        _, log = process.communicate(timeout=10)
-    lines = log.decode().removesuffix("\n").split("\n")
+        server.process.terminate()
+        _, log = server.process.communicate(timeout=10)
+    lines = log.removesuffix("\n").split("\n")
     assert len(lines) == len(MALFORMED), log
     assert all(map(str.isprintable, lines))
-    assert b"hunter2xyz" not in log
+    assert "hunter2xyz" not in log
 
 
 def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_does(pipe: Pipe) -> None:
@@ -191,6 +187,7 @@ def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_
         writer.request(REQUEST)
     text = ""
     while "dropped" not in text:
+        assert select.select([reading], [], [], 10)[0], "nothing more is written"
         text += os.read(reading, 65536).decode()
     assert "\n50 lines of the log were dropped here, because nobody read those before\n" in text
     assert len(re.findall(r"GET /a 404", text)) == MOST_LINES
@@ -214,16 +211,10 @@ def test_a_log_that_is_closed_is_no_reason_to_stop(pipe: Pipe) -> None:
 
 
 def test_a_server_whose_log_nobody_reads_answers_and_can_be_stopped() -> None:
-    command = [sys.executable, "-m", "simulator", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = re.search(r"http://\S+:\d+", process.stdout.readline())
-        assert url is not None
-        with httpx.Client(base_url=url[0], timeout=10) as client:
+    with serving_process() as server:
+        with httpx.Client(base_url=server.url, timeout=10) as client:
             # Of each call there is a line; a pipe takes some hundreds of them.
             for _ in range(1_500):
                 assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
-        began = time.monotonic()
-        process.terminate()
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        server.stop()
+        assert server.process.returncode == 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,6 +10,7 @@ from jinja2 import UndefinedError
 
 from simulator.reports import coverage, errors
 from simulator.reports.page import PACKAGE, render
+from tests.conftest import python
 
 HOSTILE = "<script>alert('it')</script> & \"{{ 7 * 7 }}\""
 OPERATION = {
@@ -86,5 +85,4 @@ def test_commands_that_show_no_page_do_not_load_jinja() -> None:
         "errors.as_html({'errors': []})\n"
         "print('jinja2' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    assert python("-c", program).stdout.split() == ["False", "True"]

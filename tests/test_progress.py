@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from simulator import progress
 from simulator.app import Simulation, shipped
 from simulator.progress import shown, unseen
+from tests.conftest import python, wait_until
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 
@@ -27,8 +29,13 @@ class Terminal:
         self.stream: TextIO = os.fdopen(self.end, "w", encoding="utf-8")
 
     def read(self) -> str:
-        """What has been written since; waits until there is something."""
+        """What has been written since; waits until there is something, which must be soon."""
+        assert select.select([self.screen], [], [], 10)[0], "nothing more is written"
         return os.read(self.screen, 100_000).decode()
+
+    def has(self, words: str) -> bool:
+        """Whether what has been written since holds these words."""
+        return words in self.read()
 
     def rest(self) -> str:
         """What has been written since, once nothing more will be."""
@@ -53,11 +60,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_a_terminal_shows_what_is_being_done_and_how_far_it_is_and_is_clean_in_the_end(terminal: Terminal) -> None:
     with shown("big.yaml", terminal.stream) as report:
         report("reading", None)
-        while "\rbig.yaml: reading …" not in terminal.read():
-            pass
+        wait_until(lambda: terminal.has("\rbig.yaml: reading …"))
         report("seeding", 0.42)
-        while "\rbig.yaml: seeding 42% …" not in terminal.read():
-            pass
+        wait_until(lambda: terminal.has("\rbig.yaml: seeding 42% …"))
     last = terminal.rest().split("\r")
     assert last[-2:] == [" " * len("big.yaml: seeding 42% …"), ""]
 
@@ -65,12 +70,9 @@ def test_a_terminal_shows_what_is_being_done_and_how_far_it_is_and_is_clean_in_t
 def test_a_shorter_line_hides_the_longer_one_before_it(terminal: Terminal) -> None:
     with shown("f", terminal.stream) as report:
         report("a long stage", None)
-        while "a long stage" not in terminal.read():
-            pass
+        wait_until(lambda: terminal.has("a long stage"))
         report("short", None)
-        while "short" not in (text := terminal.read()):
-            pass
-    assert "\rf: short …".ljust(len("\rf: a long stage …")) in text
+        wait_until(lambda: terminal.has("\rf: short …".ljust(len("\rf: a long stage …"))))
     terminal.rest()
 
 
@@ -161,8 +163,8 @@ def test_a_command_shows_it_on_the_terminal_of_its_errors(terminal: Terminal, na
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_shows_nothing_where_its_errors_go_to_a_file_or_nowhere(name: str) -> None:
     command, status = COMMANDS[name]
-    arguments = [sys.executable, "-c", PROGRAM, *command, str(shipped("fixtures/default.yaml"))]
-    done = subprocess.run(arguments, capture_output=True, timeout=20, check=False)
-    assert (done.returncode, b"\r" in done.stderr) == (status, False)
-    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", *arguments]
+    arguments = ["-c", PROGRAM, *command, str(shipped("fixtures/default.yaml"))]
+    done = python(*arguments)
+    assert (done.returncode, "\r" in done.stderr) == (status, False)
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, *arguments]
     assert subprocess.run(closed, capture_output=True, timeout=20, check=False).returncode == status

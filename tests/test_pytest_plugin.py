@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -11,7 +9,7 @@ import httpcore  # noqa: F401  # a session inside a session forgets what it impo
 import pytest
 
 from simulator import Simulator
-from tests.conftest import CAPACITIES
+from tests.conftest import CAPACITIES, python
 
 SUITE = f"""
 import httpx, pytest
@@ -418,7 +416,7 @@ def pytest_sessionfinish(session):
         self, pytester: pytest.Pytester, workers: tuple[str, ...], least: str, status: int
     ) -> None:
         pytester.makepyfile(SUITE + CHANGE)
-        result = pytester.runpytest_subprocess("--apio-coverage-fail-under", least, *workers)
+        result = pytester.runpytest("--apio-coverage-fail-under", least, *workers)
         assert result.ret == status
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
@@ -449,7 +447,7 @@ class TestWorkers:
         (pytester.path / "seen").mkdir()
         write = "import os; open(f'seen/{number}', 'w').write(f'{apio_simulator.url} {os.getpid()}')\n    "
         pytester.makepyfile(SUITE + self.MANY + write + "assert maximum(apio_sandbox) == 7\n")
-        pytester.runpytest_subprocess("-n", "2", *arguments).assert_outcomes(passed=8)
+        pytester.runpytest("-n", "2", *arguments).assert_outcomes(passed=8)
         seen = [file.read_text().split() for file in (pytester.path / "seen").iterdir()]
         assert len({process for _, process in seen}) == 2
         return {url for url, _ in seen}
@@ -477,4 +475,4 @@ class TestWorkers:
 
 def test_it_knows_pytest_no_further_than_it_must() -> None:
     program = "import sys, simulator.pytest_plugin; assert 'xdist' not in sys.modules and 'orjson' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert python("-c", program).returncode == 0

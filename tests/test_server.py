@@ -25,7 +25,7 @@ from simulator.http.visit import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
 from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
 from simulator.server.server import MOST_IN_A_TURN, new_event_loop
-from tests.conftest import CAPACITIES, Api, faults
+from tests.conftest import CAPACITIES, Api, faults, python, served, serving_process, wait_until
 
 RECEPTION = f"/api/v1/{CAPACITIES}Reception/"
 Start = Callable[..., Any]
@@ -38,10 +38,7 @@ def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
     with contextlib.ExitStack() as stack:
 
         def serve(app: Any, **options: Any) -> Server:
-            server = Server(app, event_loop=request.param, **options)
-            server.start()
-            stack.callback(server.stop)
-            return server
+            return stack.enter_context(served(app, event_loop=request.param, **options))
 
         yield serve
 
@@ -63,13 +60,6 @@ def echo(environ: Any, start: Start) -> list[bytes]:
 
 def connected(server: Server) -> socket.socket:
     return socket.create_connection((server.host, server.port), timeout=5)
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "it does not come true"
-        time.sleep(0.002)
 
 
 def received(client: socket.socket) -> bytes:
@@ -141,14 +131,14 @@ class TestConnections:
             client.sendall(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n" + rest)
             client.shutdown(socket.SHUT_WR)
             assert bodies(received(client)) == [b"GET /1 ", b"GET /2 "]
-        until(lambda: not server.connections)
+        wait_until(lambda: not server.connections)
 
     def test_one_that_ends_it_without_a_request_gets_its_connection_closed(self, serving: Serving) -> None:
         server = serving(echo)
         with connected(server) as client:
             client.shutdown(socket.SHUT_WR)
             assert received(client) == b""
-        until(lambda: not server.connections)
+        wait_until(lambda: not server.connections)
 
     def test_http_1_0_closes_unless_asked_to_keep(self, serving: Serving) -> None:
         with connected(serving(echo)) as client:
@@ -232,7 +222,7 @@ class TestLimits:
                 for client in clients:
                     assert bodies(client.recv(65536)) == [f"GET /{turn} ".encode()]
             assert server.connections == 300
-        until(lambda: not server.connections)
+        wait_until(lambda: not server.connections)
 
     def test_a_thousand_connections_are_served_by_a_server_of_its_own(self) -> None:
         # Neither the server nor a client may open more files than a process usually may.
@@ -248,14 +238,8 @@ print("opened", flush=True)
 sys.stdin.read()
 assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
 """
-        command = [sys.executable, "-m", "simulator", "serve", "--port", "0"]
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process,
-            contextlib.ExitStack() as stack,
-        ):
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            host, _, port = process.stdout.readline().partition("http://")[2].partition(",")[0].partition(":")
+        with serving_process() as server:
+            host, port = map(str, server.address)
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             clients = [subprocess.Popen([sys.executable, "-c", program, host, port], **pipes) for _ in range(2)]
             assert [client.stdout.readline() for client in clients if client.stdout] == ["opened\n"] * 2
@@ -273,7 +257,7 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
         server = serving(app)
         with connected(server) as client, connected(server) as other:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-            until(lambda: calls)
+            wait_until(lambda: calls)
             for _ in range(3):
                 other.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
                 left = 1_000_000
@@ -316,10 +300,10 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
 
         server = serving(app)
         with connected(server) as other, connected(server) as client:
-            until(lambda: server.connections == 2)
+            wait_until(lambda: server.connections == 2)
             client.sendall(b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
             assert bodies(other.recv(65536)) == [b"GET /other "]
-            until(lambda: len(order) == 101)
+            wait_until(lambda: len(order) == 101)
         assert order.index("/other") < 4 * MOST_AT_ONCE
 
     def test_however_many_clients_do_so_few_of_them_are_answered_in_a_turn(self, serving: Serving) -> None:
@@ -336,12 +320,12 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
         server = serving(app)
         with connected(server) as other, contextlib.ExitStack() as stack:
             clients = [stack.enter_context(connected(server)) for _ in range(20)]
-            until(lambda: server.connections == 21)
+            wait_until(lambda: server.connections == 21)
             for client in clients:
                 client.sendall(b"GET /many HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
             all_sent.set()
             assert bodies(other.recv(65536)) == [b"GET /other "]
-            until(lambda: len(order) == 2_001)
+            wait_until(lambda: len(order) == 2_001)
         # What is left of the turn in which it came, and some more.
         assert order.index("/other") <= 1_000 + 3 * MOST_IN_A_TURN * MOST_AT_ONCE
 
@@ -356,8 +340,8 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
                 [connection] = server._connections
                 gone: list[Callable[[], object]] = [weakref.ref(connection), weakref.ref(connection._transport)]
                 del connection
-            until(lambda: server.connections == 0)
-            until(lambda: not any(each() for each in gone))
+            wait_until(lambda: server.connections == 0)
+            wait_until(lambda: not any(each() for each in gone))
         finally:
             gc.enable()
 
@@ -422,7 +406,7 @@ class TestTimes:
                 clients[name].recv(65536)
             clients["dripping"].sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
             clients["waiting"].sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-            until(lambda: server.delayed == 1 and server.connections == 4)
+            wait_until(lambda: server.delayed == 1 and server.connections == 4)
             yield clients
 
     @staticmethod
@@ -444,7 +428,7 @@ class TestTimes:
         clients["dripping"].sendall(b"x")
         self.pass_seconds(server, 40)
         assert clients["dripping"].recv(1) == b""
-        until(lambda: server.connections == 3)
+        wait_until(lambda: server.connections == 3)
 
     def test_a_connection_is_kept_for_two_minutes_without_a_request(
         self, server: Server, clients: dict[str, socket.socket]
@@ -456,13 +440,13 @@ class TestTimes:
         self.pass_seconds(server, 130)
         for name in ("silent", "idle"):
             assert clients[name].recv(1) == b""
-        until(lambda: server.connections == 1)
+        wait_until(lambda: server.connections == 1)
 
     def test_one_whose_answer_is_delayed_is_kept_however_long_that_takes(
         self, server: Server, clients: dict[str, socket.socket]
     ) -> None:
         self.pass_seconds(server, 10_000)
-        until(lambda: server.connections == 1)
+        wait_until(lambda: server.connections == 1)
         assert server.delayed == 1
 
     def test_a_client_that_takes_nothing_is_given_up(self, serving: Serving) -> None:
@@ -475,7 +459,7 @@ class TestTimes:
             assert server.connections == 1
             for _ in range(2):
                 self.pass_seconds(server, 40)
-            until(lambda: not server.connections)
+            wait_until(lambda: not server.connections)
 
 
 class TestRoom:
@@ -505,7 +489,7 @@ class TestRoom:
             busy = [stack.enter_context(connected(full)) for _ in range(3)]
             for client in busy:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
-            until(lambda: full.connections == 3)
+            wait_until(lambda: full.connections == 3)
             time.sleep(0.05)
             new = stack.enter_context(connected(full))
             new.sendall(b"GET /new HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -525,7 +509,7 @@ class TestRoom:
             for number in range(3):
                 client = stack.enter_context(connected(server))
                 client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-                until(lambda number=number: server.delayed == number + 1)  # type: ignore[misc]
+                wait_until(lambda number=number: server.delayed == number + 1)  # type: ignore[misc]
                 if number == 1:
                     client.shutdown(socket.SHUT_WR)
                     ended = client
@@ -558,7 +542,7 @@ for client in clients:
 print(urlopen(server.url + "/_simulator/health").status)
 server.stop()
 """
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        done = python("-c", program, seconds=60)
         assert (done.stdout.split(), done.stderr) == (["True", "200"], "")
 
 
@@ -611,10 +595,10 @@ class TestBackground:
 
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(httpx.get, server.url + "/a/1")]
-            until(lambda: events)
+            wait_until(lambda: events)
             for number, path in enumerate(("/a/2", "/a/3"), start=1):
                 answers.append(pool.submit(httpx.get, server.url + path))
-                until(partial(is_waiting, number))
+                wait_until(partial(is_waiting, number))
             assert httpx.get(f"{server.url}/b/1").text == "GET /b/1 "
             go_on.set()
             assert [answer.result().status_code for answer in answers] == [200] * 3
@@ -655,13 +639,13 @@ class TestTheEnd:
         server = serving(slow)
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(connected(server)) for _ in range(6)]
-            until(lambda: server.connections == len(clients))
+            wait_until(lambda: server.connections == len(clients))
             for number, client in enumerate(clients):
                 client.sendall(f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert entered.wait(5)
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(server.stop)
-                until(lambda: server.is_stopping)
+                wait_until(lambda: server.is_stopping)
                 go_on.set()
             assert [bodies(received(client)) for client in clients] == [[f"GET /{i} ".encode()] for i in range(6)]
 
@@ -707,13 +691,13 @@ class TestTheEnd:
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.result()
         go_on.set()
-        until(lambda: set(threading.enumerate()) <= before)
+        wait_until(lambda: set(threading.enumerate()) <= before)
 
     def test_idle_and_half_heard_clients_are_not_waited_for(self, serving: Serving) -> None:
         server = serving(echo)
         with connected(server) as idle, connected(server) as half:
             half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
-            until(lambda: server.connections == 2)
+            wait_until(lambda: server.connections == 2)
             began = time.monotonic()
             server.stop()
             assert time.monotonic() - began < GRACE_SECONDS / 2
@@ -731,7 +715,7 @@ class TestTheEnd:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert client.recv(65536)
                 server.stop()
-        until(lambda: threading.active_count() <= threads)
+        wait_until(lambda: threading.active_count() <= threads)
         assert files() <= before
 
     def test_to_stop_it_twice_is_to_stop_it(self, serving: Serving) -> None:
@@ -755,8 +739,7 @@ class TestTheEnd:
 
 def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> None:
     program = "import select; del select.poll; from simulator.server import CONNECTIONS; print(CONNECTIONS)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(done.stdout) <= 510
+    assert int(python("-c", program).stdout) <= 510
 
 
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:

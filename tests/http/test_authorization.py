@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, served
 
 RECEPTION = CAPACITIES + "Reception/"
 OTHER_USER = EXECUTIVE.replace("foouser", "user_1")
@@ -26,10 +25,8 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = Server(simulation.app(world, Settings(auth="required")))
-    server.start()
-    yield server.url
-    server.stop()
+    with served(simulation.app(world, Settings(auth="required"))) as server:
+        yield server.url
 
 
 @pytest.fixture

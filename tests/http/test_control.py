@@ -13,10 +13,9 @@ from simulator import __version__
 from simulator.app import Simulation
 from simulator.contract.ledger import load_ledger
 from simulator.document import parse_document
-from simulator.server import Server
 from simulator.settings import Auth, Settings
 from simulator.state.world import World
-from tests.conftest import faults
+from tests.conftest import faults, served
 
 
 @pytest.fixture(params=["", "/_sandboxes/control"])
@@ -102,11 +101,11 @@ def test_what_is_not_there_is_404_in_the_shape_of_every_error(client: httpx.Clie
 @pytest.fixture(scope="module")
 def under_any_name(simulation: Simulation, world: World) -> Iterator[httpx.Client]:
     """A client of a server that may be called by any name."""
-    server = Server(simulation.app(world, Settings(allowed_hosts=("*",))))
-    server.start()
-    with httpx.Client(base_url=server.url) as client:
+    with (
+        served(simulation.app(world, Settings(allowed_hosts=("*",)))) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         yield client
-    server.stop()
 
 
 @pytest.mark.parametrize("host", ["example.com:8080", "[::1]:4080", "apio_simulator:4300", "a..b"])

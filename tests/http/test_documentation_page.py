@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.server import Server
 from simulator.state.world import World
+from tests.conftest import served, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -57,8 +57,6 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
     simulation: Simulation, world: World, tmp_path: Path
 ) -> None:
     clicking = Clicking(simulation.app(world).wsgi_app)
-    server = Server(clicking)
-    server.start()
     # With a port for debugging it stays, as long as it takes to show the answer.
     options = [
         "--headless",
@@ -67,17 +65,21 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
         "--remote-debugging-port=0",
         f"--user-data-dir={tmp_path}",
     ]
-    command = [str(CHROMIUM), *options, f"{server.url}/_simulator/docs#/{PLACE}"]
     shown: list[str] = []
     calls: list[Any] = []
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            while len(calls) < 2:
-                shown.append(clicking.shown.get(timeout=100))
-                calls = httpx.get(f"{server.url}/_simulator/requests").json()["requests"]
-        finally:
-            browser.terminate()
-    server.stop()
+
+    def is_clicked_twice() -> bool:
+        shown.append(clicking.shown.get(timeout=100))
+        calls[:] = httpx.get(f"{server.url}/_simulator/requests").json()["requests"]
+        return len(calls) >= 2
+
+    with served(clicking) as server:
+        command = [str(CHROMIUM), *options, f"{server.url}/_simulator/docs#/{PLACE}"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+            try:
+                wait_until(is_clicked_twice, seconds=100)
+            finally:
+                browser.terminate()
     assert not any("Failed to execute" in text for text in shown)
     for call in calls:
         assert (call["operationId"], call["query"], call["status"]) == (PLACE.split("/")[1], "sameGroupOnly=true", 200)

@@ -7,7 +7,6 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +21,7 @@ from simulator.http.errors import KINDS
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, run, served
 from tools.contract_checks.catalogue import find_refusals, written
 
 pytestmark = pytest.mark.rule("G-8")
@@ -55,9 +54,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
         def address(options: list[str]) -> str:
             name = " ".join(options)
             if name not in servers:
-                servers[name] = Server(simulation.app(world, Settings(**settings[name])))
-                servers[name].start()
-                stack.callback(servers[name].stop)
+                servers[name] = stack.enter_context(served(simulation.app(world, Settings(**settings[name]))))
             return servers[name].url
 
         yield address
@@ -279,16 +276,11 @@ def test_commands_for_what_is_no_request_are_quoted() -> None:
 
 
 def test_the_command_line_prints_it_without_a_server() -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "simulator", "errors", *arguments], capture_output=True, text=True, timeout=60
-        )
-
-    lines = run("updateScreening").stdout.splitlines()
+    lines = run("errors", "updateScreening").stdout.splitlines()
     assert lines[0] == "updateScreening"
     assert "  40003 Refused by a rule, EX-7 (assumed)" in lines
     assert "    serve --auth required" in lines
-    assert '"errors":' in run("login", "--format", "json").stdout.replace(" ", "")
-    unknown = run("nope")
+    assert '"errors":' in run("errors", "login", "--format", "json").stdout.replace(" ", "")
+    unknown = run("errors", "nope")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "the catalogue has no operation 'nope'" in unknown.stderr

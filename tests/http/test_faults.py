@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ from simulator.app import Simulation
 from simulator.server import Server
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, served, wait_until
 
 pytestmark = pytest.mark.rule("S-6")
 
@@ -198,6 +199,15 @@ class TestBrokenConnections:
         assert api("GET", f"{CAPACITIES}Reception/").status_code == 404
 
 
+def hits(api: Api) -> int:
+    """How often the first fault of a sandbox has taken effect."""
+    return int(api.arranged("GET", "faults")["faults"][0]["hits"])
+
+
+def has_delayed(server: Server, number: int) -> bool:
+    return server.delayed == number
+
+
 class TestDelays:
     def test_fifty_delayed_calls_do_not_block_the_next(self, api: Api) -> None:
         inject(api, operationId="getAlerting", delayMs=600_000)
@@ -209,8 +219,7 @@ class TestDelays:
             delayed = [stack.enter_context(socket.create_connection(address)) for _ in range(50)]
             for each in delayed:
                 each.sendall(asked)
-            while api.arranged("GET", "faults")["faults"][0]["hits"] < 50:
-                time.sleep(0.01)
+            wait_until(lambda: hits(api) == 50)
             for other in (api, quick):
                 assert other.ok("PUT", f"{CAPACITIES}Reception/", {"maxCalls": 3})
             assert select.select(delayed, [], [], 0)[0] == []
@@ -219,8 +228,7 @@ class TestDelays:
         inject(api, operationId="listCallCapacities", delayMs=400)
         with ThreadPoolExecutor(1) as pool:
             delayed = pool.submit(httpx.get, f"{server}{api.root}/api/v1/{CAPACITIES}", timeout=20)
-            while api.arranged("GET", "faults")["faults"][0]["hits"] < 1:
-                time.sleep(0.01)
+            wait_until(lambda: hits(api) == 1)
             api.ok("DELETE", f"{CAPACITIES}Reception/")
             assert [each["name"] for each in delayed.result().json()["call_capacities"]] == ["disposable"]
 
@@ -229,11 +237,13 @@ class TestDelays:
     def test_a_delayed_write_belongs_to_the_state_before_a_reset(
         self, simulation: Simulation, world: World, root: str
     ) -> None:
-        server = Server(simulation.app(world))
-        server.start()
-        api = Api(httpx.Client(base_url=server.url), "s")
-        api.root = root.format("s")
-        with api.client, ThreadPoolExecutor(2) as pool:
+        with (
+            served(simulation.app(world)) as server,
+            httpx.Client(base_url=server.url) as client,
+            ThreadPoolExecutor(2) as pool,
+        ):
+            api = Api(client, "s")
+            api.root = root.format("s")
             inject(api, operationId="*", delayMs=400)
             reception, login = (
                 f"{server.url}{api.root}/api/v1/{path}" for path in (f"{CAPACITIES}Reception/", "login/")
@@ -241,8 +251,7 @@ class TestDelays:
             account = {"username": "groupadmin", "password": "secret"}
             write = pool.submit(httpx.put, reception, json={"maxCalls": 9}, timeout=20)
             log_in = pool.submit(httpx.post, login, json=account, timeout=20)
-            while api.arranged("GET", "faults")["faults"][0]["hits"] < 2:
-                time.sleep(0.01)
+            wait_until(lambda: hits(api) == 2)
             api.arranged("PUT", "snapshots/kept")
             api.reset()
             assert (write.result().json()["maxCalls"], log_in.result().status_code) == (9, 200)
@@ -252,7 +261,6 @@ class TestDelays:
             assert api.ok("GET", f"{CAPACITIES}Reception/")["maxCalls"] == 7
             ended = {"Cookie": f"sessionid={log_in.result().cookies['sessionid']}"}
             assert api.refused("GET", f"{CAPACITIES}Reception/", headers=ended) == (401, {("A-5", None)})
-        server.stop()
 
     def test_the_next_call_of_a_connection_waits_its_turn(self, api: Api) -> None:
         inject(api, operationId="getAlerting", delayMs=200, times=1)
@@ -264,16 +272,13 @@ class TestDelays:
     def test_clients_that_hang_up_meanwhile_do_not_use_up_the_connections(
         self, simulation: Simulation, world: World
     ) -> None:
-        server = Server(simulation.app(world, Settings(delay_ms=600_000)))
-        server._limit = 3
-        server.start()
-        for number in range(30):
-            with socket.create_connection((server.host, server.port)) as client:
-                client.sendall(f"GET /api/v1/{CAPACITIES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                while server.delayed <= number:
-                    time.sleep(0.001)
-        assert httpx.get(f"{server.url}/_simulator/health").status_code == 200
-        server.stop()
+        with served(simulation.app(world, Settings(delay_ms=600_000))) as server:
+            for number in range(30):
+                with socket.create_connection((server.host, server.port)) as client:
+                    client.sendall(f"GET /api/v1/{CAPACITIES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                    wait_until(partial(has_delayed, server, number + 1))
+            wait_until(lambda: not server.connections)
+            assert httpx.get(f"{server.url}/_simulator/health").status_code == 200
 
     def test_a_client_that_sends_no_more_gets_its_answer(self, api: Api) -> None:
         inject(api, operationId="getCallCapacity", delayMs=100)
@@ -290,10 +295,8 @@ class TestDelays:
         address = (api.client.base_url.host, api.client.base_url.port)
         with socket.create_connection(address) as client:
             client.sendall(f"DELETE {api.root}/api/v1/{CAPACITIES}Reception/ HTTP/1.1\r\nHost: l\r\n\r\n".encode())
-            while not api.arranged("GET", "faults")["faults"][0]["hits"]:
-                time.sleep(0.001)
-        while api.arranged("GET", "requests?operationId=deleteCallCapacity")["total"] < 1:
-            time.sleep(0.01)
+            wait_until(lambda: hits(api) == 1)
+        wait_until(lambda: api.arranged("GET", "requests?operationId=deleteCallCapacity")["total"] == 1)
         assert api("GET", f"{CAPACITIES}Reception/").status_code == 404
 
     def test_an_application_without_our_server_waits_too(self, simulation: Simulation, world: World) -> None:
@@ -304,18 +307,15 @@ class TestDelays:
 
     @pytest.fixture
     def slow(self, simulation: Simulation, world: World) -> Iterator[Server]:
-        server = Server(simulation.app(world, Settings(delay_ms=600_000)))
-        server.start()
-        yield server
-        server.stop()
+        with served(simulation.app(world, Settings(delay_ms=600_000))) as server:
+            yield server
 
     def test_a_server_can_be_slow_in_everything_but_its_control_interface(self, slow: Server) -> None:
         with ExitStack() as stack:
             for number, path in enumerate((f"/api/v1/{CAPACITIES}", "/nowhere/"), start=1):
                 client = stack.enter_context(socket.create_connection((slow.host, slow.port)))
                 client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                while slow.delayed < number:
-                    time.sleep(0.001)
+                wait_until(partial(has_delayed, slow, number))
             assert httpx.get(f"{slow.url}/_simulator/state").status_code == 200
             assert slow.delayed == 2
 
@@ -327,12 +327,9 @@ class TestDelays:
         assert entry["durationMs"] >= 80
 
     def test_a_server_that_stops_still_answers_what_is_due_soon(self, simulation: Simulation, world: World) -> None:
-        server = Server(simulation.app(world, Settings(delay_ms=500)))
-        server.start()
-        with ThreadPoolExecutor(1) as pool:
+        with served(simulation.app(world, Settings(delay_ms=500))) as server, ThreadPoolExecutor(1) as pool:
             delayed = pool.submit(httpx.get, f"{server.url}/api/v1/{CAPACITIES}")
-            while not server.delayed:
-                time.sleep(0.005)
+            wait_until(lambda: server.delayed)
             server.stop()
             assert delayed.result().status_code == 200
 

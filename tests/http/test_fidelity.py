@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, served
 
 pytestmark = pytest.mark.rule("S-9")
 
@@ -38,10 +37,8 @@ TOKEN = {"Authorization": "Bearer system-admin"}
 
 @pytest.fixture(scope="module")
 def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
-    server = Server(simulation.app(world, Settings(fidelity="strict")))
-    server.start()
-    yield server.url
-    server.stop()
+    with served(simulation.app(world, Settings(fidelity="strict"))) as server:
+        yield server.url
 
 
 @pytest.fixture

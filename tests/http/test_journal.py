@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from simulator.app import Simulation
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, wait_until
 
 pytestmark = pytest.mark.rule("S-7")
 
@@ -329,8 +328,7 @@ class TestLists:
         cursor = ""
         with ThreadPoolExecutor(1) as pool:
             slow = pool.submit(api, "GET", f"{CAPACITIES}Reception/")
-            while not api.arranged("GET", "faults")["faults"][0]["hits"]:
-                time.sleep(0.001)
+            wait_until(lambda: api.arranged("GET", "faults")["faults"][0]["hits"])
             api("GET", CAPACITIES)
             cursor = look()
             assert shown == ["listCallCapacities"]

@@ -23,7 +23,7 @@ from simulator.settings import Settings
 from simulator.state.sandbox import Sandbox
 from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, wait_until
 
 FOOGROUP = ("tenants", "foo", "groups", "foogroup")
 SMALL: dict[str, Any] = {
@@ -315,14 +315,14 @@ class TestPatch:
 
     def test_calls_that_change_something_wait_for_it_then_and_hold_up_nobody(self) -> None:
         with Simulator() as simulator, ThreadPoolExecutor(1) as pool:
-            assert simulator._server is not None
-            gateway: Any = simulator._server.app
+            server = simulator._server
+            assert server is not None
+            gateway: Any = server.app
             sandbox = gateway.sandboxes.sandbox("default")
             path = f"{simulator.url}/api/v1/{CAPACITIES}Reception/"
             with sandbox.reserved():
                 change = pool.submit(httpx.put, path, json={"maxCalls": 9})
-                while not simulator._server.delayed:
-                    time.sleep(0.001)
+                wait_until(lambda: server.delayed)
                 time.sleep(0.1)
                 assert httpx.get(path).json()["maxCalls"] == 7
                 assert not change.done()
