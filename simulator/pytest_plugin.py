@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(source): the fixture the test's sandbox starts from: a path relative to the test file, or a document",
+        f"{MARKER}(source): the fixture that the sandbox starts from: a path relative to the test file, or a document",
     )
 
 

@@ -1,4 +1,4 @@
-"""Threads for what takes long and must not hold up the loop."""
+"""Threads for long work, which must not block the loop."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from queue import SimpleQueue
 Job = Callable[[], object]
 
 MANY_OBJECTS = 50_000
-"""After how many new objects it takes too long to look through them for garbage."""
+"""With more new objects than this, garbage collection takes too long."""
 
 
 class Workers:
-    """A few threads that do jobs; of those with the same key one at a time, in the order they came.
+    """A few threads that do jobs. Jobs with the same key are done one at a time, in their order.
 
-    `around` surrounds each job. `submit` and `stop` are called from one thread only; `hand_over` takes a function from
-    any thread to that one. A job must not raise. The threads start with the first job and die with the process.
+    `around` returns a context manager in which each job is done. `submit` and `stop` are called from one thread only;
+    `hand_over` runs a function on that thread. A job must not raise. The threads start with the first job, and end with
+    the process.
     """
 
     def __init__(self, threads: int, hand_over: Callable[[Callable[[], object]], object]) -> None:
@@ -32,7 +33,7 @@ class Workers:
         self.around: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def submit(self, key: str, job: Job) -> None:
-        """Do a job as soon as a thread is free and those with its key are done."""
+        """Do a job as soon as a thread is free and all earlier jobs with its key are done."""
         while self._running < self._threads:
             self._running += 1
             threading.Thread(target=self._work, name="apio-simulator-worker", daemon=True).start()
@@ -43,7 +44,7 @@ class Workers:
             self._queue.put((key, job))
 
     def stop(self) -> None:
-        """End the threads; one that is busy ends after its job."""
+        """End the threads. A busy thread ends after its job."""
         for _ in range(self._running):
             self._queue.put(None)
 
@@ -63,10 +64,10 @@ class Workers:
 
 
 class Uncollected:
-    """Keeps the garbage collector from running while a job is done: all threads wait until it has looked at everything.
+    """Stops garbage collection during a job, because all threads have to wait for it.
 
-    Of what a large job leaves behind it looks at nothing later either; it goes when nobody holds it any more. This is
-    for processes whose only business is the server.
+    The objects that a large job leaves behind are not searched later either. They are freed when nothing refers to them
+    any more. Use this only in a process that does nothing but serve.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class Uncollected:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Surround a job."""
+        """Returns a context manager for one job."""
         with self._lock:
             self._jobs += 1
             gc.disable()
