@@ -229,7 +229,7 @@ def test_fail(apio_sandbox):
     def test_it_says_that_no_call_came(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_fail(apio_sandbox): assert False")
         pytester.runpytest().stdout.fnmatch_lines(
-            ["No call of the API was answered here, * Does the client use *apio_sandbox?"]
+            ["The journal holds no call of the API. Does the client use *apio_sandbox?"]
         )
 
     def test_of_a_fixture_that_fails_it_shows_the_same(self, pytester: pytest.Pytester) -> None:
@@ -296,7 +296,9 @@ def test_fail(apio_simulator, apio_sandbox):
         )
         result = pytester.runpytest()
         result.assert_outcomes(failed=1, errors=1)
-        result.stdout.fnmatch_lines(["*AssertionError*", "The calls and changes cannot be read: no simulator answers at *"])
+        result.stdout.fnmatch_lines(
+            ["*AssertionError*", "The calls and changes cannot be read: no simulator answers at *"]
+        )
 
     def test_of_a_sandbox_that_is_gone_it_says_so_and_brings_none_into_being(
         self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
