@@ -27,7 +27,7 @@ RUN library="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))
  && python3 -m compileall -q -x 'site-packages|/test/' --invalidation-mode unchecked-hash "$library"
 COPY --from=build /opt/apio-simulator /opt/apio-simulator
 COPY --from=build /fixtures /fixtures
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="apio-simulator" \
       org.opencontainers.image.description="A stand-in for two services of the APIO telephony provisioning API, driven by its OpenAPI contract" \
       org.opencontainers.image.version="${VERSION}" \

@@ -1,10 +1,10 @@
-# Everything runs in .venv, which these targets set up by themselves.
+# Everything runs in .venv. The targets set it up themselves.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Where pip-audit asks for the known vulnerabilities of a version. A mirror of PyPI may know packages and no such thing.
+# The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
 .PHONY: help serve test lint format docs contract image-test examples bench soak audit clean
@@ -18,39 +18,39 @@ serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5
 test: $(VENV)/development  ## run all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
 
-lint: $(VENV)/development  ## formatter, linter and type checker, changing nothing
+lint: $(VENV)/development  ## check formatting, style and types; change nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-format: $(VENV)/development  ## bring the code into shape
+format: $(VENV)/development  ## format the code, and fix what the linter can fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 docs: $(VENV)/development  ## build the README and docs/ as a site, in build/site
 	@$(BIN)/python -m mkdocs build --quiet --strict --config-file tools/site/mkdocs.yml
 
-contract: $(VENV)/contract  ## run other people's tools against the contract; one of them: make contract ARGS=redocly
+contract: $(VENV)/contract  ## run third-party tools against the contract; only one: make contract ARGS=redocly
 	@$(BIN)/python -m tools.contract_checks $(ARGS)
 
 image-test: $(VENV)/contract  ## build the container image and check it; needs root, buildah and debootstrap
 	@$(BIN)/python -m tools.image $(ARGS)
 
-examples: $(VENV)/examples  ## run the test suites in examples/ the way their README says
+examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
 	@$(BIN)/python -m pytest -m examples --numprocesses auto --quiet $(ARGS)
 
-bench: $(VENV)/development  ## measure, beside other servers; shorter: make bench ARGS="--quick"
+bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)
 
-soak: $(VENV)/development  ## good and hostile clients at one simulator, for ten minutes; shorter: make soak ARGS="--minutes 1"
+soak: $(VENV)/development  ## run good and hostile clients against one simulator for ten minutes; shorter: make soak ARGS="--minutes 1"
 	@$(BIN)/python -m tools.benchmarks.soak $(ARGS)
 
-audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinned versions; fails where they cannot be looked up
+audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinned versions; needs access to PyPI
 	@$(VENV)/audit/bin/python -c "import requests; requests.get('$(ADVISORIES)', timeout=20).raise_for_status()" 2>/dev/null \
 		|| { echo "Nothing was audited: $(ADVISORIES) cannot be reached from here." >&2; exit 1; }
 	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
-clean:  ## remove what the other targets have made
+clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) tools/*/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/runtime: pyproject.toml constraints.txt

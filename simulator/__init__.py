@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from simulator.app import create_app as create_app
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.handles import Simulator as Simulator
     from simulator.server import AddressUnavailable as AddressUnavailable
 
-# Where the names come from once they are asked for: who needs none of them must not wait for all.
+# The modules that define the public names. A name is only imported when it is used, because the imports are slow.
 _HOMES = {
     "AddressUnavailable": "simulator.server",
     "BrokenDocument": "simulator.errors",
@@ -27,7 +27,7 @@ _HOMES = {
     "create_app": "simulator.app",
 }
 
-if not TYPE_CHECKING:  # who checks types is to miss a name that is not there
+if not TYPE_CHECKING:  # so that type checkers report unknown names
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -1,6 +1,6 @@
-"""The composition root: contract, ledger, services and fixture become one WSGI application.
+"""The composition root: makes one WSGI application from contract, ledger, services and fixture.
 
-The only module that knows which services there are.
+No other module knows which services there are.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """A file of the distribution: in the wheel it travels inside the package, in a checkout it stands beside it."""
+    """Returns the path of a file of the distribution. It is inside the package in a wheel, beside it in a checkout."""
     inside = _PACKAGE / "shipped" / name
     return inside if inside.exists() else _PACKAGE.parent / name
 
 
 class Simulation:
-    """What stands once the contract is read: contract, ledger, and the reader of fixtures.
+    """The contracts, the ledger, the handlers, and the reader of fixtures.
 
-    Raises `BrokenDocument` if contract, ledger and handlers do not fit each other.
+    Raises `BrokenDocument` if contract, ledger and handlers do not fit together.
     """
 
     def __init__(self, contract: Path | None = None) -> None:
@@ -75,7 +75,7 @@ class Simulation:
         self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
 
     def documents(self, settings: Settings) -> Documents:
-        """The contracts and the ledger as a server with these settings serves them."""
+        """Returns the contracts and the ledger as a server with these settings serves them."""
         return Documents(
             self.contract,
             self.control_contract,
@@ -85,14 +85,14 @@ class Simulation:
         )
 
     def world(self, fixture: Source | None = None) -> World:
-        """The world of a fixture, or of the default one. Raises `BrokenDocument` with all there is to mend in it."""
+        """Returns the world of a fixture, by default of the default one. Raises `BrokenDocument` with all problems."""
         source = shipped("fixtures/default.yaml") if fixture is None else fixture
         return self.fixtures.world(fixture_document(source))
 
     def errors(self, operation_id: str | None = None) -> Any:
-        """The error catalogue as `GET /_simulator/errors` answers it, of one operation if one is asked for.
+        """Returns the error catalogue, or its part for one operation, as `GET /_simulator/errors` does.
 
-        Raises `InvalidAttribute` if there is no such operation.
+        Raises `InvalidAttribute` if the operation does not exist.
         """
         view = catalogue(self.ledger, operation_id)
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
@@ -100,14 +100,14 @@ class Simulation:
     def app(
         self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog = log_request
     ) -> Flask:
-        """A WSGI application: every sandbox of it starts from `world`, or else from the default fixture.
+        """Returns a WSGI application. Its sandboxes start from `world`, or else from the default fixture.
 
-        `request_log` is told of each request, unless the settings say otherwise.
+        `request_log` is called for each request, unless the settings switch that off.
         """
         sandboxes = Sandboxes(world or self.world(), settings)
         app = Flask("simulator", static_folder=None, template_folder=None)
         app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-        # A path without its last slash finds its rule, so that the refusal can say what is missing; no redirects (G-1).
+        # A path without its last slash finds its rule too: the refusal says that it is missing. No redirects (G-1).
         app.url_map.strict_slashes = False
         app.url_map.merge_slashes = False
         api = Api(self.contract, self.handlers, credentials_required=settings.auth == "required")
@@ -124,30 +124,30 @@ class Simulation:
         app.register_error_handler(HTTPException, _answer_http_error)
         app.register_error_handler(Exception, _answer_failure)
         recorder = Recorder(Explanations(self.contract, self.ledger), settings, request_log)
-        # Flask's own documentation wraps an application in this way; only its types do not foresee it.
+        # Flask's documentation wraps an application in this way, but its types do not allow it.
         app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
         return app
 
 
 @cache
 def standard_simulation() -> Simulation:
-    """The simulation of the distribution's own contract, read once in a process. Nothing can change it."""
+    """Returns the simulation of the distribution's own contract. It is read once per process, and never changes."""
     return Simulation()
 
 
 def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Flask:
-    """The plain WSGI application, for clients in the same process; its sandboxes start from `fixture`.
+    """Returns the plain WSGI application, for clients in the same process. Its sandboxes start from `fixture`.
 
-    Without a server around it, a delayed call waits in the thread that makes it, and one that a fault breaks off raises
-    `ConnectionAborted`. Raises `BrokenDocument` with all there is to mend in the fixture.
+    There is no server around it, so a delayed call waits in the thread that makes it. A call that a fault breaks off
+    raises `ConnectionAborted`. Raises `BrokenDocument` with everything that is wrong with the fixture.
     """
     simulation = standard_simulation()
     return simulation.app(simulation.world(fixture), Settings.of(**options))
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    """What Flask itself refuses: paths and methods that are not the contract's."""
-    # Its frames hold the request, which holds the error: only the garbage collector would find them.
+    """Answers what Flask itself refuses: paths and methods that are not in the contract."""
+    # The frames of the traceback hold the request, which holds the error: only the garbage collector would free them.
     error.__traceback__ = error.__context__ = None
     visit = visit_of(request.environ)
     if error.code == 405:

@@ -1,4 +1,4 @@
-"""A client of a running simulator's control interface, as the command line and the library use it."""
+"""A client of the control interface of a running simulator. The command line and the library use it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from simulator.errors import Fault
 from simulator.reports.text import printable
 from simulator.settings import DEFAULT_PORT, Settings
 
-# The simulator is near: a proxy for the rest of the world must not come between.
+# The simulator runs nearby, so a proxy for the internet must not be used.
 _opener = build_opener(ProxyHandler({}))
 
 
 class Unreachable(Exception):
-    """There is no simulator at the address, or it does not answer."""
+    """No simulator answers at the address."""
 
 
 class Refused(Exception):
-    """The simulator refused the call, for the reasons that `faults` and the message hold."""
+    """The simulator refused the call. `faults` and the message hold the reasons."""
 
     def __init__(self, call: str, status: int, faults: Sequence[Fault]) -> None:
         reasons = (f"{fault.pointer or ''} {fault.reason} ({fault.rule})".strip() for fault in faults)
@@ -41,7 +41,7 @@ class Refused(Exception):
 class Client:
     """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds.
 
-    Raises `ValueError` for an address that no server has and for a token that none can demand (S-2).
+    Raises `ValueError` if `url` is not valid, or if no server can demand the token (S-2).
     """
 
     url: str
@@ -58,7 +58,7 @@ class Client:
 
     @property
     def base_url(self) -> str:
-        """The address of the sandbox, behind which the paths of both interfaces come."""
+        """The address of the sandbox. The paths of both interfaces are appended to it."""
         return f"{self.url.rstrip('/')}/_sandboxes/{quote(self.sandbox, safe='')}"
 
     def call(
@@ -69,9 +69,9 @@ class Client:
         accept: str = "application/json",
         json: object = None,
     ) -> bytes:
-        """The body of the answer; `json` is that of the request.
+        """Send a request with the body `json`, and return the body of the answer.
 
-        Raises `Unreachable` or `Refused`, and `TypeError` or `ValueError` for what JSON cannot hold.
+        Raises `Unreachable` or `Refused`. Raises `TypeError` or `ValueError` if `json` cannot be written as JSON.
         """
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         body = None if json is None else dumps(json, allow_nan=False).encode()
@@ -94,11 +94,11 @@ class Client:
             raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        """The JSON that a GET answers. Raises as `call` does."""
+        """Send a GET, and return the JSON of the answer. Raises the same as `call`."""
         return self._parsed(self.call("GET", path, query))
 
     def send(self, method: str, path: str, json: object) -> Any:
-        """The JSON that a call with a body in JSON answers. Raises as `call` does."""
+        """Send a request with a JSON body, and return the JSON of the answer. Raises the same as `call`."""
         return self._parsed(self.call(method, path, json=json))
 
     def _parsed(self, body: bytes) -> Any:
@@ -108,7 +108,7 @@ class Client:
             raise Unreachable(f"what answers at {self.url} is no simulator") from None
 
     def wait(self, seconds: float) -> str:
-        """Wait until the server is healthy, so long at most, and return its version. Raises `Unreachable`."""
+        """Wait at most `seconds` until the server is healthy, and return its version. Raises `Unreachable`."""
         end = time.monotonic() + seconds
         while True:
             attempt = replace(self, timeout=max(0.05, min(2.0, end - time.monotonic())))
@@ -124,7 +124,7 @@ class Client:
 
 
 def _faults(body: bytes) -> list[Fault] | None:
-    """The faults that an error answer names, or `None` where it is none of the simulator's."""
+    """Returns the faults in an error answer, or `None` if the answer is not one of the simulator's."""
     try:
         found = [each["details"] for each in orjson.loads(body)["errors"]]
         return [Fault(each["rule"], each["reason"], each.get("pointer")) for each in found]

@@ -1,4 +1,4 @@
-"""The simulator in the process of a test suite, and handles on one that runs elsewhere."""
+"""The Python library: runs a simulator inside a test suite's process, or connects to one that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RequestFilter(TypedDict, total=False):
-    """Which calls are asked for, as `GET requests` takes it (S-7)."""
+    """The query parameters of `GET requests` (S-7)."""
 
     operationId: str
     method: str
@@ -35,7 +35,7 @@ class RequestFilter(TypedDict, total=False):
 
 
 class FaultInjection(TypedDict, total=False):
-    """A fault, as `POST faults` takes it (S-6)."""
+    """The body of `POST faults` (S-6)."""
 
     operationId: Required[str]
     tenantId: str
@@ -51,15 +51,16 @@ class FaultInjection(TypedDict, total=False):
 
 
 class Sandbox:
-    """A handle on one sandbox; as a context manager, it drops the sandbox in the end.
+    """One sandbox. As a context manager, it drops the sandbox at the end.
 
-    What goes in and comes out has the names and shapes of the control interface's contract. Every call raises `Refused`
-    with the simulator's reasons, or `Unreachable`; one that takes a fixture, `BrokenDocument` with all to mend in it.
+    Arguments and results have the names and shapes of the control interface's contract. Every call may raise `Refused`
+    with the simulator's reasons, or `Unreachable`. A call that takes a fixture may raise `BrokenDocument`, which lists
+    everything that is wrong with it.
     """
 
     def __init__(self, control: Client) -> None:
         self.control = control
-        """For the calls of the control interface that have no method here."""
+        """The client for calls of the control interface that have no method here."""
         self._dropped = False
 
     @property
@@ -69,7 +70,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base URL for clients of the API; its paths, `/api/v1/…`, come behind it."""
+        """The base URL for clients of the API. Paths such as `/api/v1/…` are appended to it."""
         return self.control.base_url
 
     def reset(self) -> None:
@@ -78,7 +79,7 @@ class Sandbox:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The world of the sandbox as a fixture; assign another one, or the path of its file, to replace it (S-4)."""
+        """The state as a fixture. Assign a fixture, or the path of its file, to replace it (S-4)."""
         state: dict[str, Any] = self.control.get("state")
         return state
 
@@ -94,35 +95,35 @@ class Sandbox:
         return changes
 
     def diff(self, since: str = "seed") -> list[dict[str, Any]]:
-        """What changed since the seed, or since a snapshot: `op`, `path`, `before`, `after` of each change (S-5)."""
+        """Returns the changes since the seed or a snapshot, each with `op`, `path`, `before` and `after` (S-5)."""
         changes: list[dict[str, Any]] = self.control.get("diff", {"since": since})["changes"]
         return changes
 
     def snapshot(self, name: str) -> None:
-        """Name the present state (S-5)."""
+        """Keep the current state under a name (S-5)."""
         self.control.call("PUT", f"snapshots/{quote(name, safe='')}")
 
     def restore(self, name: str) -> None:
-        """Take the state, and nothing else, back to a snapshot (S-5)."""
+        """Take the state back to a snapshot. Sessions, journal, faults and coverage stay (S-5)."""
         self.control.call("POST", f"snapshots/{quote(name, safe='')}/restore")
 
     def requests(self, **matching: Unpack[RequestFilter]) -> list[dict[str, Any]]:
-        """The journal's entries that match, newest last; the newest 100 if no `limit` is given (S-7)."""
+        """Returns the journal's entries that match, newest last. Without `limit`, at most the newest 100 (S-7)."""
         requests: list[dict[str, Any]] = self.control.get("requests", dict(matching))["requests"]
         return requests
 
     def fault(self, **fault: Unpack[FaultInjection]) -> dict[str, Any]:
-        """Make calls slow, fail or break off; the answer has the fault's `id` and perhaps `warnings` (S-6)."""
+        """Make calls slow, fail or break off. Returns the fault, with its `id` and perhaps `warnings` (S-6)."""
         injected: dict[str, Any] = self.control.send("POST", "faults", fault)
         return injected
 
     def coverage(self) -> dict[str, Any]:
-        """Which operations, statuses and rules the calls to the sandbox have exercised (S-8)."""
+        """Returns which operations, statuses and rules the calls to the sandbox have exercised (S-8)."""
         coverage: dict[str, Any] = self.control.get("coverage")
         return coverage
 
     def drop(self) -> None:
-        """Remove the sandbox; a call of the API to its address would bring a fresh one into being (G-17)."""
+        """Remove the sandbox. A later call of the API to its address would create a fresh one (G-17)."""
         self.control.call("DELETE", f"sandboxes/{quote(self.name, safe='')}")
         self._dropped = True
 
@@ -139,7 +140,7 @@ class Sandbox:
         except (Refused, Unreachable) as failure:
             if error is None:
                 raise
-            # What went wrong first must not be hidden by what came of it.
+            # The first error is the cause. It must not be hidden by this one.
             error.add_note(f"The sandbox could not be dropped: {failure}")
 
     def __repr__(self) -> str:
@@ -147,11 +148,11 @@ class Sandbox:
 
 
 class Simulator:
-    """A simulator, served on a thread of this process between `start` and `stop`; also a context manager.
+    """A simulator that serves on a thread of this process, from `start` to `stop`. Also a context manager.
 
-    Every sandbox starts from `fixture`, the path of a file or a document, or from the default one. `port` 0 is a free
-    one. The options are those of `Settings`; `TypeError` and `ValueError` say what is wrong with them.
-    `Simulator.connect` gives a handle on one that runs elsewhere.
+    Every sandbox starts from `fixture`: the path of a file, or a document. By default it is the default fixture.
+    `port` 0 means a free port. The options are those of `Settings`. Raises `TypeError` or `ValueError` if an option is
+    wrong. `Simulator.connect` connects to a simulator that runs elsewhere.
     """
 
     def __init__(
@@ -166,10 +167,10 @@ class Simulator:
 
     @classmethod
     def connect(cls, url: str, *, control_token: str | None = None, timeout: float = 10.0) -> Self:
-        """A handle on the simulator at `url`, as soon as that is healthy.
+        """Wait until the simulator at `url` is healthy, and return an object for it.
 
-        Raises `Unreachable` if it is not within `timeout` seconds, `ValueError` for an address that no server has
-        and for a token that none can demand.
+        Raises `Unreachable` if it is not healthy within `timeout` seconds, `ValueError` if `url` is not valid, or if no
+        server can demand the token.
         """
         control = Client(url.rstrip("/"), token=control_token)
         control.wait(timeout)
@@ -179,22 +180,23 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The address of the server, and with it the base URL of the sandbox `default`."""
+        """The address of the server. It is also the base URL of the sandbox `default`."""
         return self._connected().url
 
     @property
     def default(self) -> Sandbox:
-        """The sandbox that answers where none is named."""
+        """The default sandbox. It answers calls whose path names no sandbox."""
         return Sandbox(self._connected())
 
     def start(self) -> Self:
-        """Begin to serve, unless it does so already.
+        """Start to serve, unless the simulator already does.
 
-        Raises `BrokenDocument` with all there is to mend in the fixture, `AddressUnavailable` if the port is taken.
+        Raises `BrokenDocument` with everything that is wrong with the fixture, `AddressUnavailable` if the port is
+        taken.
         """
         with self._lock:
             if self._control is None:
-                # The imports that cost time, for those who connect to another process and do without.
+                # These imports are slow, and code that connects to another process does not need them.
                 from simulator.app import standard_simulation
                 from simulator.server import Server
 
@@ -207,16 +209,17 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Answer what is in flight, and end. A simulator that runs elsewhere goes on running there."""
+        """Answer the requests in flight, and stop. A simulator that runs elsewhere keeps running."""
         with self._lock:
             if self._server is not None:
                 self._server.stop()
                 self._server = self._control = None
 
     def sandbox(self, name: str | None = None, fixture: Source | None = None) -> Sandbox:
-        """A fresh sandbox, with a seed of its own if there is a `fixture`; without a `name`, its name is a new one.
+        """Create a fresh sandbox. With a `fixture`, that is its seed. Without a `name`, it gets a new one.
 
-        One that has the name already is replaced. Raises `BrokenDocument` with all that is wrong in the fixture (G-18).
+        A sandbox that already has the name is replaced. Raises `BrokenDocument` with everything that is wrong with the
+        fixture (G-18).
         """
         sandbox = Sandbox(replace(self._connected(), sandbox=uuid.uuid4().hex if name is None else name))
         path = f"sandboxes/{quote(sandbox.name, safe='')}"
@@ -229,7 +232,7 @@ class Simulator:
         return sandbox
 
     def coverage(self) -> dict[str, Any]:
-        """What the calls to all sandboxes have exercised, to those too that were reset or dropped (S-8)."""
+        """Returns the coverage of all sandboxes, including calls before a reset and dropped sandboxes (S-8)."""
         coverage: dict[str, Any] = self._connected().get("coverage", {"sandbox": "*"})
         return coverage
 
@@ -248,7 +251,7 @@ class Simulator:
 
 
 def _document(fixture: Source) -> Document:
-    """What a fixture holds, with the places where it does."""
+    """Returns the document of a fixture, with line numbers. Raises `BrokenDocument` if it cannot be read."""
     document = fixture_document(fixture)
     if document.problems:
         raise BrokenDocument(document.problems)
@@ -257,7 +260,10 @@ def _document(fixture: Source) -> Document:
 
 @contextmanager
 def _located(document: Document, pointer: str = "") -> Iterator[None]:
-    """Tell of what is refused in a document, which is sent at a pointer, where it stands in its file."""
+    """Turn a refusal of the document into a `BrokenDocument` that names the places in its file.
+
+    `pointer` is where the document is placed in the body that is sent.
+    """
     try:
         yield
     except Refused as refused:

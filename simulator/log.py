@@ -1,7 +1,7 @@
-"""The log: one line a record on standard error, as text or as JSON, written by a thread that nobody waits for.
+"""The log on standard error, as text or JSON, one line for each record. A thread writes it, so nobody waits for it.
 
-Whoever has something to say, a library or the interpreter too, says it in one line of printable characters, without
-secrets (S-7).
+All messages, also those of libraries and of Python itself, become one line of printable characters, without secrets
+(S-7).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from simulator.state.redaction import without_secrets
 PAUSE_SECONDS = 0.02
 """How long lines are collected before they are written together."""
 MOST_LINES = 20_000
-"""How many lines wait for a reader; beyond that the newest are dropped, and counted."""
+"""How many lines may wait for a reader. Lines beyond that are dropped and counted."""
 END_SECONDS = 0.5
-"""How long the end of the process waits for the last lines to be read."""
+"""How long the process waits at its end until the last lines are written."""
 
 _requests = logging.getLogger("simulator.requests")
 _python = logging.getLogger("simulator.python")
 
 
 class LoggedRequest(NamedTuple):
-    """What the log says of a request; it has no status if it got no answer.
+    """What the log shows of a request. `status` is `None` if there was no answer.
 
-    `time` is when it was answered, in seconds since the epoch, `seconds` how long that took.
+    `time` is when it was answered, in seconds since the epoch. `seconds` is how long the answer took.
     """
 
     time: float
@@ -73,13 +73,13 @@ RequestLog = Callable[[LoggedRequest], object]
 
 
 def log_request(request: LoggedRequest) -> None:
-    """Log a request with Python's logging, for programs that have their own ways with that."""
+    """Log a request with Python's logging, for programs that configure logging themselves."""
     if _requests.isEnabledFor(logging.INFO):
         _requests.info(request.text, extra={"fields": request.facts})
 
 
 class _TextFormatter(logging.Formatter):
-    """One line a record, with the level where it is not the usual one."""
+    """Formats a record as one line, with its level unless that is INFO."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname} "
@@ -88,10 +88,10 @@ class _TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record; a request's facts are attributes of their own."""
+    """Formats a record as one JSON object. The facts of a request are separate attributes."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """Returns the record as one line."""
         fields: dict[str, Any] = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname}
         fields |= getattr(record, "fields", None) or {"message": without_secrets(record.getMessage())}
         if record.exc_info:
@@ -101,10 +101,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class LogWriter(logging.Handler):
-    """Writes to a file descriptor what the loggers say, and requests without asking them, in the order they came.
+    """Writes log records and requests to a file descriptor, in their order. Requests do not go through a logger.
 
-    To hand a line over never blocks: a thread writes, and where nobody reads, lines are dropped and counted. The thread
-    does nothing else, since while it computes nobody is answered.
+    Handing a line over never blocks: a thread writes the lines. If nobody reads them, lines are dropped and counted.
+    The thread does nothing but write, since no client is answered while it computes.
     """
 
     def __init__(self, descriptor: int, log_format: str) -> None:
@@ -123,7 +123,7 @@ class LogWriter(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over what a logger says; one that says it wrongly is no reason to fail."""
+        """Hand over a log record. A record that cannot be formatted becomes a line that says so."""
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001  # an argument's own text may fail in any way
@@ -133,7 +133,7 @@ class LogWriter(logging.Handler):
         self._put(line)
 
     def close(self) -> None:
-        """Write the last lines, as far as they are read in time."""
+        """Write the last lines. Gives up after `END_SECONDS` if nobody reads them."""
         self._is_closed = True
         self._has_lines.set()
         self._thread.join(END_SECONDS)
@@ -178,14 +178,14 @@ class LogWriter(logging.Handler):
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    # Not by a stream of Python's: where that waits for a reader, the process cannot end.
+    # A Python stream is not used: while it waits for a reader, the process cannot end.
     while data:
         data = data[os.write(descriptor, data) :]
 
 
 def configure_logging(log_format: str) -> RequestLog:
-    """Send the simulator's log to standard error, as `text` or as `json`; returns what logs requests there."""
-    # A process may be started without; its file descriptor may be something else's then.
+    """Send the simulator's log to standard error, as `text` or `json`. Returns the function that logs a request."""
+    # A process may be started without standard error. Descriptor 2 may then belong to another file.
     descriptor = os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else sys.stderr.fileno()
     writer = LogWriter(descriptor, log_format)
     logging.getLogger().handlers = [writer]

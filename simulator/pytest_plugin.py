@@ -1,6 +1,6 @@
-"""The pytest plugin: a simulator for the session, a sandbox for each test, and what went on there when a test fails.
+"""The pytest plugin: a simulator for the session, a sandbox for each test, and its calls if the test fails.
 
-Nothing of the simulator is loaded before a test asks for one of the fixtures.
+The rest of the simulator is only loaded when a test uses one of the plugin's pytest fixtures.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
 MARKER = "apio_fixture"
 COVERAGE = "apio_coverage"
-"""What workers of pytest-xdist hand over."""
+"""The key under which a worker of pytest-xdist hands over its coverage."""
 CALLS_SHOWN = 10
 CHANGES_SHOWN = 20
 NOT_FOUND = 404
 LONGEST_NAME = 50
-"""Of a test's name, how much its sandbox bears: something that makes it unique comes behind."""
+"""How many characters of the test's name are in the sandbox's name. A unique suffix follows."""
 
 _SANDBOX = pytest.StashKey["Sandbox"]()
 _SHARED = pytest.StashKey["Simulator"]()
@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--apio-coverage-fail-under",
         metavar="N",
         type=_per_cent,
-        help="fail if the tests' sandboxes saw calls of fewer operations, in %%",
+        help="fail if fewer operations were called in the tests' sandboxes, in %%",
     )
 
 
@@ -55,15 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(source): what the test's sandbox starts from, a fixture's file, seen from the test's, or a document",
+        f"{MARKER}(source): the fixture that the sandbox starts from: a path relative to the test file, or a document",
     )
 
 
 @pytest.fixture(scope="session")
 def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on a thread of its own.
+    """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on its own thread.
 
-    Override it in a `conftest.py` for one with other options.
+    To use other options, define a pytest fixture of this name in `conftest.py`.
     """
     from simulator.client import Unreachable
     from simulator.handles import Simulator
@@ -82,7 +82,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
 
 @pytest.fixture
 def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> Iterator[Sandbox]:
-    """A fresh sandbox for the test; it starts from what the marker `apio_fixture` says, else as all others do."""
+    """A fresh sandbox for the test. Its seed is the one in the marker `apio_fixture`, or else the server's own."""
     from simulator.client import Refused
     from simulator.errors import BrokenDocument
 
@@ -102,13 +102,13 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Say what went on in the sandbox of a test that failed."""
+    """Add the calls and changes in the sandbox to the report of a failed test."""
     outcome = yield
     report = outcome.get_result()
     sandbox = item.stash.get(_SANDBOX, None)
     if report.failed and sandbox is not None:
         section = f"apio-simulator: {sandbox.url}", _what_went_on(sandbox)
-        # What belongs to the failure itself gets into JUnit's files too, and is shown whatever of the output is.
+        # A section of the failure itself also gets into JUnit files, and is shown with any setting for output.
         if hasattr(report.longrepr, "addsection"):
             report.longrepr.addsection(*section)
         else:
@@ -129,14 +129,14 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add what a worker of pytest-xdist has covered; one that crashed had no time to say it."""
+    """Add the coverage of a worker of pytest-xdist. A worker that crashed hands over none."""
     covered = getattr(node, "workeroutput", {}).get(COVERAGE)
     if covered is not None:
         _add_coverage(node.config, covered)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand over what a worker has covered, or judge what all of them have."""
+    """In a worker, hand over its coverage. In the main process, fail the session if the coverage is too low."""
     config = session.config
     covered = config.stash.get(_COVERAGE, None)
     if hasattr(config, "workeroutput"):
@@ -146,7 +146,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Sum up what the tests' sandboxes have seen."""
+    """Print the coverage of the tests' sandboxes."""
     covered = config.stash.get(_COVERAGE, None)
     least = config.getoption("--apio-coverage-fail-under")
     if config.option.collectonly or (covered is None and least is None):
@@ -181,7 +181,7 @@ def _per_cent(text: str) -> float:
 
 
 def _seed(request: pytest.FixtureRequest) -> Source | None:
-    """What the marker names. A file is looked for from the directory of the test's own file."""
+    """Returns the fixture in the marker, or `None`. A path is relative to the directory of the test's file."""
     marker = request.node.get_closest_marker(MARKER)
     if marker is None:
         return None
@@ -193,7 +193,7 @@ def _seed(request: pytest.FixtureRequest) -> Source | None:
 
 
 def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
-    """The sandbox, but that what it has covered is kept when it forgets it."""
+    """Returns the sandbox, with its coverage saved before each reset and drop."""
     from simulator.handles import Sandbox
 
     class TestSandbox(Sandbox):
@@ -210,7 +210,7 @@ def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
 
 
 def _keep_coverage(config: pytest.Config, sandbox: Sandbox) -> bool:
-    """Add what a sandbox has covered, and say whether it is still there."""
+    """Add the coverage of a sandbox. Returns whether the sandbox still exists."""
     from simulator.client import Refused
 
     try:
@@ -228,12 +228,12 @@ def _add_coverage(config: pytest.Config, coverage: Mapping[str, Any]) -> None:
 
     known = config.stash.get(_COVERAGE, None)
     total = merged([coverage] if known is None else [known, coverage])
-    # The sum of the names of all sandboxes would be long.
+    # The names of all sandboxes together would be long.
     config.stash[_COVERAGE] = {**total, "sandbox": "*"}
 
 
 def _called(config: pytest.Config) -> float:
-    """How many operations were called, in per cent."""
+    """Returns how many per cent of the operations were called."""
     from simulator.reports.coverage import percentage
 
     covered = config.stash.get(_COVERAGE, None)
@@ -246,7 +246,7 @@ def _too_little(config: pytest.Config) -> bool:
 
 
 def _what_went_on(sandbox: Sandbox) -> str:
-    """The last calls of the sandbox with the reasons of refusals, and what has changed in it."""
+    """Returns the last calls of the sandbox, with the reasons for refusals, and the changes of its state."""
     from simulator.client import Refused, Unreachable
     from simulator.reports.journal import call_text, change_text
 
@@ -255,21 +255,21 @@ def _what_went_on(sandbox: Sandbox) -> str:
         changes = sandbox.diff()
     except (Refused, Unreachable) as failure:
         if getattr(failure, "status", None) == NOT_FOUND:
-            return "It is gone: the test dropped it, or it was the least recently used of more than --sandbox-limit."
-        return f"It cannot say what went on: {failure}"
+            return "The sandbox is gone: the test dropped it, or new sandboxes replaced it (see --sandbox-limit)."
+        return f"The calls and changes cannot be read: {failure}"
     shown, total = calls["requests"], calls["total"]
     title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"
     more = len(changes) - CHANGES_SHOWN
     if not total:
-        # Without a journal there may have been some, and one that is delayed is not in it yet.
+        # There may have been calls if the journal is switched off. A delayed call is not in it yet.
         asked = "" if changes else " Does the client use the url of apio_sandbox?"
-        title = f"No call of the API was answered here, as far as the journal knows.{asked}"
+        title = f"The journal holds no call of the API.{asked}"
     return "\n".join(
         [
             title,
             *map(call_text, shown),
             "What has changed:" if changes else "The state is what it was at the start.",
             *map(change_text, changes[:CHANGES_SHOWN]),
-            *([f"and {more} changes more"] if more > 0 else []),
+            *([f"and {more} more changes"] if more > 0 else []),
         ]
     )

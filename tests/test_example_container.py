@@ -18,7 +18,7 @@ from tests.test_examples import COMMANDS, copy, run
 
 pytestmark = pytest.mark.examples
 
-IMAGE = "registry.example.com/apio-simulator:0.1.0"
+IMAGE = "registry.example.com/apio-simulator:0.2.0"
 
 
 class Engine(ThreadingHTTPServer):

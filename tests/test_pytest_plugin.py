@@ -229,7 +229,7 @@ def test_fail(apio_sandbox):
     def test_it_says_that_no_call_came(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_fail(apio_sandbox): assert False")
         pytester.runpytest().stdout.fnmatch_lines(
-            ["No call of the API was answered here, * Does the client use *apio_sandbox?"]
+            ["The journal holds no call of the API. Does the client use *apio_sandbox?"]
         )
 
     def test_of_a_fixture_that_fails_it_shows_the_same(self, pytester: pytest.Pytester) -> None:
@@ -268,7 +268,7 @@ def apio_simulator():
         pytester.makepyfile(SUITE + CHANGE.replace("== 9", "== 8"))
         result = pytester.runpytest()
         result.stdout.fnmatch_lines(
-            ["No call of the API was answered here, as far as the journal knows.", "What has changed:"],
+            ["The journal holds no call of the API.", "What has changed:"],
             consecutive=True,
         )
 
@@ -296,7 +296,9 @@ def test_fail(apio_simulator, apio_sandbox):
         )
         result = pytester.runpytest()
         result.assert_outcomes(failed=1, errors=1)
-        result.stdout.fnmatch_lines(["*AssertionError*", "It cannot say what went on: no simulator answers at *"])
+        result.stdout.fnmatch_lines(
+            ["*AssertionError*", "The calls and changes cannot be read: no simulator answers at *"]
+        )
 
     def test_of_a_sandbox_that_is_gone_it_says_so_and_brings_none_into_being(
         self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +307,7 @@ def test_fail(apio_simulator, apio_sandbox):
         pytester.makepyfile(SUITE + "\ndef test_fail(apio_sandbox):\n    apio_sandbox.drop()\n    assert False\n")
         result = pytester.runpytest()
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["It is gone: the test dropped it, or *"])
+        result.stdout.fnmatch_lines(["The sandbox is gone: the test dropped it, or *"])
         assert sandboxes(remote) == ["default"]
 
     def test_a_sandbox_that_went_by_another_way_is_no_error(self, pytester: pytest.Pytester) -> None:
@@ -339,7 +341,7 @@ def test_fail(apio_sandbox):
 """
         )
         result = pytester.runpytest()
-        result.stdout.fnmatch_lines(["add /tenants/t*", "and 10 changes more"])
+        result.stdout.fnmatch_lines(["add /tenants/t*", "and 10 more changes"])
         assert str(result.stdout).count("\nadd /tenants/t") == 20
 
     def test_a_failure_after_the_sandbox_was_dropped_shows_nothing_of_it(self, pytester: pytest.Pytester) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from apio_simulator import ApioSimulatorContainer
 
-IMAGE = "registry.example.com/apio-simulator:0.1.0"
+IMAGE = "registry.example.com/apio-simulator:0.2.0"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command line. What only one command needs is imported there: `wait` must not take half a second to begin."""
+"""The command line. Each command imports what only it needs: `wait` must not take half a second to begin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulator.cli.serving import serve
 
 
 class Commands(click.Group):
-    """A command that finds no room for its output says so in a line. A reader who is gone is click's business."""
+    """Ends with a one-line message if the disk is full. If the reader of a pipe is gone, click handles it."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry out a command."""
@@ -28,7 +28,7 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            # What waits to be written would be tried once more at the end.
+            # Otherwise Python would try once more to write the rest when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             fail(f"apio-simulator: the output cannot be written: {error.strerror}")
 

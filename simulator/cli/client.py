@@ -1,4 +1,4 @@
-"""The server that a command talks to: the options that say which one, and the client that calls it."""
+"""The server that a command calls: the options that select it, and the client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def own_address() -> str:
-    """The address of a server on this machine, at the port that the environment names, or at the default one."""
+    """Returns the address of a server on this machine. The port comes from the environment, or is the default."""
     variable = f"{PREFIX}PORT"
     try:
         port = click.IntRange(1, 65535)(os.environ.get(variable) or DEFAULT_PORT)
@@ -28,13 +28,13 @@ def own_address() -> str:
 
 
 def server_option(command: F) -> F:
-    """The option that says which server a command talks to."""
+    """Adds the option that selects the server."""
     shown = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
     return option("--url", default=own_address, show_default=shown, help="The server to talk to.")(command)
 
 
 def at_server(command: F) -> F:
-    """The options of a command that talks to a running server."""
+    """Adds the options of a command that calls a running server."""
     options = (
         server_option,
         option("--sandbox", default="default", help="The sandbox."),
@@ -47,7 +47,7 @@ def at_server(command: F) -> F:
 
 @contextmanager
 def connected(url: str, sandbox: str, control_token: str | None) -> Iterator[Client]:
-    """A client of the server; what goes wrong with it ends the command with a message, Ctrl-C ends it without one."""
+    """Yields a client of the server. An error ends the command with a message, Ctrl-C ends it without one."""
     from simulator.client import Client, Refused, Unreachable
 
     try:

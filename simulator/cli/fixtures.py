@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 def validate(files: tuple[Path, ...]) -> None:
-    """Check fixtures, of a folder the one that `serve` takes, and say everything that is wrong with them."""
+    """Check fixtures, and list everything that is wrong with them. In a folder, check the one that `serve` takes."""
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
     from simulator.fixtures.folder import fixture_file
@@ -40,7 +40,7 @@ def validate(files: tuple[Path, ...]) -> None:
 
 
 def read_fixture(fixtures: Fixtures, file: Path) -> World:
-    """The world of a fixture, with the progress of what takes long on the terminal. Raises `BrokenDocument`."""
+    """Returns the world of a fixture file. Shows the progress on a terminal. Raises `BrokenDocument`."""
     from simulator.progress import shown
 
     with shown(str(file), sys.stderr) as progress:
@@ -48,7 +48,7 @@ def read_fixture(fixtures: Fixtures, file: Path) -> World:
 
 
 def counts(directory: Directory) -> str:
-    """What a directory holds, in a few words."""
+    """Returns the numbers of tenants, groups, users and accounts in a directory, as text."""
     groups = [group for tenant in directory.tenants.values() for group in tenant.groups.values()]
     users = sum(len(group.users) for group in groups)
     numbers = {

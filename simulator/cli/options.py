@@ -1,4 +1,4 @@
-"""Options that several commands have, or that an environment variable can give; and the types of their values."""
+"""Options that can also be set by an environment variable, and the types of their values."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ else:
 
 
 def option(name: str, *parameter: str, **attributes: Any) -> Callable[[F], F]:
-    """An option that can also be given as an environment variable; the option wins."""
+    """Adds an option that can also be set by an environment variable. The option wins."""
     variable = PREFIX + name.removeprefix("--").replace("-", "_").upper()
     attributes = {"show_default": True, **attributes}
     return click.option(name, *parameter, envvar=variable, show_envvar=True, **attributes)
 
 
 def limit(name: str, meaning: str) -> Callable[[F], F]:
-    """An option for a number of the settings, with the settings' default and lower bound."""
+    """Adds an option for a number in the settings, with the default and the lower bound that it has there."""
     setting = name.removeprefix("--").replace("-", "_")
     kind = click.IntRange(min=Settings.least(setting))
     return option(name, default=getattr(DEFAULTS, setting), type=kind, help=meaning)
 
 
 class EvenIfEmpty(click.Option):
-    """An option whose variable counts when it is empty, too."""
+    """An option whose environment variable also counts if it is empty."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
-        """What the variable holds."""
+        """Returns the value of the variable."""
         return os.environ.get(str(self.envvar))
 
 
@@ -50,19 +50,19 @@ class Origin(TextType):
     name = "origin"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the origin."""
+        """Returns the origin. Fails if it is not valid."""
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+|null", value):
             self.fail(f"{value!r} is no origin; write it like http://localhost:3000, without a path", param, ctx)
         return str(value)
 
 
 class Host(TextType):
-    """The name or address of a host, without a port, or `*` for any."""
+    """The name or address of a host, without a port, or `*` for any host."""
 
     name = "host"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the name."""
+        """Returns the host. Fails if it is not valid."""
         if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\*", value):
             self.fail(
                 f"{value!r} is no host; write it like simulator, without scheme and port, or * for any", param, ctx
@@ -76,7 +76,7 @@ class Token(TextType):
     name = "token"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the token."""
+        """Returns the token. Fails if it is not valid."""
         try:
             return str(Settings(control_token=value).control_token)
         except ValueError as problem:

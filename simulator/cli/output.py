@@ -1,4 +1,4 @@
-"""What the commands print."""
+"""Prints reports and errors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 
 
 def show(report: str, shape: str) -> None:
-    """Print a report: text for the terminal as that wants it, what programs read as UTF-8 wherever it goes."""
+    """Print a report. Text has the terminal's encoding; all other formats are UTF-8, because programs read them."""
     click.echo(report if shape == "text" else report.encode())
 
 
 def fail(problem: object) -> NoReturn:
-    """Say what there is to mend, and exit."""
+    """Print a problem to standard error, and exit with 2."""
     click.echo(problem, err=True)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""The commands that show reports: what clients have exercised, and what the simulator refuses."""
+"""The commands that show reports: the coverage and the error catalogue."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PER_CENT = click.FloatRange(0, 100)
 @click.command()
 @at_server
 @click.option("--format", "shape", default="text", show_default=True, type=click.Choice(COVERAGE_FORMATS))
-@click.option("--merge", is_flag=True, help="Add up FILES, which --format json has written, and ask no server.")
-@click.option("--fail-under", type=PER_CENT, help="Exit with 1 if fewer operations, in %, were called.")
-@click.option("--fail-under-statuses", type=PER_CENT, help="Exit with 1 if fewer documented statuses, in %, were seen.")
+@click.option("--merge", is_flag=True, help="Add up FILES written with --format json, without a server.")
+@click.option("--fail-under", type=PER_CENT, help="Exit with 1 if fewer operations were called, in %.")
+@click.option("--fail-under-statuses", type=PER_CENT, help="Exit with 1 if fewer documented statuses were seen, in %.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def coverage(
     shape: str,
@@ -34,7 +34,7 @@ def coverage(
     fail_under_statuses: float | None,
     **server: Any,
 ) -> None:
-    """Show which operations and statuses the clients of a sandbox, or of all with --sandbox '*', have exercised."""
+    """Show which operations and statuses the clients of a sandbox have exercised. --sandbox '*' means all sandboxes."""
     from simulator.reports.coverage import FORMATS, merged, percentage
 
     if merge != bool(files):
@@ -50,7 +50,7 @@ def coverage(
     wanted = {"operations": (fail_under, "were called"), "statuses": (fail_under_statuses, "were seen")}
     for what, (least, word) in wanted.items():
         found = percentage(answer, what)
-        # Written so that what is no number is never enough.
+        # Written with `not`, so that NaN is never enough.
         if least is not None and not found >= least:
             failed = True
             click.echo(f"apio-simulator: {found:.1f} % of the {what} {word}, not {least:g} %", err=True)
@@ -58,7 +58,7 @@ def coverage(
 
 
 def _saved_coverages(files: Iterable[Path]) -> list[Any]:
-    """The coverages that files hold, which must be as the server's contract says."""
+    """Returns the coverages in files. Exits if one does not have the shape that the contract states."""
     from simulator.app import Simulation
 
     schema = Simulation().control_contract.operations["getCoverage"].answers[HTTPStatus.OK]
@@ -80,7 +80,7 @@ def _saved_coverages(files: Iterable[Path]) -> list[Any]:
 @click.argument("operation", required=False)
 @click.option("--format", "shape", default="text", show_default=True, type=click.Choice(ERROR_FORMATS))
 def errors(operation: str | None, shape: str) -> None:
-    """Show every refusal there is, or those of one operation: how to provoke it, and the answer."""
+    """Show all refusals, or those of one operation. For each one, show a request that causes it, and the answer."""
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument, Refusal
     from simulator.reports.errors import FORMATS

@@ -1,4 +1,4 @@
-"""The commands that call a running server: whether it answers, and what is in its sandboxes."""
+"""The commands that call a running server: they wait for it, and show or reset its sandboxes."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ def reset(**server: Any) -> None:
 
 @click.command()
 @at_server
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file; .json for JSON.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file; as JSON if it ends in .json, else as YAML.",
+)
 def state(output: Path | None, **server: Any) -> None:
-    """Show a sandbox's world as a fixture, or save it as one."""
+    """Show the state of a sandbox as a fixture, or save it to a file."""
     is_json = output is not None and output.suffix == ".json"
     with connected(**server) as client:
         text = client.call("GET", "state", accept="application/json" if is_json else "application/yaml")
@@ -52,9 +56,9 @@ def state(output: Path | None, **server: Any) -> None:
 
 @click.command()
 @at_server
-@click.option("--follow", is_flag=True, help="Go on with new calls until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Also show new calls, until Ctrl-C.")
 def requests(follow: bool, **server: Any) -> None:
-    """Show the calls that a sandbox got, and why it refused some."""
+    """Show the calls that a sandbox received, and why it refused some."""
     with connected(**server) as client:
         query: dict[str, object] = {"limit": EVERY_REQUEST}
         while True:

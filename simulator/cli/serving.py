@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @option(
     "--fixtures",
     type=click.Path(path_type=Path, readable=False),
-    help="The file every sandbox starts from, or its folder: then default.yaml, or the only fixture in it.  "
+    help="The fixture every sandbox starts from: a file, or a folder with default.yaml or with a single fixture.  "
     "[default: the default fixture]",
 )
 @option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
     "--fidelity",
     default=DEFAULTS.fidelity,
     type=click.Choice(FIDELITIES),
-    help="strict: say in each answer which assumed rules it rests on.",
+    help="strict: each answer names the assumed rules it rests on.",
 )
 @option(
     "--cors-origin",
     "cors_origins",
     multiple=True,
     type=Origin(),
-    help="An origin whose pages may read the answers; none: any. Calls of other pages are carried out all the same.",
+    help="An origin whose pages may read the answers; default: any. Calls from other pages are still carried out.",
 )
 @limit("--delay-ms", "How long every call of the API waits.")
 @limit("--max-body", "The largest body, in bytes.")
 @limit("--request-seconds", "How long a request may take to arrive.")
-@limit("--sandbox-limit", "How many named sandboxes live.")
-@option("--no-control", is_flag=True, help="Leave nothing under /_simulator but the health.")
+@limit("--sandbox-limit", "How many named sandboxes there may be.")
+@option("--no-control", is_flag=True, help="Switch off everything under /_simulator except the health check.")
 @option(
     "--control-token",
     default=None,
@@ -60,19 +60,19 @@ if TYPE_CHECKING:
     "allowed_hosts",
     multiple=True,
     type=Host(),
-    help="A name under which it may be called; none: the loopback's.",
+    help="A host name at which the control interface may be called; default: the loopback's names.",
 )
-@limit("--memory-limit", "How much all that is kept may take, in bytes.")
+@limit("--memory-limit", "How much memory everything that is kept may take, in bytes.")
 @limit("--max-state", "The largest body of the control interface, in bytes.")
-@limit("--max-depth", "How deeply such a body may be nested.")
+@limit("--max-depth", "How deeply a body of the control interface may be nested.")
 @limit("--journal-limit", "How many calls a sandbox's journal keeps.")
-@limit("--journal-bytes", "How large the journal gets, in bytes.")
-@limit("--snapshot-limit", "How many snapshots a sandbox has.")
-@limit("--fault-limit", "How many injected faults a sandbox has.")
-@option("--log-format", default="text", type=click.Choice(["text", "json"]), help="How the log is written.")
+@limit("--journal-bytes", "How large a sandbox's journal may get, in bytes.")
+@limit("--snapshot-limit", "How many snapshots a sandbox may have.")
+@limit("--fault-limit", "How many injected faults a sandbox may have.")
+@option("--log-format", default="text", type=click.Choice(["text", "json"]), help="The format of the log.")
 def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
-    # The first process of a container is ended only by what it handles, and must be so while it still starts, too.
+    # The first process of a container only ends on signals that it handles. It must end while it is starting, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
     from simulator.app import Simulation
@@ -81,7 +81,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     from simulator.log import configure_logging
     from simulator.server import AddressUnavailable, Server, allow_files, run_until_stopped
 
-    # What is loaded stays: to look through it for garbage would be in vain, now and later.
+    # Everything that is loaded here stays, so a search for garbage in it would only cost time.
     gc.disable()
     allow_files()
     request_log = configure_logging(log_format)
@@ -105,7 +105,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
 
 
 def banner(url: str, settings: Settings, fixture: Path | None, directory: Directory) -> str:
-    """What the server says once it listens, `Ready.` in the last line."""
+    """Returns what the server prints once it listens. The last line is `Ready.`."""
     lines = [
         f"apio-simulator {__version__} at {url}, credentials {settings.auth}",
         f"  fixture   {fixture or 'default.yaml'}: {counts(directory)}",

@@ -1,1 +1,1 @@
-"""The control interface: what a test arranges, observes and disturbs in a sandbox. Its contract is `control.yaml`."""
+"""The control interface: tests use it to prepare, observe and disturb a sandbox. Its contract is `control.yaml`."""

@@ -1,4 +1,4 @@
-"""The body of a control call: what JSON it holds, read so that nobody else has to wait for it."""
+"""Reads the JSON body of a control call without making other clients wait."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from simulator.contract.bodies import exactly, integer, may_be_rounded, parse_js
 from simulator.errors import Fault, MalformedBody
 
 LARGE = 1024 * 1024
-"""From how many bytes on a body is read in Python: the fast reader lets no other thread compute before it is done."""
+"""A body of more bytes is read in Python: the fast reader stops all other threads until it is done."""
 MOST_PROBLEMS = 100
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_json(raw: bytes) -> Any:
-    """What a JSON body holds, integers exactly. Raises `MalformedBody` as `parse_json` does (G-2, G-12)."""
+    """Returns what a JSON body holds, with exact integers. Raises `MalformedBody` as `parse_json` does (G-2, G-12)."""
     if len(raw) <= LARGE:
         data = parse_json(raw)
         return exactly(raw) if may_be_rounded(raw) else data
@@ -46,7 +46,7 @@ def _read_slowly(raw: bytes, checked: Any) -> Any:
     decoder = json.JSONDecoder(
         object_pairs_hook=checked, parse_int=integer, parse_float=_number, parse_constant=_refuse_constant
     )
-    # These are of Python, so that other threads have their turn; the decoder's own ones are not.
+    # These are written in Python, so other threads can run in between. The decoder's own ones are written in C.
     vars(decoder).update(parse_object=JSONObject, parse_array=JSONArray)
     vars(decoder).update(scan_once=py_make_scanner(decoder))
     try:

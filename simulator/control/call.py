@@ -1,4 +1,4 @@
-"""One call of the control interface, as its handlers see it."""
+"""A call of the control interface, as its handlers see it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What the control interface acts on: the sandboxes of a server, and what they are made of."""
+    """What the control interface acts on: the sandboxes of a server, and all that handlers need to change them."""
 
     sandboxes: Sandboxes
     fixtures: Fixtures
@@ -36,9 +36,9 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlCall:
-    """A call, the sandbox that its path names, and the address under which the client reaches that sandbox.
+    """A call, the sandbox that its path names, and the address at which the client reaches that sandbox.
 
-    The address is `None` where the client did not say it.
+    The address is `None` if the client did not send it.
     """
 
     control: Control
@@ -48,9 +48,9 @@ class ControlCall:
 
     @property
     def sandbox(self) -> Sandbox:
-        """The sandbox the call acts on; a call that changes something brings it into being (G-17).
+        """The sandbox the call acts on. A call that changes something creates it if need be (G-17).
 
-        Raises `UnknownResource` where there is none to read, `TooManySandboxes` where there is no room for it.
+        Raises `UnknownResource` if a GET finds no sandbox, `TooManySandboxes` if there is no room for a new one.
         """
         sandboxes = self.control.sandboxes
         if self.call.operation.method != "GET":
@@ -61,7 +61,7 @@ class ControlCall:
         return sandbox
 
     def no_such_sandbox(self, name: str) -> UnknownResource:
-        """The refusal of a call about a sandbox that does not exist (G-17)."""
+        """Returns the refusal of a call about a sandbox that does not exist (G-17)."""
         known = [each.name for each in self.control.sandboxes.all()]
         return UnknownResource(Fault("G-17", f"there is no such sandbox: {name[:100]!r}", asked=name, known=known))
 
@@ -79,7 +79,7 @@ class ControlCall:
     def body(self) -> dict[str, Any]:
         """The body (see `Operation.read_body`).
 
-        Raises `MalformedBody` too where it is nested too deeply or has too long a key (S-3).
+        Also raises `MalformedBody` if the body is nested too deeply or has a key that is too long (S-3).
         """
         body = self.call.body
         limit = self.control.settings.max_depth
@@ -93,7 +93,7 @@ class ControlCall:
         return body
 
     def name(self, parameter: str, rule: str) -> str:
-        """A name from the path that something new is to have. Raises `RuleViolation` if it is none."""
+        """Returns the name in the path for something new. Raises `RuleViolation` if it is not a valid name."""
         name = self.path[parameter]
         if not NAME.fullmatch(name):
             raise RuleViolation(Fault(rule, f"a name is {NAME_IN_WORDS}, not {name[:100]!r}"))
@@ -101,9 +101,9 @@ class ControlCall:
 
 
 ControlHandler = Callable[[ControlCall], object]
-"""Answers one operation of the control interface with a view, or with `Content`."""
+"""Carries out one operation of the control interface; returns a view, or `Content`."""
 
 
 def moment_text(seconds: float) -> str:
-    """A time in seconds since the epoch as the interface writes it (RFC 3339, UTC, milliseconds)."""
+    """Returns a time, given in seconds since the epoch, as the interface writes it (RFC 3339, UTC, milliseconds)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

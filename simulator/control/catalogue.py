@@ -1,4 +1,4 @@
-"""The error catalogue: every refusal, the smallest request known that provokes it, and the answer (G-8)."""
+"""The error catalogue: each refusal, the smallest known request that causes it, and the answer (G-8)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from simulator.reports.errors import as_html
 
 
 def list_errors(it: ControlCall) -> object:
-    """GET errors: the catalogue, of one operation if one is asked for; as a page for browsers (G-8)."""
-    # Recipes are about the default sandbox, whichever one is asked.
+    """GET errors: the whole catalogue, or its part for one operation; browsers get a page (G-8)."""
+    # Recipes always use the default sandbox, also if the path of this call names another one.
     address = SERVER if it.address is None else it.address.partition("/_sandboxes/")[0]
     view = catalogue(it.control.ledger, it.query.get("operation_id"), address)
     if it.call.media != HTML:
@@ -27,9 +27,9 @@ def list_errors(it: ControlCall) -> object:
 
 
 def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER) -> dict[str, Any]:
-    """The refusals as they are shown, or those of one operation; `address` is the server's, for the commands.
+    """Returns the view of all refusals, or of one operation's. The commands in it call the server at `address`.
 
-    Raises `InvalidAttribute` if there is no such operation (S-1).
+    Raises `InvalidAttribute` if the operation does not exist (S-1).
     """
     refusals = load_refusals()
     if operation_id is not None:
@@ -59,7 +59,7 @@ def _entry(refused: Refused, ledger: Mapping[str, Rule], address: str) -> dict[s
 
 
 def request_view(recipe: Recipe) -> dict[str, Any]:
-    """The request of a recipe as it is shown, with `None` for what it does not have."""
+    """Returns the view of a recipe's request. Parts that it does not have are `None`."""
     body, large = recipe.body, len(recipe.body) > LARGE
     return {
         "method": recipe.method or None,

@@ -1,4 +1,4 @@
-"""Settings for a contract run with Schemathesis, made for a world."""
+"""Settings for a contract run with Schemathesis, with the ids of one world."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from simulator.state.world import Fork, World
 
 TOML = "application/toml"
 NOTHING = ["none"]
-"""The ids of a kind of which the world has none: every request with one of them gets 404."""
+"""Used if the world has no id of a kind. A request with this id gets 404."""
 
 
 def get_schemathesis_settings(it: ControlCall) -> object:
-    """GET schemathesis.toml: the settings for the sandbox's present world (S-1)."""
+    """GET schemathesis.toml: the settings for the sandbox's current world (S-1)."""
     world = it.sandbox.moment.world
     found = {**_ids(it, world), **_accounts(world.directory)}
     credentials_required = it.control.settings.auth == "required"
@@ -35,9 +35,10 @@ def get_schemathesis_settings(it: ControlCall) -> object:
 
 
 def _ids(it: ControlCall, world: World) -> Mapping[str, Sequence[str]]:
-    """A tenant and a group, and the ids of what is in it.
+    """Returns the ids of a tenant, of a group in it, and of everything in that group.
 
-    It is the group that has most kinds of things; among equals, that of the contract's examples.
+    Takes the group with the most kinds of things. If several have equally many, it prefers the one in the contract's
+    examples.
     """
     fork, services = Fork(world), it.control.fixtures.services
 
@@ -69,13 +70,13 @@ def _accounts(directory: Directory) -> dict[str, list[str]]:
 
 
 def _token(directory: Directory) -> str | None:
-    """The token of an account that may do everything, if there is one."""
+    """Returns the token of a System Admin account, or `None`."""
     tokens = (each.token for each in directory.accounts.values() if each.level == Level.SYSTEM_ADMIN)
     return next((token for token in tokens if token is not None), None)
 
 
 def _toml(value: str | list[str]) -> str:
-    """A text or a list of texts in TOML: as in JSON, except for one character that JSON does not escape."""
+    """Writes a text or a list of texts in TOML. It looks as in JSON, but TOML also escapes the character DEL."""
     return orjson.dumps(value).decode().replace("\x7f", "\\u007f")
 
 

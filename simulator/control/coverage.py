@@ -1,4 +1,4 @@
-"""The operation that shows what clients have exercised."""
+"""The operation that shows which operations, statuses and rules clients have exercised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = "*"
 
 
 def get_coverage(it: ControlCall) -> object:
-    """GET coverage: of the sandbox, or of all that ever were; as a page for browsers (S-8)."""
+    """GET coverage: of the sandbox, or of all sandboxes, also deleted ones; browsers get a page (S-8)."""
     everything = it.query.get("sandbox") == ALL
     coverage = it.control.sandboxes.total if everything else it.sandbox.coverage
     view = _view(ALL if everything else it.sandbox_name, coverage.copy(), it.control.contract.operations)

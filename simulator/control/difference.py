@@ -1,4 +1,4 @@
-"""What is different between two fixtures."""
+"""The differences between two fixtures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from simulator.document import token
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
-    """The changes from one content to another: `op`, `path`, and `before` and `after` where there is such (S-5).
+    """Yields the changes between two contents: `op`, `path`, `before` if it existed, `after` if it exists (S-5).
 
-    The items of a list of named things stand under their names, unless their order changed too; another list is
-    compared as a whole. The order of an object's members does not count.
+    In a list of named items, `path` holds the name of the changed item. Other lists are compared as a whole, and so are
+    lists whose order changed. The order of an object's members does not count.
     """
     if isinstance(before, list) and isinstance(after, list):
         before_by_name, after_by_name = _by_name(before), _by_name(after)
@@ -36,7 +36,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, A
 
 
 def _by_name(items: list[Any]) -> dict[str, Any] | None:
-    """The items by name, or nothing where not every item has a name of its own."""
+    """Returns the items by name, or `None` if some item has no name or shares it with another."""
     if not all(isinstance(item, dict) and "name" in item for item in items):
         return None
     named = {item["name"]: item for item in items}
@@ -44,6 +44,6 @@ def _by_name(items: list[Any]) -> dict[str, Any] | None:
 
 
 def _order_differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether removing and appending alone would not lead to the order afterwards."""
+    """Whether the new order could not be reached by removing and appending items only."""
     kept = [name for name in before if name in after]
     return [*kept, *(name for name in after if name not in before)] != list(after)

@@ -1,4 +1,4 @@
-"""What the control interface hands out to read: the ledger, the contracts, and the pages that show them."""
+"""The documents that the control interface serves: the ledger, the contracts, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from simulator.errors import BrokenDocument
 from simulator.reports.page import render
 
 SERVER = "http://127.0.0.1:4080"
-"""The address that a contract states, which a served contract replaces by its own."""
+"""The server's address in a contract file. A served contract has the real address instead."""
 
 OPTIONAL, REQUIRED = "security: [{}, {", "security: [{"
 
 
 class Documents:
-    """The texts, as they are served: a contract states the server's own address and whether credentials are required.
+    """The contracts as they are served: with the server's own address, and whether credentials are required.
 
-    Raises `BrokenDocument` if a contract lacks what is to be replaced.
+    Raises `BrokenDocument` if a contract file lacks a text that has to be replaced.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class Documents:
         self.rules = list(ledger.values())
 
     def contract_text(self, which: str, address: str | None) -> str:
-        """The YAML text of the contract of the `api` or of the `control` interface, with the client's address."""
+        """Returns a contract as YAML. `which` is `api` or `control`; `address` is where the client reaches it."""
         text = self._texts[which]
         return text if address is None else text.replace(SERVER, address)
 
     def contract_json(self, which: str, address: str | None) -> bytes:
-        """The same contract as JSON."""
+        """Returns the same contract as JSON."""
         return _as_json(self.contract_text(which, address))
 
     def page(self, which: str) -> bytes:
-        """The page that shows the contract."""
+        """Returns the HTML page that shows the contract."""
         titles = {"api": ("the simulated API", "openapi.json"), "control": ("the control interface", "control.json")}
         title, document = titles[which]
         return render("control/docs.html", title=title, document=document).encode()

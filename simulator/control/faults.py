@@ -24,7 +24,7 @@ def list_faults(it: ControlCall) -> object:
 
 
 def inject_fault(it: ControlCall) -> object:
-    """POST faults (S-6). Raises `RuleViolation` with everything that does not fit."""
+    """POST faults (S-6). Raises `RuleViolation` with everything that is wrong with the fault."""
     attributes, sandbox = it.body, it.sandbox
     faults = list(_faults(attributes, it.control.contract))
     settings = it.control.settings
@@ -63,7 +63,7 @@ def remove_fault(it: ControlCall) -> object:
 
 
 def _faults(attributes: dict[str, Any], contract: Contract) -> Iterator[Fault]:
-    """What does not fit together, and what would never match a call."""
+    """Yields the attributes that contradict each other or would never match a call."""
     operation_id = attributes["operation_id"]
     operation = contract.operations.get(operation_id)
     if operation is None and operation_id != ANY:
@@ -110,7 +110,7 @@ def _warnings(attributes: dict[str, Any], contract: Contract) -> Iterator[str]:
 
 
 def _warnings_of_ids(attributes: dict[str, Any], directory: Directory) -> Iterator[str]:
-    """What the fault is narrowed down to and is not there at present; it may come later."""
+    """Yields a warning if the fault names a tenant, group or user that does not exist yet."""
     tenants = [each for each in directory.tenants.values() if attributes.get("tenant_id") in (None, each.tenant_id)]
     groups = [
         group

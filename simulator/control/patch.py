@@ -1,4 +1,4 @@
-"""JSON merge patch (RFC 7396), and what a patch of a world's fixture means for the services assigned in it."""
+"""JSON merge patches (RFC 7396) of the state, and what they mean for the services that are assigned in it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from simulator.state.world import Fork, World
 
 
 def patched_content(world: World, patch: dict[str, Any], fixtures: Fixtures) -> dict[str, Any] | None:
-    """The fixture of a world after a merge patch; nothing where that changes nothing.
+    """Returns the fixture of a world after a merge patch, or `None` if the patch changes nothing.
 
-    Services that the patch takes away take along what depends on them, as they would if they were taken away in the
-    world itself (EX-17, CC-1); then the rest of the patch applies.
+    If the patch takes a service away, everything that depends on the service goes too, as if it were taken away in the
+    world itself (EX-17, CC-1). Then the rest of the patch is applied.
     """
     content = fixtures.content(world)
     wanted = merged(content, patch)
@@ -26,7 +26,7 @@ def patched_content(world: World, patch: dict[str, Any], fixtures: Fixtures) -> 
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target after a merge patch: `null` removes, objects merge, everything else replaces."""
+    """Returns the target after a merge patch: `null` removes, objects merge, everything else replaces."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -39,11 +39,11 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def _assignments(world: World, content: dict[str, Any]) -> list[tuple[Owner, tuple[str, ...]]]:
-    """The groups and users of the world that have other services in the content, with those."""
+    """Returns the groups and users whose services in `content` differ from those in `world`, with the new services."""
     found: list[tuple[Owner, tuple[str, ...]]] = []
     for tenant in world.directory.tenants.values():
         groups = _at(content, "tenants", tenant.tenant_id, "groups")
-        # A user may have moved to another group of the tenant: that is no reason to lose what he still has.
+        # A user who moved to another group of the tenant keeps the services that the new group's entry still lists.
         users = {user_id: user for group_id in groups for user_id, user in _at(groups, group_id, "users").items()}
         owners: list[tuple[Owner, dict[str, Any]]] = [
             (group, _at(groups, group.group_id)) for group in tenant.groups.values()
@@ -51,7 +51,7 @@ def _assignments(world: World, content: dict[str, Any]) -> list[tuple[Owner, tup
         owners += [(user, _at(users, user.user_id)) for user in tenant.users.values()]
         for owner, described in owners:
             services = described.get("services", [])
-            # What is of wrong shape is refused later, with all that is wrong.
+            # A wrong shape is refused later, together with all other faults.
             if not isinstance(services, list) or not all(isinstance(each, str) for each in services):
                 continue
             if tuple(services) != owner.services:

@@ -1,4 +1,4 @@
-"""A request that the simulator refuses, and what came of it: an entry of the error catalogue (G-8)."""
+"""Entries of the error catalogue: a request that the simulator refuses, and the answer (G-8)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 import orjson
 
 REFUSALS = Path(__file__).with_name("errors.json")
-"""The refusals of the error catalogue: a recipe and its answer in each line. A tool of the checkout writes the file."""
+"""The error catalogue: each line is a recipe and its answer. `tools/contract_checks/catalogue.py` writes the file."""
 
 LARGE = 1_000
-"""A body of more bytes is all zeros, and told by their number."""
+"""A body of more bytes than this is all zeros, so the catalogue only gives their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A request to be refused; `path` is percent-encoded and holds the query.
+    """A request that the simulator refuses. `path` is percent-encoded and includes the query.
 
-    `settings` are those of the server that differ from its defaults, by their names. What is no HTTP request has no
-    method: all that is sent is `raw`, or a request with a header of so many bytes.
+    `settings` are the server's settings that differ from the defaults, by name. If the bytes sent are not an HTTP
+    request, `method` is empty: then they are `raw`, or else a request with a header of `header_bytes` bytes.
     """
 
     operation_id: str | None = None
@@ -38,7 +38,7 @@ class Recipe:
 
     @property
     def text(self) -> str | None:
-        """The body as text, if it is one and not too large to be written down."""
+        """The body as text, or `None` if it is not UTF-8 or too large to show."""
         try:
             return self.body.decode() if len(self.body) <= LARGE else None
         except UnicodeDecodeError:
@@ -47,9 +47,9 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A recipe and what came of it: status, headers that belong to the refusal, and the body.
+    """A recipe and its answer: the status, the headers that belong to the refusal, and the body.
 
-    `assumed` says whether the refusal rests on the assumed part of its rule (S-9).
+    `assumed` tells whether the refusal rests on the assumed part of its rule (S-9).
     """
 
     recipe: Recipe
@@ -67,7 +67,7 @@ class Refused:
 
 @cache
 def load_refusals() -> tuple[Refused, ...]:
-    """The refusals of the error catalogue, by operation."""
+    """Returns the refusals of the error catalogue, sorted by operation."""
     return tuple(_refused(**entry) for entry in orjson.loads(REFUSALS.read_bytes()))
 
 
@@ -79,7 +79,7 @@ def _refused(
 
 
 def command(recipe: Recipe, address: str) -> str:
-    """The recipe for a shell, against a server at an address."""
+    """Returns a shell command that sends the recipe's request to the server at `address`."""
     if not recipe.method:
         split = urlsplit(address)
         host_and_port = f"{split.hostname} {split.port or 80}"
@@ -91,7 +91,7 @@ def command(recipe: Recipe, address: str) -> str:
     words = ["curl", "--path-as-is", *(["-X", recipe.method] if recipe.method != "GET" or recipe.body else [])]
     headers = dict(recipe.headers)
     if recipe.body:
-        # Left to itself, curl would say that the body is a form.
+        # By default, curl sends the content type of a form.
         headers.setdefault("Content-Type", "application/json")
     words += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     before = ""

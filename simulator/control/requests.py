@@ -14,7 +14,7 @@ from simulator.errors import Fault, InvalidAttribute, UnknownResource
 from simulator.state.journal import REQUEST_ID, Content, Exchange, Message
 
 NEWEST = 100
-"""How many entries a list holds if nothing else is asked for."""
+"""How many entries a list holds if the client gives no limit."""
 
 _NUMBER = re.compile("[0-9]{1,18}")
 
@@ -26,11 +26,11 @@ Filter = Callable[[Content], bool]
 def list_requests(it: ControlCall) -> object:
     """GET requests: the entries that match, newest last (S-7).
 
-    Where more match than `limit` allows, the newest are answered; after a cursor the oldest, so that the next call can
-    go on behind them.
+    If more entries match than `limit` allows, returns the newest ones. With a cursor it returns the oldest ones, so
+    that the next call can continue after them.
     """
     query, journal, run = it.query, it.sandbox.journal, it.control.sandboxes.run
-    # Before the entries, for those that come meanwhile have higher ones.
+    # Read before the entries: an entry that arrives in between has a higher position, and must not be skipped.
     seen = journal.position
     entries = journal.placed()
     seen = max([seen, *(position for position, _ in entries[-1:])])
@@ -66,7 +66,7 @@ def clear_requests(it: ControlCall) -> object:
 
 
 def _filters(it: ControlCall) -> list[Filter]:
-    """What the query asks of an entry. Raises `InvalidAttribute` for what no entry could ever match."""
+    """Returns the filters in the query. Raises `InvalidAttribute` for an unknown operation or rule."""
     makers: Mapping[str, Callable[[Any], Filter]] = {
         "operation_id": lambda asked: _by_name(asked, it.control.contract.operations, "operation", "operation_id"),
         "rule": lambda asked: _by_name(asked, it.control.ledger, "rule", "rule"),
@@ -84,8 +84,8 @@ def _by_name(asked: str, known: Mapping[str, object], kind: str, attribute: str)
 
 
 def _by_path(asked: str) -> Filter:
-    # Only the star is a wildcard: brackets and question marks may stand in names. No regular expression, for those
-    # with many stars take ages to say no.
+    # Only the star is a wildcard: brackets and question marks may be part of a name. No regular expression is used,
+    # because one with many stars can take very long to find that nothing matches.
     first, *rest = asked.split("*")
     if not rest:
         return lambda each: each.path == asked
@@ -109,7 +109,7 @@ def _class_or_status(status: int | None, asked: str) -> bool:
 
 
 def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
-    """The position in the journal that a cursor names, or the id of an entry. Raises `InvalidAttribute`."""
+    """Returns the journal position for a cursor or for an entry's id. Raises `InvalidAttribute` if it is neither."""
     server, _, number = asked.partition("@")
     if server == run and _NUMBER.fullmatch(number):
         return int(number)
@@ -159,7 +159,7 @@ def _message_view(message: Message, *more: tuple[str, str]) -> object:
 
 
 def _shown_body(body: bytes) -> object:
-    """JSON as what it is, and as text what is none, is `null`, or is nested so deeply that readers might fail."""
+    """Returns the JSON value of a body. Other bodies, `null`, and JSON that is nested too deeply become text."""
     try:
         value: object = orjson.loads(body)
     except ValueError:

@@ -20,10 +20,10 @@ from simulator.state.sandboxes import DEFAULT
 from simulator.state.world import World
 
 PATCH_ATTEMPTS = 3
-"""How often a patch is tried when the state changes meanwhile, before it keeps others from changing it."""
+"""After so many attempts during which others changed the state, a patch keeps them waiting."""
 
 SEED = "seed"
-"""The name under which a difference knows the sandbox's seed; no snapshot may have it."""
+"""Stands for the sandbox's seed in `GET diff`. No snapshot may have this name."""
 
 
 def reset(it: ControlCall) -> object:
@@ -33,22 +33,22 @@ def reset(it: ControlCall) -> object:
 
 
 def get_state(it: ControlCall) -> object:
-    """GET state: the world as a fixture (S-4)."""
+    """GET state: the sandbox's world as a fixture (S-4)."""
     content = it.control.fixtures.content(it.sandbox.moment.world)
     return Content(YAML, write_yaml(content).encode()) if it.call.media == YAML else content
 
 
 def replace_state(it: ControlCall) -> object:
-    """PUT state: another world (S-4)."""
+    """PUT state: replace the sandbox's world (S-4)."""
     with _loaded(it, it.body) as world, it.sandbox.transaction() as fork:
         fork.world = world
     return None
 
 
 def patch_state(it: ControlCall) -> object:
-    """PATCH state: a merge patch of the world's fixture, and what it changed (S-4, EX-17)."""
+    """PATCH state: apply a merge patch to the world's fixture, and return what changed (S-4, EX-17)."""
     patch, sandbox, fixtures = it.body, it.sandbox, it.control.fixtures
-    # Outside the lock, for it may take long: who waits for the lock may be the thread that answers everybody.
+    # This may take long, so it happens outside the lock: the thread that answers all clients may wait for the lock.
     for attempt in itertools.count(1):
         with nullcontext() if attempt <= PATCH_ATTEMPTS else sandbox.reserved():
             moment = sandbox.moment
@@ -74,7 +74,7 @@ def list_snapshots(it: ControlCall) -> object:
 
 
 def take_snapshot(it: ControlCall) -> object:
-    """PUT snapshots/{name}: give the present moment a name (S-5); there may be too many already (S-3)."""
+    """PUT snapshots/{name}: keep the current world under a name (S-5). Too many snapshots are refused (S-3)."""
     name = it.name("snapshot_name", "S-5")
     if name == SEED:
         raise RuleViolation(Fault("S-5", f"{SEED!r} is the name of what the sandbox started from"))
@@ -93,7 +93,7 @@ def delete_snapshot(it: ControlCall) -> object:
 
 
 def restore_snapshot(it: ControlCall) -> object:
-    """POST snapshots/{name}/restore: the world of that moment (S-5)."""
+    """POST snapshots/{name}/restore: back to the snapshot's world (S-5)."""
     sandbox = it.sandbox
     sandbox.restore(_snapshot(sandbox, it.path["snapshot_name"]))
     return None
@@ -105,7 +105,7 @@ def list_sandboxes(it: ControlCall) -> object:
 
 
 def create_sandbox(it: ControlCall) -> object:
-    """PUT sandboxes/{name}: a new one, perhaps with a seed of its own (G-17)."""
+    """PUT sandboxes/{name}: a new sandbox, with its own seed if the body has a fixture (G-17)."""
     name = it.name("sandbox_name", "G-17")
     content = it.body.get("fixture")
     try:
@@ -127,9 +127,9 @@ def drop_sandbox(it: ControlCall) -> object:
 
 @contextmanager
 def _loaded(it: ControlCall, content: dict[str, Any]) -> Iterator[World]:
-    """The world of a fixture's content; the block is to put it where it belongs.
+    """Yields the world of a fixture's content. The `with` block must store it in a sandbox.
 
-    Raises `InsufficientMemory` (S-10), before anything is made of the content, or `RuleViolation` (S-4).
+    Raises `InsufficientMemory` (S-10) before the content is read, or `RuleViolation` (S-4).
     """
     weight = weigh(content, it.control.settings.arranged_limit)
     with it.control.sandboxes.memory.room(weight):

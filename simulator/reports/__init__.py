@@ -1,1 +1,1 @@
-"""What the simulator knows, for people: as text, as JSON or JUnit, and as pages in HTML."""
+"""Reports on coverage, errors and the journal: as text, JSON, JUnit or HTML pages."""

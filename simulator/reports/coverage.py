@@ -1,4 +1,4 @@
-"""Coverage as a report: text for the terminal, JUnit for a CI server, HTML for a browser; and several as one."""
+"""Coverage reports: text for the terminal, JUnit for a CI server, HTML for a browser. Also adds up several."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from simulator.reports.page import render
 from simulator.reports.text import printable
 
 Coverage = Mapping[str, Any]
-"""What `GET /_simulator/coverage` answers."""
+"""The answer of `GET /_simulator/coverage`."""
 
 COUNTS = ("rules", "assumed", "ignored")
-"""The counts of an operation besides its statuses."""
+"""What is counted for an operation besides its statuses."""
 
 SEGMENTS_SHOWN = 3
 
 
 def merged(coverages: Sequence[Coverage]) -> Coverage:
-    """The sums of several coverages, operation by operation and status by status."""
+    """Returns the sum of several coverages, operation by operation and status by status."""
     operations: dict[str, dict[str, Any]] = {}
     undocumented: Counter[tuple[str, str, int | None]] = Counter()
     for coverage in coverages:
@@ -47,13 +47,13 @@ def merged(coverages: Sequence[Coverage]) -> Coverage:
 
 
 def percentage(coverage: Coverage, of: str) -> float:
-    """How many of the `operations` were called, or of the documented `statuses` seen, in per cent."""
+    """Returns how many per cent of the `operations` were called, or of the documented `statuses` were seen."""
     totals = coverage["totals"]
     return 100.0 * float(totals[f"{of}Hit"]) / float(totals[of] or 1)
 
 
 def summary(coverage: Coverage) -> str:
-    """A line of sums, and one of the operations that were never called, if there are any."""
+    """Returns a line with the totals and, if some operations were never called, a second line that lists them."""
     totals = coverage["totals"]
     sums = (
         f"{totals['operationsHit']} of {totals['operations']} operations ({percentage(coverage, 'operations'):.0f} %), "
@@ -65,7 +65,7 @@ def summary(coverage: Coverage) -> str:
 
 
 def as_text(coverage: Coverage) -> str:
-    """One line an operation: its hits, the documented statuses that were exercised, and those that were not."""
+    """Returns a line for each operation: its hits, the statuses seen, and the documented ones that are missing."""
     width = max((len(operation["operationId"]) for operation in coverage["operations"]), default=0)
     lines = []
     for operation in coverage["operations"]:
@@ -82,12 +82,15 @@ def as_text(coverage: Coverage) -> str:
 
 
 def as_json(coverage: Coverage) -> str:
-    """The answer itself, for people and for merging."""
+    """Returns the coverage as indented JSON, which `--merge` can read."""
     return json.dumps(coverage, indent=2, ensure_ascii=False)
 
 
 def as_junit(coverage: Coverage) -> str:
-    """A suite: a case for each operation fails if it was never called; those of statuses are skipped if not seen."""
+    """Returns a JUnit test suite with a case for each operation and for each documented status.
+
+    The case of an operation fails if it was never called. The case of a status is skipped if it was never seen.
+    """
     totals = coverage["totals"]
     suite = ElementTree.Element(
         "testsuite",
@@ -112,7 +115,10 @@ def as_junit(coverage: Coverage) -> str:
 
 
 def as_html(coverage: Coverage) -> str:
-    """One page that needs nothing else: operations by statuses, those with most missing first, and the lists."""
+    """Returns a page that needs no other file: a table of operations by statuses, then lists.
+
+    Operations that were never called come first, then those with the most missing statuses.
+    """
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
     operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
     return render(
@@ -133,7 +139,7 @@ FORMATS = {"text": as_text, "json": as_json, "junit": as_junit, "html": as_html}
 
 
 def _add(total: dict[str, Any], operation: Mapping[str, Any]) -> None:
-    """Add what was counted of an operation to its sums."""
+    """Add the counts of an operation to its totals."""
     for name in ("operationId", "method", "path"):
         total.setdefault(name, operation[name])
     total["hits"] = total.get("hits", 0) + operation["hits"]
@@ -171,7 +177,7 @@ def _ignored(coverage: Coverage) -> list[tuple[str, str, int]]:
 
 
 def _assumed(coverage: Coverage) -> dict[str, dict[str, int]]:
-    """How often the answers of operations rested on each assumed rule."""
+    """Returns, for each assumed rule, how often answers rested on it, by operation."""
     rules: dict[str, dict[str, int]] = {}
     for operation in coverage["operations"]:
         for rule, hits in operation["assumed"].items():
@@ -192,6 +198,6 @@ def _name(coverage: Coverage) -> str:
 
 
 def _short(path: str) -> str:
-    """The end of a path, which tells operations apart."""
+    """Returns the end of a path, which is enough to tell operations apart."""
     segments = path.strip("/").split("/")
     return path if len(segments) <= SEGMENTS_SHOWN else f"…/{'/'.join(segments[-SEGMENTS_SHOWN:])}/"

@@ -1,4 +1,4 @@
-"""The error catalogue as a report: text for the terminal, HTML for a browser."""
+"""The error catalogue as a report: text for the terminal, HTML for a browser, JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import orjson
 from simulator.reports.page import render
 
 Catalogue = Mapping[str, Any]
-"""What `GET /_simulator/errors` answers."""
+"""The answer of `GET /_simulator/errors`."""
 
 ANY = "No operation"
 
 
 def as_text(catalogue: Catalogue) -> str:
-    """For each operation its refusals: what it is, how to provoke it, and the answer."""
+    """Returns the refusals by operation: code, rule and reason, a request that causes it, and the answer."""
     lines = []
     for operation, errors in _by_operation(catalogue):
         lines.append(operation)
@@ -33,12 +33,12 @@ def as_text(catalogue: Catalogue) -> str:
 
 
 def as_json(catalogue: Catalogue) -> str:
-    """The answer itself, for people."""
+    """Returns the catalogue as indented JSON."""
     return orjson.dumps(catalogue, option=orjson.OPT_INDENT_2).decode()
 
 
 def as_html(catalogue: Catalogue) -> str:
-    """One page that needs nothing else: the refusals of each operation, unfolded to request and answer."""
+    """Returns a page that needs no other file: the refusals by operation, each with its request and answer."""
     sections = [(operation, list(errors)) for operation, errors in _by_operation(catalogue)]
     return render(
         "reports/errors.html",

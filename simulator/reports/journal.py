@@ -1,4 +1,4 @@
-"""Calls and changes as text for people: what the journal and a difference hold."""
+"""Entries of the journal and changes of the state, as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_VALUE = 200
 
 
 def call_text(entry: Mapping[str, Any]) -> str:
-    """An entry of the journal: a line of what was called and answered, and one of why it was refused, if it was."""
+    """Returns a journal entry as text: a line with the call and its status, then a line with the reason if refused."""
     moment = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
     line = f"{moment} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
@@ -22,7 +22,7 @@ def call_text(entry: Mapping[str, Any]) -> str:
 
 
 def change_text(change: Mapping[str, Any]) -> str:
-    """A change of the state as one line: what happened where, and the values before and after."""
+    """Returns a change of the state as one line: operation, path, and the values before and after."""
     values = [_value(change[which]) for which in ("before", "after") if which in change]
     return printable(f"{change['op']} {change['path']}: {' -> '.join(values)}")
 

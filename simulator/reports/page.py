@@ -1,4 +1,4 @@
-"""Documents made from the templates of the package: pages in HTML, and settings in TOML."""
+"""Fills in the package's templates: HTML pages and TOML settings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def render(template: str, **values: object) -> str:
-    """The document that a template makes of these values; `template` is a path below the package.
+    """Returns a template, filled in with the values. `template` is a path below the package.
 
-    A template that ends in `.html` escapes what it shows. Raises `jinja2.UndefinedError` for a value that is missing.
+    Templates that end in `.html` escape the values. Raises `jinja2.UndefinedError` if a value is missing.
     """
     return _environment().get_template(template).render(values)
 
 
 @cache
 def _environment() -> Environment:
-    # Most commands show no page, and must not wait for Jinja.
+    # Most commands show no page, and should not wait for Jinja to load.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     return Environment(

@@ -1,4 +1,4 @@
-"""The server: an address with its clients (`server`), each a `connection` whose bytes become requests (`reading`)."""
+"""The server: `server` listens at an address, `connection` serves one client, `reading` turns bytes into requests."""
 
 from simulator.server.server import (
     CONNECTIONS,

@@ -1,4 +1,4 @@
-"""One connection of the server: from requests to answers on the wire, in their order."""
+"""One connection of the server: takes requests, and sends their answers in the same order."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 logger = logging.getLogger("simulator.server")
 
 SLICE = 4096
-"""How many bytes are read before what became of them is answered: so little of what is pipelined waits in memory."""
+"""How many bytes are parsed before their requests are answered. This keeps few pipelined requests in memory."""
 MOST_AT_ONCE = 4
-"""How many requests of a client are answered before the others have their turn."""
+"""How many requests of a client are answered before other clients have their turn."""
 MOST_UNSENT = 64 * 1024
-"""From how many bytes of answers on nothing more is answered before they are sent."""
+"""If more bytes of answers wait to be sent, no further request is answered."""
 
 DELAYED_BYTES = 8 * 1024
-"""About what a call takes that waits, besides its body."""
+"""About how much memory a waiting call takes, besides its body."""
 
 IDLE_SECONDS = 120
 """How long a connection stays open without a request."""
 STALLED_SECONDS = 30
-"""How long a client may take none of the bytes that wait for it."""
+"""How long a client may read nothing of its answers."""
 LINGER_SECONDS = 2
-"""How long what a client still sends is taken in after the refusal of its request, so that it gets to read that."""
+"""How long the rest of a refused request is still received, so that the client can read the refusal."""
 
 WITHOUT_LENGTH = ("1", "204", "304")
-"""How the statuses begin whose answers state no length."""
+"""The first characters of statuses whose answers have no `Content-Length`."""
 
 Outcome = bytes | Delayed | Background | None
-"""What an application makes of a request: a body, something to wait for, or no answer at all."""
+"""What an application returns: a body, something to wait for, or `None` for no answer at all."""
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests, calls the application, sends its answers; of the next request nothing is done before.
+    """Reads requests, calls the application and sends its answers. Each request waits for the answer before it.
 
-    `since` is when the present state began, by the server's clock: the request that arrives, the time without one, the
-    client that takes nothing.
+    `since` is when the current phase began, by the server's clock. A phase is: a request arrives, there is no request,
+    or the client does not read its answers.
     """
 
     def __init__(self, server: Server) -> None:
         self.since = server.now
         self._server = server
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)  # asyncio brings it first of all
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)  # asyncio sets it first
         self._reader: RequestReader = cast(RequestReader, None)
         self._unread = b""
         self._out: list[bytes] = []
@@ -72,10 +72,10 @@ class Connection(asyncio.Protocol):
         self._status = ""
         self._headers: list[tuple[str, str]] = []
 
-    # What the loop calls
+    # Called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there."""
+        """The client has connected."""
         self._transport = cast(asyncio.Transport, transport)
         environ = self._server.environ(transport.get_extra_info("peername"))
         self._reader = RequestReader(environ, self._server.largest_body, self._ask_for_body, self._hold)
@@ -89,14 +89,14 @@ class Connection(asyncio.Protocol):
         self.go_on()
 
     def eof_received(self) -> bool:
-        """The client sends no more; it still gets the answers to what it sent. One that has hung up looks the same."""
+        """The client sends no more, but still gets its answers. A client that has hung up looks the same."""
         self._has_ended = True
         if self.flush():
             self.go_on()
         return not self._has_answered
 
     def pause_writing(self) -> None:
-        """The client does not take what is sent."""
+        """The client does not read what is sent."""
         self._is_stalled = True
         self.since = self._server.now
         self._stalled_at = self._transport.get_write_buffer_size()
@@ -106,14 +106,14 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def resume_writing(self) -> None:
-        """The client takes again what is sent."""
+        """The client reads again."""
         self._release_unsent()
         self._is_stalled = False
         self.since = self._server.now
         self.go_on()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The connection is closed, by whomever."""
+        """The connection is closed, by the client or the server."""
         self._is_lost = self._is_ending = True
         self._unread = b""
         self._out.clear()
@@ -125,21 +125,21 @@ class Connection(asyncio.Protocol):
             self._release()
         self._server.closed(self)
 
-    # What the server asks and wants
+    # Called by the server
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be done for the client."""
+        """Whether there is nothing to do for the client."""
         return self._has_answered and not self._reader.is_reading
 
     @property
     def may_have_hung_up(self) -> bool:
-        """Whether the client sends no more and waits for a delayed answer: only that will show whether it is there."""
+        """Whether the client sends no more, and waits for a delayed answer. Sending it will show."""
         return self._has_ended and self._due is not None
 
     @property
     def _has_answered(self) -> bool:
-        """Whether the client has the answers to all requests that have arrived."""
+        """Whether all requests that have arrived are answered."""
         return not (
             self._in_progress
             or self._out
@@ -150,11 +150,11 @@ class Connection(asyncio.Protocol):
         )
 
     def is_busy_until(self, end: float) -> bool:
-        """Whether the client is to get something before that time of the loop."""
+        """Whether the client will get an answer before `end`, by the loop's clock."""
         return not self.is_idle and (self._due is None or self._due < end) and not self._reader.is_reading
 
     def close(self) -> None:
-        """Close, once everything is sent that was written."""
+        """Send everything that was written, then close."""
         self._is_ending = True
         self._unread = b""
         self.flush()
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def expire(self, now: float) -> None:
-        """Close if the client has had its time."""
+        """Close if the client's time is over. `now` is by the server's clock."""
         waited = now - self.since
         if self._is_stalled:
             size = self._transport.get_write_buffer_size()
@@ -182,7 +182,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def flush(self) -> bool:
-        """Send what was written since the last time, and say whether the client is to be answered further (`go_on`)."""
+        """Send everything that was written since the last flush. Returns whether to call `go_on` later."""
         if not self._out or self._is_lost:
             return False
         data = b"".join(self._out)
@@ -191,10 +191,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
         return bool(self._unread or self._reader.requests or self._has_ended) and not self._is_stalled
 
-    # What is counted
+    # Counting bytes
 
     def _hold(self, size: int) -> bool:
-        """Count so many bytes of a request, if there is room for them."""
+        """Count `size` bytes of a request, and return whether there is room for them."""
         has_room = self._server.hold(size)
         if has_room:
             self._held += size
@@ -211,11 +211,11 @@ class Connection(asyncio.Protocol):
     # From requests to answers
 
     def go_on(self) -> None:
-        """Answer what was read and read on, until something has to be waited for, or others have their turn."""
+        """Answer requests and read more, until the connection has to wait, or others have their turn."""
         requests, out = self._reader.requests, self._out
         while not (self._in_progress or self._is_ending or self._is_stalled):
             if len(out) >= MOST_AT_ONCE or self._unsent > MOST_UNSENT:
-                # What is written has to be sent before more is answered.
+                # These answers must be sent before more requests are answered.
                 break
             if requests:
                 self._answer(requests.popleft())
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
     def _ask_for_body(self) -> None:
-        """Tell the client to send the body, unless an answer comes first."""
+        """Send `100 Continue`, unless an answer comes first."""
         self._owes_continue = self._in_progress or bool(self._reader.requests)
         if not self._owes_continue:
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -252,9 +252,9 @@ class Connection(asyncio.Protocol):
             self._take(request, self._run(self._server.app, request.environ, self._start_response))
 
     def _refuse(self, status: int, reason: str) -> bytes:
-        """The body of an answer that the server gives itself."""
+        """Start an answer of the server itself, and return its body."""
         reply, kind = malformed(status, reason), kind_of_malformed(status)
-        # Of those that there is no room for there may be very many, and of a failure the log says more.
+        # Refusals for lack of room happen very often, and a failure has its own line in the log.
         if kind not in (OVERLOADED, FAILED):
             logger.info("%d %s: %s", kind.status, kind.message, reason)
         self._start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", [*reply.fields])
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         self._status, self._headers = status, headers
 
     def _run(self, make: Callable[..., Iterable[bytes]], *arguments: Any) -> Outcome:
-        """What the application makes of a request; called by other threads, too."""
+        """Call `make`, and return its outcome. Worker threads call this too."""
         try:
             answer = make(*arguments)
             if type(answer) is list:
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
         if self._held:
             self._release()
         if self._is_lost:
-            # A slow server would not know either that the client has hung up, and do what it was asked for.
+            # The call was carried out nevertheless, as on a slow server that does not notice a hang-up.
             pass
         elif outcome is None:
             self.close()
@@ -319,7 +319,7 @@ class Connection(asyncio.Protocol):
             self.go_on()
 
     def _send(self, environ: dict[str, Any], body: bytes, *, keep_alive: bool) -> None:
-        """Write an answer; where there is less of it than it announces, the connection ends after it."""
+        """Write an answer. If the body is shorter than its `Content-Length`, close the connection after it."""
         protocol = environ.get("SERVER_PROTOCOL", "HTTP/1.1")
         lines, announced = "", None
         for name, value in self._headers:
@@ -349,7 +349,7 @@ class Connection(asyncio.Protocol):
         self._unsent += len(data)
 
     def _end(self, *, linger: bool) -> None:
-        """Close after what is written; where the client is still sending, it first gets the time to read that."""
+        """Close after sending. With `linger`, a client that is still sending has time to read the answer."""
         self._is_ending = True
         self._unread = b""
         self.flush()

@@ -1,4 +1,4 @@
-"""From the bytes of a connection to requests: httptools parses, and what is no HTTP request is refused here (G-16)."""
+"""Turns the bytes of a connection into requests, with httptools. Refuses bytes that are not a request (G-16)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from httptools import (
 from simulator.http.visit import HEAD, HEADER
 
 LARGEST_HEADER = 256 * 1024
-"""How many bytes a request may have besides its body."""
+"""How many bytes a request may have without its body."""
 MOST_FIELDS = 1_000
 """How many fields the header of a request may have."""
 LONGEST_METHOD = 40
 SMALL = 2048
-"""How long a request may be, in bytes, so that what its header says is remembered."""
+"""The parsed header is remembered for requests of at most this many bytes."""
 NO_ROOM = "too many bytes are on their way, a quarter of --memory-limit: send the request again a little later"
-"""Why a request is refused for which there is no room at present (S-10)."""
+"""Why a request is refused if there is no room for it at the moment (S-10)."""
 SHORT = 512
-"""The same of a target."""
+"""The parsed target is remembered if it has at most this many bytes."""
 FRAMING = 5
-"""How many bytes of framing there may be for each byte of a chunked body: `1 CR LF x CR LF` has so many."""
+"""How many bytes of framing a chunked body may have for each body byte: `1 CR LF x CR LF` has five for `x`."""
 
 KNOWN_METHODS = frozenset((b"GET", b"PUT", b"POST", b"DELETE", b"PATCH", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT"))
 _STAND_IN = b"GET"
@@ -49,7 +49,10 @@ class Request(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """What came instead of a request, as the HTTP status to answer and the reason; nothing can be read after it."""
+    """Stands for bytes that are not a request: the HTTP status to answer with, and the reason.
+
+    Nothing can be read after it.
+    """
 
     status: int
     reason: str
@@ -58,9 +61,9 @@ class Unreadable(NamedTuple):
 class RequestReader:
     """Reads the requests of one connection, in their order.
 
-    `environ` is what the environments of all its requests have in common. `largest_body` bounds bodies, in bytes.
-    `ask_for_body` is called when a client waits for the word to send its body (`Expect: 100-continue`). `hold` is asked
-    whether there is room for so many bytes of a body more.
+    `environ` holds the WSGI variables that all its requests share. `largest_body` is the limit of bodies, in bytes.
+    `ask_for_body` is called when a client waits for `100 Continue` before it sends its body. `hold` is called with a
+    number of further body bytes, and returns whether there is room for them.
     """
 
     def __init__(
@@ -92,11 +95,11 @@ class RequestReader:
 
     @property
     def is_reading(self) -> bool:
-        """Whether a request has begun and is not whole yet."""
+        """Whether a request has begun and is not complete yet."""
         return self._has_begun or bool(self._opening)
 
     def feed(self, data: bytes) -> None:
-        """Read on; what has become whole is in `requests`. After an `Unreadable`, everything is passed over."""
+        """Read more bytes, and append complete requests to `requests`. After an `Unreadable`, bytes are ignored."""
         if self.is_over:
             return
         if not self._has_begun:
@@ -108,9 +111,9 @@ class RequestReader:
         self._parse(data)
 
     def _repeated(self, data: bytes) -> Request | None:
-        """The request, if the data are exactly one.
+        """Returns the request if the data are exactly one request, else `None`.
 
-        Its header is parsed once only: clients repeat their headers, and the same bytes say the same again.
+        Clients repeat their headers, so each header is parsed once and remembered.
         """
         head, end, body = data.partition(b"\r\n\r\n")
         header = _header(head) if end else None
@@ -135,14 +138,15 @@ class RequestReader:
             self._refuse(431, f"the header is over the limit of {LARGEST_HEADER} bytes")
 
     def end(self) -> None:
-        """Forget the parser and the connection, which hold on to their reader."""
+        """Drop the parser and the connection, which refer to their reader."""
         self.is_over = True
         del self._parser, self._ask_for_body, self._hold
 
     def _opened(self, data: bytes) -> bytes:
-        """The beginning of a request, once its method is there; one that the parser does not know is taken out.
+        """Returns the data from the beginning of a request on, once the method is complete.
 
-        The parser refuses methods that are not on its list; here, the application does that (G-10).
+        The parser refuses methods that it does not know, but here the application has to refuse them (G-10). So an
+        unknown method is replaced and remembered.
         """
         data = (self._opening + data).lstrip(b"\r\n")
         method, blank, _ = data[: LONGEST_METHOD + 1].partition(b" ")
@@ -156,9 +160,9 @@ class RequestReader:
         return _STAND_IN + data[len(method) :]
 
     def _stay_with_http(self, rest: bytes) -> None:
-        """Read on after a request that offers another protocol, which is not accepted.
+        """Read on after a request that asks for another protocol. It is not accepted.
 
-        The parser believes that it was, and that therefore no body follows; another one has to read that.
+        The parser expects no body after such a request, so a new parser reads the body.
         """
         parser = self._parser = HttpRequestParser(self)
         if self._environ is not None:
@@ -173,7 +177,7 @@ class RequestReader:
             self.requests.append(Unreadable(status, reason))
 
     def on_message_begin(self) -> None:
-        """The first byte of a request; called by the parser, like all that follow."""
+        """The first byte of a request. The parser calls this method and all `on_…` methods below."""
         self._has_begun = True
 
     def on_url(self, url: bytes) -> None:
@@ -182,7 +186,7 @@ class RequestReader:
             self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the header, or one of those after a chunked body, which count for nothing."""
+        """A field of the header. Fields after a chunked body are ignored."""
         if self._environ is None and not self.is_over:
             self._fields.append((name, value))
             if len(self._fields) > MOST_FIELDS:
@@ -254,7 +258,7 @@ class RequestReader:
 
 
 def unreadable(raw: bytes) -> Unreadable:
-    """What a server says of bytes that are no HTTP request. Raises `ValueError` if they are the beginning of one."""
+    """Returns how a server refuses bytes that are not an HTTP request. Raises `ValueError` if they may be one."""
     reader = RequestReader({}, 0)
     reader.feed(raw)
     for request in reader.requests:
@@ -268,7 +272,7 @@ def _announces_body(environ: Mapping[str, Any]) -> bool:
 
 
 class _Header(NamedTuple):
-    """What a header says: variables of the environment, the body's length, and whether the connection stays open."""
+    """A parsed header: WSGI variables, the body's length in bytes, and whether the connection stays open."""
 
     variables: dict[str, Any]
     length: int
@@ -277,12 +281,12 @@ class _Header(NamedTuple):
 
 @lru_cache(maxsize=1_000)
 def _header(head: bytes) -> _Header | None:
-    """What the header of a request says, if it is one and says how long the body is."""
+    """Returns the parsed header, or `None` if it is not valid or does not state the body's length."""
     reader = RequestReader({}, SMALL)
     reader._parse(reader._opened(head + b"\r\n\r\n"))
     length = 0
     if reader._environ is not None and not reader.is_over:
-        # The body is still missing. What it holds makes no difference.
+        # The request needs a body of this length. Its content does not matter.
         length = int(reader._environ.get("CONTENT_LENGTH", 0))
         reader._parse(bytes(length))
     is_one = len(reader.requests) == 1 and not reader.is_reading and not reader.is_over
@@ -293,13 +297,13 @@ def _header(head: bytes) -> _Header | None:
     del environ["wsgi.input"]
     if not length:
         environ[HEAD] = head
-    # Who waits to be told to send a body is to be told each time.
+    # A client that waits for `100 Continue` must get it each time.
     return None if "HTTP_EXPECT" in environ else _Header(environ, length, keep_alive)
 
 
 @lru_cache(maxsize=1_000)
 def _target(target: bytes) -> tuple[tuple[str, str], ...]:
-    """The variables of the environment that a target stands for. Raises `ValueError` if it cannot be read."""
+    """Returns the WSGI variables of a target. Raises `ValueError` if it cannot be read."""
     text = target.decode("ascii")
     parts = text
     if not text.startswith("/"):
@@ -312,14 +316,14 @@ def _target(target: bytes) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=500)
 def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    """The fields of a header as variables of the environment; those of one name are joined by commas, cookies as such.
+    """Returns the fields of a header as WSGI variables. Repeated fields are joined by commas, cookies by semicolons.
 
-    The requests of a connection have mostly the same ones.
+    They are remembered, because the requests of a connection mostly have the same fields.
     """
     found: dict[str, str] = {}
     repeated: dict[str, list[str]] = {}
     for name, value in fields:
-        # With an underscore, one name could pass for another.
+        # `A_B` and `A-B` would become the same variable.
         if b"_" in name:
             continue
         field, text = name.decode("latin-1").upper(), value.decode("latin-1")

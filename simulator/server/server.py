@@ -1,4 +1,4 @@
-"""The server that carries the WSGI application: asyncio on one thread of this process."""
+"""The server that runs the WSGI application: asyncio on one thread of this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulator.settings import DEFAULTS, is_every_address
 try:
     import resource
 except ImportError:  # Windows has no such limit.
-    resource = None  # type: ignore[assignment]  # it is asked for before it is used
+    resource = None  # type: ignore[assignment]  # checked before use
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -32,60 +32,59 @@ if TYPE_CHECKING:
 logger = logging.getLogger("simulator.server")
 
 GRACE_SECONDS = 0.8
-"""How long requests in flight may take once the server is told to stop."""
+"""How long requests in flight may still take when the server stops."""
 
 SWITCH_SECONDS = 0.00005
-"""How long a thread that carries out a long call may compute before the loop has its turn.
+"""How long a worker thread may compute before the loop's thread has its turn.
 
-The loop gives up its turn with each system call: with a hundred of them, it waits a hundred times as long.
+The loop's thread gives up its turn with each system call. With a hundred calls, it waits a hundred times as long.
 """
 
 SIGNAL_SECONDS = 0.5
-"""How long Ctrl-C may go unnoticed on Windows."""
+"""How long it may take until Ctrl-C is noticed on Windows."""
 
 NAME = "apio-simulator"
 LAST_PORT = 65_535
 CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
-"""How many connections are open at a time; Windows has `select` alone, which watches no more than 512."""
+"""How many connections may be open at a time. Windows only has `select`, which watches at most 512."""
 OTHER_FILES = 32
-"""How many files are left to others where the process may not open many."""
+"""How many files stay free for other uses if the process may not open many."""
 ACCEPTED_AT_ONCE = 20
-"""How many clients are let in before others are heard again."""
+"""How many new clients are accepted before other clients have their turn."""
 MOST_IN_A_TURN = 4
-"""How many clients that sent many requests at once are answered again before others are heard."""
+"""How many clients that sent many requests at once are answered again before other clients have their turn."""
 WORKERS = 4
-"""How many calls that take long are carried out at a time."""
+"""How many long calls are carried out at a time."""
 TICK_SECONDS = 1.0
-"""How often the server looks for clients that have had their time."""
+"""How often the server looks for clients whose time is over."""
 GLANCE_SECONDS = 0.005
-"""How often a server that stops looks whether everything is sent."""
+"""How often a stopping server checks whether everything is sent."""
 
 
 class AddressUnavailable(Exception):
-    """The address cannot be listened at."""
+    """The server cannot listen at the address."""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """The fastest loop that is installed: uvloop's, or else Python's own."""
+    """Returns a new loop: uvloop's if that is installed, because it is faster, or else Python's own."""
     try:
         import uvloop
     except ImportError:
-        # Not the default one, which on Windows cannot watch a socket of ours.
+        # The default loop of Windows cannot watch our sockets.
         return asyncio.SelectorEventLoop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 
 
 class Server:
-    """Serves an application at an address of this machine; `port` 0 becomes a free one.
+    """Serves an application at an address of this machine. `port` 0 means a free port.
 
     A body may have `largest_body` bytes, and a request may take `request_seconds` from its first byte to its last.
 
-    The application is called on the thread of the loop, and must not wait there: what waits or takes long, it answers
-    with `Delayed` or `Background`. `transfer_limit` is how many bytes may be on their way at a time: bodies, from their
-    first byte to the answer, calls that wait, and answers that their clients do not take (S-10). Raises
-    `AddressUnavailable` if the address cannot be had. There is one process only: state in memory and two processes
-    would be two worlds.
+    The application is called on the thread of the loop, and must not wait there: if it has to wait or takes long, it
+    returns `Delayed` or `Background`. `transfer_limit` is how many bytes may be in transit at a time. In transit are
+    bodies until they are answered, waiting calls, and answers that their clients do not read (S-10). Raises
+    `AddressUnavailable` if the server cannot listen there. There is only one process, because the state is in memory.
     """
 
     def __init__(
@@ -135,18 +134,18 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address as clients write it."""
+        """The server's URL."""
         return _url(self.host, self.port)
 
     @property
     def local_url(self) -> str:
-        """The address under which this machine reaches it, also where it listens at every address."""
+        """The URL at which this machine reaches the server, even if the server listens at every address."""
         loopback = "::1" if ":" in self.host else "127.0.0.1"
         return _url(loopback if is_every_address(self.host) else self.host, self.port)
 
     @property
     def delayed(self) -> int:
-        """How many requests wait for their time."""
+        """How many delayed requests are waiting."""
         return len(self._timers)
 
     @property
@@ -155,13 +154,13 @@ class Server:
         return len(self._connections)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to serve."""
         self._tick()
         self._listen()
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no longer, answer what is in flight, for `GRACE_SECONDS` at most, and end. Once is enough."""
+        """Stop listening, answer requests in flight for at most `GRACE_SECONDS`, and end. May be called again."""
         with self._stopping:
             if self.is_stopping:
                 return
@@ -178,15 +177,15 @@ class Server:
             self._loop.run_forever()
         self.workers.stop()
 
-    # What connections need
+    # Called by connections
 
     def environ(self, client: Any) -> dict[str, Any]:
-        """What the environments of a client's requests have in common; `client` is its address, if that is known."""
+        """Returns the WSGI variables that all requests of a client share. `client` is its address, if known."""
         host, port = client[:2] if client else ("", "")
         return {**self._environ, "REMOTE_ADDR": host, "REMOTE_PORT": str(port)}
 
     def call_later(self, seconds: float, work: Callable[[], object]) -> float:
-        """Do something after so many seconds, and say when that is, by the loop's clock."""
+        """Do `work` after some seconds. Returns when that is, by the loop's clock."""
 
         def run() -> None:
             self._timers.discard(timer)
@@ -197,12 +196,12 @@ class Server:
         return timer.when()
 
     def hand_over(self, work: Callable[[], object]) -> None:
-        """Do something on the loop's thread, if there still is a loop."""
+        """Do `work` on the loop's thread, unless the loop has ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(work)
 
     def hold(self, size: int) -> bool:
-        """Count so many bytes more that are on their way, if there is room for them; the log says the first time."""
+        """Count `size` more bytes in transit if there is room, and return whether there is. Logs the first failure."""
         if self.on_its_way + size <= self._transfer_limit:
             self.on_its_way += size
             return True
@@ -212,11 +211,11 @@ class Server:
         return False
 
     def release(self, size: int) -> None:
-        """So many bytes are no longer on their way."""
+        """Count `size` bytes less in transit."""
         self.on_its_way -= size
 
     def flush_soon(self, connection: Connection) -> None:
-        """Send what a connection wrote when all that arrived with it is answered: a system call wakes up a client."""
+        """Send what a connection wrote, at the end of this turn of the loop: each system call wakes up a client."""
         if not self._to_flush:
             self._loop.call_soon(self._flush)
         self._to_flush.append(connection)
@@ -233,16 +232,16 @@ class Server:
             self._loop.call_soon(self._flush)
 
     def opened(self, connection: Connection) -> None:
-        """A connection is there."""
+        """A connection was opened."""
         self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        """A connection is no more, which leaves room for another one."""
+        """A connection was closed, so there is room for another one."""
         self._connections.discard(connection)
         self._open -= 1
         self._listen()
 
-    # Letting clients in
+    # Accepting clients
 
     def _listen(self) -> None:
         if not self._is_accepting and not self.is_stopping:
@@ -250,11 +249,11 @@ class Server:
             self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        """Let clients in; those for whom there is no room wait outside until somebody leaves."""
+        """Accept clients. If there is no room, they wait until another client leaves."""
         for number in range(ACCEPTED_AT_ONCE):
             if self._open >= self._limit:
                 if number:
-                    # The loop will say so if there is somebody else, for whom room is to be made.
+                    # If another client waits, the loop calls again. Only then is room made for it.
                     return
                 if not self._make_room():
                     break
@@ -263,11 +262,11 @@ class Server:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                # The process may open no more files: the next second may be better.
+                # The process may open no more files. It tries again after the next second.
                 break
             client.setblocking(False)
-            # Python's own loop leaves it to us, for the listening socket is ours. Without it, the second of two answers
-            # waits up to 40 ms until the first one is acknowledged.
+            # Python's loop does not set this, because the listening socket is ours. Without it, the second of two
+            # answers waits up to 40 ms, until the client has acknowledged the first one.
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += 1
             task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self), client))
@@ -279,7 +278,7 @@ class Server:
         self._is_accepting = False
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest or, where none is, one whose client may have hung up."""
+        """Close the longest idle connection, or one whose client may have hung up. Returns whether there was one."""
         closable = (each for each in self._connections if each.is_idle or each.may_have_hung_up)
         first = min(closable, key=lambda each: (not each.is_idle, each.since), default=None)
         if first is not None:
@@ -287,7 +286,7 @@ class Server:
         return first is not None
 
     def _tick(self) -> None:
-        """What happens every second: the clock goes on, and who has had his time has to go."""
+        """Every second, set the clock and close connections whose time is over."""
         self.now = self._loop.time()
         self.last_lines = f"Date: {formatdate(usegmt=True)}\r\nServer: {NAME}\r\n\r\n"
         for connection in list(self._connections):
@@ -296,19 +295,19 @@ class Server:
             self._listen()
             self._loop.call_later(TICK_SECONDS, self._tick)
 
-    # The end
+    # Stopping
 
     def _wind_up(self) -> None:
         self._loop.remove_reader(self._listener)
-        # A forked process may have the socket too, and keep it open without ever answering.
+        # A forked process may hold the socket too, and keep it open without answering.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        # After two turns of the loop, what has arrived before is read.
+        # After two turns of the loop, everything that arrived before is read.
         self._loop.call_soon(self._loop.call_soon, self._settle, self._loop.time() + GRACE_SECONDS)
 
     def _settle(self, end: float) -> None:
-        """End the loop once what is in flight is answered, or the grace is over."""
+        """End the loop once all requests in flight are answered, or at `end`, by the loop's clock."""
         for connection in list(self._connections):
             if connection.is_idle:
                 connection.close()
@@ -325,19 +324,19 @@ class Server:
 
 
 def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C; `ready` is called once the server answers."""
-    # An event that is set while its own `wait` begins, as a signal can do, waits for itself; this queue is reentrant.
+    """Serve until SIGTERM or Ctrl-C. `ready` is called once the server answers."""
+    # A threading.Event can deadlock if a signal handler sets it while `wait` begins. This queue is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.put(number))
-    # Who answers should not wait long for a thread that computes.
+    # The loop's thread should not wait long for a worker thread.
     sys.setswitchinterval(SWITCH_SECONDS)
     collect_in_pieces()
     server.start()
     ready()
     stopped = False
     while not stopped:
-        # An endless wait would keep Ctrl-C from the process on Windows, before Python 3.14.
+        # On Windows before Python 3.14, Ctrl-C does not interrupt a wait without a timeout.
         with contextlib.suppress(Empty):
             stop.get(timeout=SIGNAL_SECONDS)
             stopped = True
@@ -345,7 +344,7 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
 
 
 def allow_files() -> None:
-    """Let this process open as many files as the connections of a server need, as far as it may."""
+    """Raise the process's limit of open files to what a server's connections need, as far as allowed."""
     if resource is not None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         needed = CONNECTIONS + OTHER_FILES
@@ -354,7 +353,7 @@ def allow_files() -> None:
 
 
 def _most_connections() -> int:
-    """How many connections fit the limit of open files."""
+    """Returns how many connections the limit of open files allows."""
     if resource is None:
         return CONNECTIONS
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Threads for what takes long and must not hold up the loop."""
+"""Threads for long work, which must not block the loop."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from queue import SimpleQueue
 Job = Callable[[], object]
 
 FULL = 2
-"""The generation of a collection that looks at everything."""
+"""The generation of a garbage collection that looks at all objects."""
 THRESHOLDS = (700, 10, 2)
-"""How often garbage is looked for, as `gc.set_threshold` takes it: a full collection sees some 20,000 objects."""
+"""How often garbage is collected, as `gc.set_threshold` takes it. A full collection sees about 20,000 objects."""
 
 
 class Workers:
-    """A few threads that do jobs; of those with the same key one at a time, in the order they came.
+    """A few threads that do jobs. Jobs with the same key are done one at a time, in their order.
 
-    `submit` and `stop` are called from one thread only; `hand_over` takes a function from any thread to that one. A job
-    must not raise. The threads start with the first job and die with the process.
+    `submit` and `stop` are called from one thread only; `hand_over` runs a function on that thread. A job must not
+    raise. The threads start with the first job, and end with the process.
     """
 
     def __init__(self, threads: int, hand_over: Callable[[Callable[[], object]], object]) -> None:
@@ -32,7 +32,7 @@ class Workers:
         self._waiting: dict[str, deque[Job]] = {}
 
     def submit(self, key: str, job: Job) -> None:
-        """Do a job as soon as a thread is free and those with its key are done."""
+        """Do a job as soon as a thread is free and all earlier jobs with its key are done."""
         while self._running < self._threads:
             self._running += 1
             threading.Thread(target=self._work, name="apio-simulator-worker", daemon=True).start()
@@ -43,7 +43,7 @@ class Workers:
             self._queue.put((key, job))
 
     def stop(self) -> None:
-        """End the threads; one that is busy ends after its job."""
+        """End the threads. A busy thread ends after its job."""
         for _ in range(self._running):
             self._queue.put(None)
 
@@ -64,10 +64,10 @@ class Workers:
 
 
 def collect_in_pieces() -> None:
-    """Keep each collection of garbage short: what a full one has left is not looked at again.
+    """Keep each garbage collection short: objects that survive a full one are not looked at again.
 
-    All threads wait while garbage is looked for. Worlds are very many objects, and none of them ever is garbage of that
-    kind: they are free as soon as nobody holds them. This is for processes whose only business is the server.
+    All threads wait during a garbage collection. A world has very many objects, but it is never cyclic garbage: it is
+    freed when nothing refers to it any more. Use this only in a process that does nothing but serve.
     """
     gc.set_threshold(*THRESHOLDS)
     gc.callbacks.append(_spare_survivors)

@@ -1,7 +1,7 @@
 """Measure the simulator, beside other servers: `python -m tools.benchmarks [PART…] [--quick]`.
 
-A full run writes results.json in this folder, docs/benchmarks.md and docs/benchmarks.svg; `report` writes the two in
-docs/ once more, from the last results and the goals of now.
+A full run writes results.json in this folder, docs/benchmarks.md and docs/benchmarks.svg. `report` only writes the two
+files in docs/ again, from the last results and the current goals.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ PARTS = {"http": scenarios.measure, "in-process": in_process.measure, "serving":
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 1 if something failed to be measured. A goal that is missed is no failure of the run."""
+    """Returns the exit status: 1 if a measurement failed. A missed goal is not a failure of the run."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the simulator, beside other servers.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}, or report; default: all")
-    parser.add_argument("--quick", action="store_true", help="short and small: shows that everything works")
+    parser.add_argument("--quick", action="store_true", help="a short, small run that shows that everything works")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - {*PARTS, "report"}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)} and report")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.parts or options.quick:
         print("", *sections(results), sep="\n")
     if options.quick:
-        print("A quick run is shorter and smaller than its tables say: its figures mean nothing.")
+        print("This quick run is shorter and smaller than its tables say, so its figures mean nothing.")
     else:
         RESULTS.write_text(json.dumps(asdict(results), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write(results)
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measured(parts: Sequence[str], *, quick: bool) -> Results:
-    """The results of some parts."""
-    # Ending by a signal must end the servers, too.
+    """Returns the results of some parts."""
+    # If a signal ends this process, the servers must end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most) if most >= 0 else OPEN_FILES, most))
@@ -64,7 +64,7 @@ def measured(parts: Sequence[str], *, quick: bool) -> Results:
 
 
 def carry_out(results: Results, parts: Sequence[str], *, quick: bool) -> None:
-    """Measure some parts; one that cannot be measured leaves its reason."""
+    """Measure some parts. If a part cannot be measured, keep the reason."""
     for name in parts:
         part: Callable[..., None] = PARTS[name]
         try:
@@ -76,13 +76,13 @@ def carry_out(results: Results, parts: Sequence[str], *, quick: bool) -> None:
 
 
 def write(results: Results) -> None:
-    """Write the page and the picture."""
+    """Write docs/benchmarks.md and docs/benchmarks.svg."""
     DOCS.joinpath("benchmarks.md").write_text(report(results, read_goals()), encoding="utf-8")
     DOCS.joinpath("benchmarks.svg").write_text(plot(results), encoding="utf-8")
 
 
 def told(results: Results) -> int:
-    """Say what became of the goals, what was left out and what failed; the exit status."""
+    """Print the goals' results, what was skipped and what failed. Returns the exit status."""
     goals = [goal for goal in read_goals() if goal.verdict(goal.measured(results)) != NOT_MEASURED]
     print(f"\n{goals_table(results, goals)}")
     for place, reason in results.skipped.items():

@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""The conditions of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAMS = {"Node.js": ["node", "--version"], "Java": ["java", "-version"], "wrk
 
 
 def conditions() -> dict[str, str]:
-    """The date, the machine, and the versions of all that takes part."""
+    """Returns the date, the machine, and the versions of all programs in the run."""
     return {
         "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "Processor": _processor(),
@@ -46,7 +46,7 @@ def _processor() -> str:
 
 
 def _numbers(text: str) -> str:
-    """The version within a text: builders add words of their own."""
+    """Returns the version within a text, because builders add other words."""
     found = re.search(r"\d+(\.\d+)*", text)
     return found.group() if found else "unknown"
 

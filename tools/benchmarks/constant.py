@@ -1,4 +1,4 @@
-"""The least that Flask can do: a constant answer of the same shape. `python constant.py PORT` serves it by waitress."""
+"""Flask with a constant answer of the same shape, for comparison. `python constant.py PORT` runs it in waitress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ANSWER = b'{"name":"Reception","isDefault":true,"maxCalls":7,"maxOutgoingCalls":
 
 
 def bare_flask(answer: bytes = ANSWER) -> Flask:
-    """An application with the rules of a call capacity and of their collection, and one answer."""
+    """Returns an application with the paths of a call capacity and of their list, and one answer for both."""
     app = Flask("bare", static_folder=None)
     collection = "/api/v1/tenants/<a>/groups/<b>/services/call_capacities/"
     for rule in (collection, f"{collection}<c>/"):

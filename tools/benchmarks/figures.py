@@ -1,4 +1,4 @@
-"""What is measured: figures by name and server, each with all its repetitions."""
+"""The figures that are measured: by name and server, each with all repetitions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Figures = dict[str, dict[str, list[float]]]
-"""The name of a figure, then of a server (or of a size), then one value a repetition."""
+"""The name of a figure, then of a server (or a size), then one value for each repetition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a figure is called, and its unit."""
+    """The title of a figure, and its unit."""
 
     title: str
     unit: str
@@ -57,7 +57,7 @@ FIGURES: Mapping[str, Figure] = {
 
 @dataclass(slots=True)
 class Results:
-    """What a run has measured: its conditions, the figures, what was left out and why, what went wrong."""
+    """The results of a run: its conditions, its figures, what was skipped and why, and what failed."""
 
     conditions: dict[str, str] = field(default_factory=dict)
     figures: Figures = field(default_factory=dict)
@@ -65,17 +65,17 @@ class Results:
     failed: dict[str, str] = field(default_factory=dict)
 
     def add(self, figure: str, server: str, value: float) -> None:
-        """Keep one repetition. Raises `KeyError` for a figure that nobody has named."""
+        """Keep the value of one repetition. Raises `KeyError` if the figure is not known."""
         if figure not in FIGURES:
             raise KeyError(figure)
         self.figures.setdefault(figure, {}).setdefault(server, []).append(float(f"{value:.4g}"))
 
     def median(self, figure: str, server: str) -> float | None:
-        """The median of the repetitions, if there are some."""
+        """Returns the median of the repetitions, or `None` if there are none."""
         values = self.figures.get(figure, {}).get(server)
         return statistics.median(values) if values else None
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    """The median of the ratios of what was measured in turn: first with first, second with second."""
+    """Returns the median of the ratios in each round: first with first, second with second."""
     return statistics.median(one / other for one, other in zip(values, others, strict=True))

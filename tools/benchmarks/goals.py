@@ -1,4 +1,4 @@
-"""The goals, and how a run is judged by them."""
+"""The goals, and whether a run meets them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AIM_NOT_REACHED, NOT_MEASURED = "aim not reached", "not measured"
 class Goal:
     """A bound for a figure of the subject, or for its ratio to another server or to another figure.
 
-    `required` and `aim` are lower bounds where more is better, upper bounds otherwise; one of them may be missing.
+    `required` and `aim` are lower bounds if more is better, else upper bounds. One of them may be missing.
     """
 
     subject: str
@@ -35,7 +35,7 @@ class Goal:
 
     @property
     def title(self) -> str:
-        """What is judged, in words."""
+        """What the goal is about, in words."""
         title = FIGURES[self.figure].title
         if self.of:
             return f"{title}, to {TITLES[self.of]}"
@@ -43,11 +43,11 @@ class Goal:
 
     @property
     def unit(self) -> str:
-        """The unit of what is judged."""
+        """The unit of the goal's bounds."""
         return "times" if self.of or self.of_figure else FIGURES[self.figure].unit
 
     def measured(self, results: Results) -> float | None:
-        """What came out, if both sides were measured."""
+        """Returns the measured value or ratio, or `None` if one side was not measured."""
         values = results.figures.get(self.figure, {}).get(self.subject)
         if not (self.of or self.of_figure):
             return results.median(self.figure, self.subject)
@@ -55,7 +55,7 @@ class Goal:
         return ratio(values, others) if values and others else None
 
     def verdict(self, measured: float | None) -> str:
-        """Whether the goal is met, or even its aim reached."""
+        """Returns in words whether the goal is met, and whether its aim is reached."""
         if measured is None:
             return NOT_MEASURED
         if self.aim is not None and self._within(measured, self.aim):
@@ -69,7 +69,7 @@ class Goal:
 
 
 def read_goals(document: Mapping[str, Any] | None = None) -> list[Goal]:
-    """The goals of goals.yaml, or of a document like it. Raises `ValueError` for one that can never be judged."""
+    """Returns the goals of goals.yaml or a similar document. Raises `ValueError` if a goal cannot be judged."""
     if document is None:
         document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return [_goal(str(document["subject"]), dict(entry)) for entry in document["goals"]]

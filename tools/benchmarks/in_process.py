@@ -1,4 +1,4 @@
-"""What is measured without a network: calls of the WSGI application, and what grows with the world or a request."""
+"""Measurements without a network: calls of the WSGI application, and costs that grow with the world or a request."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CONTROL = "/_simulator"
 FLASK, WITHOUT_JOURNAL = "flask", "without the journal"
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-"""How many bytes secrets are taken out of: from an ordinary request to more than a server accepts by default."""
+"""Sizes of texts from which secrets are removed, in bytes: up to more than a server accepts by default."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 Call = Callable[[], bytes]
 
 
 def environ_of(method: str, path: str, body: bytes) -> dict[str, Any]:
-    """The environment of a request, as the server makes it."""
+    """Returns the WSGI environment of a request, as the server makes it."""
     announced = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
     reader = RequestReader(create_environ(), largest_body=len(body))
     reader.feed(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:4080\r\n{announced}\r\n".encode() + body)
@@ -48,7 +48,7 @@ def environ_of(method: str, path: str, body: bytes) -> dict[str, Any]:
 
 
 def caller(app: Application, method: str, path: str = INSTANCE, body: bytes = b"") -> Call:
-    """A call of an application itself, without a server or a client around it. Raises `Failed` if it is refused."""
+    """Returns a function that calls an application without server and client. Raises `Failed` if it is refused."""
     template = environ_of(method, path, body)
     statuses: list[str] = []
 
@@ -63,7 +63,7 @@ def caller(app: Application, method: str, path: str = INSTANCE, body: bytes = b"
 
 
 def microseconds(call: Callable[[], object], calls: int) -> float:
-    """The processor time of a call, of so many in a row: others that use the machine do not count."""
+    """Returns the mean processor time of `calls` calls, in µs. The time of other programs is not counted."""
     began = time.process_time()
     for _ in range(calls):
         call()
@@ -71,7 +71,7 @@ def microseconds(call: Callable[[], object], calls: int) -> float:
 
 
 def take_turns(results: Results, calls: Mapping[tuple[str, str], Call], number: int, rounds: int) -> None:
-    """Measure calls in turn; each belongs to a figure and a server."""
+    """Measure calls in turn. Each call belongs to a figure and a server."""
     for call in calls.values():
         microseconds(call, number)
     for _ in range(rounds):
@@ -80,7 +80,7 @@ def take_turns(results: Results, calls: Mapping[tuple[str, str], Call], number: 
 
 
 def measure(results: Results, *, quick: bool) -> None:
-    """Measure the calls against bare Flask, and then in worlds that grow."""
+    """Measure the calls beside bare Flask, then in worlds of growing size."""
     simulation = Simulation()
     _against_flask(results, simulation, quick=quick)
     _growth(results, simulation, [10, 100, 1_000, *(() if quick else (10_000, 100_000, 1_000_000))], 3 if quick else 9)
@@ -98,7 +98,7 @@ def _against_flask(results: Results, simulation: Simulation, *, quick: bool) -> 
 
 
 def _growth(results: Results, simulation: Simulation, sizes: Sequence[int], rounds: int) -> None:
-    """The calls whose cost might grow with the number of users."""
+    """Returns the calls whose cost might grow with the number of users."""
     apps = {f"{users:,}": simulation.app(enlarged(simulation.world(), users)) for users in sizes}
     puts = {("put-in-world", size): caller(app, "PUT", body=PUT_BODY) for size, app in apps.items()}
     take_turns(results, puts, 300, rounds)
@@ -118,7 +118,7 @@ def _made_and_dropped(app: Application) -> Call:
 
 
 def _memory(app: Application, sandboxes: int, use: Callable[[str], None] = lambda _: None) -> float:
-    """What a sandbox takes, in KiB, when it is made and used."""
+    """Measure how much memory a sandbox takes when it is created and used, in KiB."""
     caller(app, "PUT", f"{CONTROL}/sandboxes/warm")
     use("warm")
     gc.collect()
@@ -145,7 +145,7 @@ def _used_sandbox(results: Results, simulation: Simulation, sandboxes: int) -> N
 
 
 def _redaction(results: Results, sizes: Sequence[int], rounds: int) -> None:
-    """What is redacted of each request: of a path that was made to be slow, and of a body as clients send them."""
+    """Measure the redaction of requests: of a path that is made to be slow, and of an ordinary body."""
     for size in sizes:
         path, body = f"/api/v1/={'pass' * (size // 4)}", _body(size)
         for _ in range(rounds):
@@ -154,6 +154,6 @@ def _redaction(results: Results, sizes: Sequence[int], rounds: int) -> None:
 
 
 def _body(size: int) -> bytes:
-    """A body of about so many bytes that names a password among many user ids."""
+    """Returns a body of about `size` bytes, with a password among many user ids."""
     user_ids = [f"user{number:06}@sip.netaxis.be" for number in range(size // 31)]
     return orjson.dumps({"password": "secret", "userIds": user_ids})

@@ -4,7 +4,7 @@
   const [, , , , , , group, , , name] = path.split('/');
   const capacities = config.state[group] ??= {};
   const one = capacities[name];
-  // It would close every connection, unless it is told what to say.
+  // Without this header, it would close every connection.
   const connection = headers.Connection === 'close' ? 'close' : 'keep-alive';
   const answer = (statusCode, content) => ({
     statusCode,

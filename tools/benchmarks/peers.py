@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, filled with the same call capacities, and what it can do."""
+"""The servers that are compared: how each one starts, gets the same call capacities, and what it can do."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ FOLDER = Path(__file__).parent
 JSON = {"Content-Type": "application/json"}
 
 CHANGES, CREATES, SANDBOXES = "changes", "creates", "sandboxes"
-"""What not every server can do: keep a change; create what has a given name, and delete it; have several worlds."""
+"""Abilities that some servers lack: keeping changes, creating and deleting by name, having several worlds."""
 
 WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from simulator.cli import main; main()"
 
 Command = Callable[[Path, int], list[object]]
-"""The command that runs a server at a port; what it reads is written into the folder before."""
+"""Returns the command that runs a server at a port. Writes the files that it needs into the folder."""
 
 Fill = Callable[[Running], None]
-"""Gives a running server its content."""
+"""Creates the content of a running server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server: how it is run, and what of `CHANGES`, `CREATES` and `SANDBOXES` it can do."""
+    """A server: how it is run, and which of `CHANGES`, `CREATES` and `SANDBOXES` it can do."""
 
     command: Command
     fill: Fill = lambda _: None
@@ -42,7 +42,7 @@ class Peer:
 
     @contextmanager
     def serving(self) -> Iterator[Running]:
-        """Run it until it has its content. Raises `Skipped` if it cannot run here, and `Failed` if it should."""
+        """Start the server and create its content. Raises `Skipped` if it cannot run here, `Failed` if it fails."""
         needs(*self.needs)
         with TemporaryDirectory(ignore_cleanup_errors=True) as name:
             folder, port = Path(name), free_port()
@@ -53,17 +53,17 @@ class Peer:
 
 
 def serve(*options: object) -> list[object]:
-    """The command that serves the simulator."""
+    """Returns the command that runs the simulator."""
     return [sys.executable, "-m", "simulator", "serve", *options]
 
 
 def simulator(folder: Path, port: int) -> list[object]:
-    """The simulator, with everything on that is on by default: journal, coverage, log."""
+    """The simulator with its default options: journal, coverage and log are on."""
     return serve("--port", port, "--fixtures", _world(folder))
 
 
 def simulator_without_uvloop(folder: Path, port: int) -> list[object]:
-    """The same on the loop of Python's own library, which it uses where uvloop is not installed."""
+    """The same on Python's own event loop, which it uses if uvloop is not installed."""
     return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", "--port", port, "--fixtures", _world(folder)]
 
 
@@ -74,7 +74,7 @@ def _world(folder: Path) -> Path:
 
 
 def flask(folder: Path, port: int) -> list[object]:
-    """Flask under waitress, with a constant answer."""
+    """Flask in waitress, with a constant answer."""
     return [sys.executable, FOLDER / "constant.py", port]
 
 
@@ -85,7 +85,7 @@ def prism(folder: Path, port: int) -> list[object]:
 
 
 def json_server(folder: Path, port: int) -> list[object]:
-    """json-server, with its data in memory: a module instead of a file of JSON, which it would write at each change."""
+    """json-server with its data in memory: in a module, because it would write a JSON file at each change."""
     world, routes = folder / "world.js", folder / "routes.json"
     world.write_text(f"module.exports = () => ({json.dumps(capacities())});", encoding="utf-8")
     path = collection(":group")
@@ -95,7 +95,7 @@ def json_server(folder: Path, port: int) -> list[object]:
 
 
 def mountebank(folder: Path, port: int) -> list[object]:
-    """mountebank with one imposter, whose JavaScript keeps the state."""
+    """mountebank with one imposter. Its JavaScript keeps the state."""
     function = (FOLDER / "mountebank.js").read_text(encoding="utf-8")
     stub = {"responses": [{"inject": function}]}
     imposter = {"protocol": "http", "host": "127.0.0.1", "port": port, "stubs": [stub]}
@@ -123,7 +123,7 @@ def wiremock(folder: Path, port: int) -> list[object]:
     bodies = {("GET", one): members[0], ("PUT", one): members[0], ("GET", many): {"call_capacities": members}}
     for number, ((method, path), body) in enumerate(bodies.items()):
         text = json.dumps(body)
-        # Without its length, an answer would be all that comes until the connection is closed.
+        # Without a length, the answer would only end when the connection is closed.
         response = {"status": 200, "headers": {**JSON, "Content-Length": str(len(text))}, "body": text}
         stub = {"request": {"method": method, "urlPath": path}, "response": response}
         (stubs / f"{number}.json").write_text(json.dumps(stub), encoding="utf-8")
@@ -164,7 +164,7 @@ TITLES: Mapping[str, str] = {
     "json-server": "json-server",
     "flask": "bare Flask, constant",
 }
-"""What the servers are called, in the order in which they are shown."""
+"""The servers' titles, in the order in which they are shown."""
 PACKAGES: Mapping[str, str] = {
     "mockserver": "mockserver-node",
     "wiremock": "wiremock",
@@ -172,11 +172,11 @@ PACKAGES: Mapping[str, str] = {
     "prism": "@stoplight/prism-cli",
     "json-server": "json-server",
 }
-"""The packages of package.json that they come from."""
+"""The servers' packages in package.json."""
 
 
 def peers() -> dict[str, Peer]:
-    """All servers by name. Where uvloop is not installed, there is one of ours, without it."""
+    """Returns all servers by name. Without uvloop, the simulator is included only once."""
     state = frozenset({CHANGES, CREATES})
     ours = {OURS: Peer(simulator, can=state | {SANDBOXES})}
     if importlib.util.find_spec("uvloop"):
@@ -184,7 +184,7 @@ def peers() -> dict[str, Peer]:
     jvm = ("java",)
     return {
         **ours,
-        # MockServer gives what is created names of its own.
+        # MockServer chooses the names of created resources itself.
         "mockserver": Peer(mockserver, crud_resources, frozenset({CHANGES}), JVM_WARM_UP_SECONDS, jvm),
         "wiremock": Peer(wiremock, warm_up_seconds=JVM_WARM_UP_SECONDS, needs=jvm),
         "mountebank": Peer(mountebank, created_one_by_one, state),

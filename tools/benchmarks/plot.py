@@ -24,7 +24,7 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill
 
 
 def plot(results: Results) -> str:
-    """The picture: two columns of groups, each as high as its bars; a group has a scale of its own."""
+    """Returns the picture: two columns of groups. Each group has its own scale."""
     groups = [figure for figure in RATES if set(results.figures.get(figure, {})) - {OURS, STANDARD_LOOP}]
     columns = _columns(results, groups)
     drawn, height = [], TOP
@@ -56,7 +56,7 @@ def plot(results: Results) -> str:
 
 
 def _columns(results: Results, groups: list[str]) -> tuple[list[str], list[str]]:
-    """The groups in two columns of about the same height, in their order."""
+    """Returns the groups in two columns of about the same height, in their order."""
     whole = sum(_height(results, figure) for figure in groups)
     left: list[str] = []
     while groups and sum(_height(results, figure) for figure in left) < whole / 2:
@@ -73,7 +73,7 @@ def _height(results: Results, figure: str) -> int:
 
 
 def _group(results: Results, figure: str, x: int, y: int) -> list[str]:
-    """The bars of a scenario, the simulator's first."""
+    """Returns the bars of a scenario. The simulator's is first."""
     rates = {server: results.median(figure, server) or 0.0 for server in _servers(results, figure)}
     most = max(rates.values())
     drawn = [_text("head", x, y + 14, RATES[figure].title)]

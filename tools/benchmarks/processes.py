@@ -1,4 +1,4 @@
-"""Servers as processes of their own: started, watched through /proc, and ended with all that they started."""
+"""Starts servers as processes, watches them through /proc, and ends them with all their child processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running server: its first process, which leads a session of its own, its port, and what it prints."""
+    """A running server: its first process, which leads its own session, its port, and its output."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -31,21 +31,21 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """The processor time that its processes have used so far."""
+        """The processor time that the server's processes have used so far, in seconds."""
         ticks = sum(int(stat[11]) + int(stat[12]) for _, stat in _session(self.process.pid))
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def resident_mib(self) -> float:
-        """The memory that its processes have in use now, in MiB."""
+        """The memory that the server's processes use now, in MiB."""
         pages = sum(int(stat[21]) for _, stat in _session(self.process.pid))
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def until_it_answers(self, path: str, method: str = "GET") -> None:
-        """Ask until the answer is a success. Raises `Failed` with what the server printed if none comes."""
+        """Repeat a request until it succeeds. Raises `Failed` with the server's output if it never does."""
         end = time.monotonic() + ANSWERS_WITHIN_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
             with contextlib.suppress(Failed):
@@ -65,7 +65,7 @@ class Answer:
 
 
 def answer(port: int, method: str, path: str, body: bytes | None = None, *, close: bool = False) -> Answer:
-    """Send one request by a connection of its own. Raises `Failed` if there is no answer."""
+    """Send one request on a new connection. Raises `Failed` if there is no answer."""
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if close:
         headers["Connection"] = "close"
@@ -80,14 +80,14 @@ def answer(port: int, method: str, path: str, body: bytes | None = None, *, clos
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
+    """Returns a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 @contextmanager
 def running(command: Sequence[object], port: int, folder: Path) -> Iterator[Running]:
-    """Run a server in a folder, where its log goes, and end it with all that it has started."""
+    """Run a server in a folder, which also gets its log. Ends it with all its child processes."""
     if not PROC.joinpath("self", "stat").exists():
         raise Skipped("needs /proc, to see processor time and memory of a process")
     log = folder / "log"
@@ -110,7 +110,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     _signal(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(ENDS_WITHIN_SECONDS)
-    # Others of the session may not have ended with the first process.
+    # Other processes of the session may still run after the first one has ended.
     _signal(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -122,10 +122,10 @@ def _signal(session: int, number: signal.Signals) -> None:
 
 
 def _session(leader: int) -> list[tuple[int, list[str]]]:
-    """The processes of a session, each with the fields of its /proc/PID/stat from the state on."""
+    """Returns the processes of a session, each with the fields of /proc/PID/stat, from the state on."""
     found = []
     for entry in PROC.glob("[0-9]*"):
-        # A process may end while its entry is read. Its name, in parentheses, may hold anything.
+        # A process may end while its entry is read. Its name, in parentheses, may contain any character.
         with contextlib.suppress(OSError):
             fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             if int(fields[3]) == leader:

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written from the results of a run and the goals."""
+"""Writes docs/benchmarks.md from the results of a run and the goals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESS = (
 )
 
 WORDS = {"Here", "Why", "Verdict"}
-"""Columns that hold no numbers."""
+"""Columns without numbers."""
 
 INTRODUCTION = """\
 # Benchmarks
@@ -32,7 +32,7 @@ METHOD = Path(__file__).with_name("method.md")
 
 
 def number(value: float | None) -> str:
-    """A value with three digits that count, or a dash."""
+    """Returns a value with three significant digits, or a dash."""
     if value is None:
         return NONE
     if value >= 100:
@@ -41,14 +41,14 @@ def number(value: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; numbers stand on the right."""
+    """Returns a table in Markdown. Numbers are aligned on the right."""
     rule = ["---" if not index or name in WORDS else "---:" for index, name in enumerate(head)]
     lines = [head, rule, *([cell.replace("|", "/").replace("\n", " ") for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def report(results: Results, goals: Sequence[Goal]) -> str:
-    """The whole page."""
+    """Returns the whole page."""
     parts = [
         INTRODUCTION,
         f"## Goals\n\n{goals_table(results, goals)}",
@@ -60,7 +60,7 @@ def report(results: Results, goals: Sequence[Goal]) -> str:
 
 
 def sections(results: Results) -> list[str]:
-    """The tables of what was measured, and of what was not."""
+    """Yields the tables of figures, and of what was not measured."""
     tables = {
         "Requests per second": rates(results),
         "In process, processor time of a call": in_process(results),
@@ -74,7 +74,7 @@ def sections(results: Results) -> list[str]:
 
 
 def goals_table(results: Results, goals: Sequence[Goal]) -> str:
-    """Each goal with what came out, and why it was missed where somebody has said so."""
+    """Returns a table of the goals, their results, and the reasons if they were missed."""
     rows = []
     for goal in goals:
         measured = goal.measured(results)
@@ -91,7 +91,7 @@ def goals_table(results: Results, goals: Sequence[Goal]) -> str:
 
 
 def rates(results: Results) -> str:
-    """The rates of all servers, p99 and processor time, and how many times as fast the simulator is."""
+    """Yields tables of all servers' rates, p99 and processor time, and of the ratios of the simulator's rates."""
     measured = {server for figure in RATES for server in results.figures.get(figure, {})}
     servers = [server for server in TITLES if server in measured]
     if not servers:
@@ -122,7 +122,7 @@ def _ratio(results: Results, figure: str, other: str) -> str:
 
 
 def in_process(results: Results) -> str:
-    """The calls of the application beside those of bare Flask."""
+    """Yields the table of the application's calls beside those of bare Flask."""
     columns = list(results.figures.get("wsgi-get", {}))
     if not columns:
         return ""
@@ -134,7 +134,7 @@ def in_process(results: Results) -> str:
 
 
 def growth(results: Results, counted: str, figures: Sequence[str]) -> str:
-    """What the figures are at several sizes; `counted` says of what."""
+    """Yields a table of figures at several sizes. `counted` says what the sizes count."""
     sizes = list(results.figures.get(figures[0], {}))
     if not sizes:
         return ""
@@ -143,7 +143,7 @@ def growth(results: Results, counted: str, figures: Sequence[str]) -> str:
 
 
 def process(results: Results) -> str:
-    """How soon it answers, what memory it takes, how long others wait."""
+    """Yields the tables of start, memory, and the waiting time of other clients."""
     rows = [
         [title, *(f"{number(value)} {unit}" if value is not None else NONE for value in values)]
         for figure in PROCESS
@@ -155,5 +155,5 @@ def process(results: Results) -> str:
 
 
 def left_out(reasons: Mapping[str, str]) -> str:
-    """What has no figures, and why."""
+    """Yields the table of what was not measured, and why."""
     return table(["What", "Why"], reasons.items()) if reasons else ""

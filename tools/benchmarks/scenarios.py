@@ -1,4 +1,4 @@
-"""What wrk asks of the servers, and the rounds in which they take turns."""
+"""The loads that wrk puts on the servers, and the rounds in which the servers take turns."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tools.contract_checks.check import Failed, Skipped, needs
 INSTANCE = f"{collection(GROUP)}{ONE}/"
 MANY_CONNECTIONS, MANY_SANDBOXES = 1_000, 50
 LEFT_OVER = 100
-"""How many of the last created names a run may leave behind."""
+"""How many of the last created names may be left at the end of a run."""
 
 _run = count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A load, and what a server must be able to do for it."""
+    """A load, and the abilities that a server needs for it."""
 
     load: Load
     asks: frozenset[str] = frozenset()
@@ -48,7 +48,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 def measure(results: Results, *, quick: bool) -> None:
-    """Start all servers and measure every scenario on each that it makes sense for, in turn. Raises `Skipped`."""
+    """Start all servers, and measure each scenario in turn on the servers that are able to. Raises `Skipped`."""
     seconds, rounds = (1.0, 1) if quick else (3.0, 3)
     needs("wrk")
     known = peers()
@@ -77,7 +77,7 @@ def _started(known: Mapping[str, Peer], results: Results, stack: ExitStack) -> I
 
 
 def _attempt(results: Results, name: str, key: str, server: Running, seconds: float, *, keep: bool = True) -> None:
-    """One run of a scenario on a server; after a failure, the server has no figures for the scenario."""
+    """Measure a scenario once on a server. After a failure, the server has no figures for the scenario."""
     place = f"{RATES[name].title}: {TITLES[key]}"
     if place in results.failed:
         return
@@ -109,7 +109,7 @@ def load(name: str, server: Running, seconds: float) -> Outcome:
 
 
 def check(server: Running, peer: Peer) -> None:
-    """Ask for everything once. Raises `Failed` if a server does not do what its figures will claim."""
+    """Send each kind of request once. Raises `Failed` if a server does not do what will be measured."""
     name, body = "checked", b'{"maxCalls": 6, "maxIncomingCalls": null}'
     _expect(server, "GET", INSTANCE, 200, ONE)
     _expect(server, "GET", collection(GROUP), 200, ONE)
@@ -135,7 +135,7 @@ def _expect(server: Running, method: str, path: str, status: int, part: str, bod
 
 
 def _tell(results: Results, name: str) -> None:
-    """Say what came of a scenario: a run takes minutes."""
+    """Print the figures of a scenario at once, because a run takes minutes."""
     print(f"{RATES[name].title}", flush=True)
     for key in results.figures.get(name, {}):
         print(f"  {TITLES[key]:<26} {results.median(name, key):>10,.0f}/s", flush=True)

@@ -1,4 +1,4 @@
-"""What is measured of `serve` as a process: how soon it answers, its memory, and who waits while it works hard."""
+"""Measures the process of `serve`: how soon it answers, its memory, and how long clients wait while it is busy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tools.benchmarks.worlds import GROUP, fixture, user_id
 from tools.contract_checks.check import Failed, Skipped, run
 
 BATCH = 100
-"""Requests that are sent at once: nine reads, then a write, and so on."""
+"""A batch of requests that is sent at once: nine reads, then a write, and so on."""
 BATCH_SECONDS, REQUESTS_SECONDS = 30, 90
 POLL_SECONDS = 0.005
 PATCH_SECONDS = 120
@@ -44,7 +44,7 @@ for _ in range(2):
 
 
 def measure(results: Results, *, quick: bool) -> None:
-    """Measure the process; what cannot be measured here is left out with a word."""
+    """Measure the process. What cannot be measured here is skipped, with the reason."""
     parts: dict[str, Callable[[], None]] = {
         "start to first answer": lambda: _starts(results, 1 if quick else 7),
         "the library's server": lambda: _library(results, 1 if quick else 7),
@@ -62,7 +62,7 @@ def measure(results: Results, *, quick: bool) -> None:
 
 
 def _starts(results: Results, rounds: int) -> None:
-    """The simulator and Prism, in turn, after a first time that does not count."""
+    """Measure the start of the simulator and Prism in turn. The first round does not count."""
     known = {OURS: replace(peers()[OURS], command=_default), "prism": peers()["prism"]}
     for number in range(rounds + 1):
         for name, peer in list(known.items()):
@@ -79,12 +79,12 @@ def _starts(results: Results, rounds: int) -> None:
 
 
 def _default(folder: Path, port: int) -> list[object]:
-    """The simulator as it starts without any option but the port."""
+    """Returns the simulator with no option but the port."""
     return serve("--port", port)
 
 
 def _library(results: Results, rounds: int) -> None:
-    """The library's server in a new interpreter, from the call of `start`, and once more in the same process."""
+    """Measure `start` of the library's server in a new interpreter, and a second time in the same process."""
     for _ in range(rounds):
         first, second = map(float, run([sys.executable, "-c", FIRST_ANSWER]).split())
         results.add("library-start", OURS, first)
@@ -92,7 +92,7 @@ def _library(results: Results, rounds: int) -> None:
 
 
 def _memory(results: Results, *numbers: int) -> None:
-    """Memory of one process, after the first answer and after so many requests."""
+    """Measure the memory of one process after the first answer, and after many requests."""
     with peers()[OURS].serving() as server:
         results.add("memory-start", OURS, server.resident_mib())
         made = 0
@@ -102,7 +102,7 @@ def _memory(results: Results, *numbers: int) -> None:
 
 
 def requests(port: int, made: int, number: int) -> int:
-    """Send requests by one connection until so many are made. Raises `Failed` if that takes too long."""
+    """Send `number` requests on one connection. Raises `Failed` if that takes too long."""
     end = time.monotonic() + REQUESTS_SECONDS
     read = f"GET {INSTANCE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     body = b'{"maxCalls": 5, "maxIncomingCalls": null}'
@@ -119,14 +119,14 @@ def requests(port: int, made: int, number: int) -> int:
 
 
 def _answered(connection: socket.socket) -> None:
-    """Receive the answers to a batch. The rest of the last one may come with those to the next."""
+    """Receive the answers to a batch. The end of the last answer may arrive with the next batch."""
     begins, succeeds = b"HTTP/1.1 ", b"HTTP/1.1 200 "
     found, got = 0, b""
     while found < BATCH:
         more = connection.recv(1 << 20)
         got += more
         successes = got.count(succeeds)
-        # What may be the beginning of a status line is looked at again together with what follows.
+        # The end may be an incomplete status line. It is searched again together with the next bytes.
         rest = got[-len(succeeds) + 1 :]
         if not more or got.count(begins) - rest.count(begins) > successes:
             raise Failed(f"not all of {BATCH} requests were answered with success: {got[-500:]!r}")
@@ -134,7 +134,7 @@ def _answered(connection: socket.socket) -> None:
 
 
 def _waits(results: Results, users: int) -> None:
-    """The worst wait of a client that asks for the health, while the state of a large world is patched."""
+    """Measure how long health takes at worst while the state of a large world is patched."""
     with _large_world(users) as server:
         results.add("health-alone", OURS, worst_wait(server.port, [lambda: time.sleep(2)]))
         for figure, names in (("health-patch", ["one"]), ("health-patches", ["a", "b", "c", "d"])):
@@ -156,7 +156,7 @@ def _large_world(users: int) -> Iterator[Running]:
 
 
 def _patch(port: int, sandbox: str) -> Callable[[], None]:
-    """A PATCH that renames one user of a sandbox. Raises `Failed` if it is refused."""
+    """Rename one user of a sandbox by a PATCH. Raises `Failed` if it is refused."""
     users = {user_id(0): {"firstName": "Renamed"}}
     body = json.dumps({"tenants": {"foo": {"groups": {GROUP: {"users": users}}}}}).encode()
 
@@ -169,9 +169,9 @@ def _patch(port: int, sandbox: str) -> Callable[[], None]:
 
 
 def worst_wait(port: int, works: list[Callable[[], None]]) -> float:
-    """The longest answer of the health, in ms, asked for every few ms by one connection while works are done.
+    """Returns the longest time that health takes, in ms, asked every few ms while the works are done.
 
-    Raises `Failed` if one of them fails, or takes too long.
+    Raises `Failed` if one of the works fails or takes too long.
     """
     failures: list[Exception] = []
 

@@ -1,10 +1,10 @@
-"""Good and hostile clients at one simulator for some minutes: `python -m tools.benchmarks.soak [--minutes M]`.
+"""Run good and hostile clients against one simulator: `python -m tools.benchmarks.soak [--minutes M]`.
 
-Shows that no answer is a failure of the server, that its memory stays within a bound, and that its health answers in
-time all along. The exit status is 1 where one of these does not hold.
+Shows that no answer is a failure of the server, that its memory stays within a bound, and that health always answers in
+time. The exit status is 1 if one of these is not true.
 
-Clients and server share the machine. The clients get a core only where the server and the one who asks for its health
-leave it (`SCHED_IDLE`): what is measured is the server, not how the system shares out the cores.
+Clients and server share the machine. The clients run only when the server and the watcher leave a core free
+(`SCHED_IDLE`). So the server is measured, and not how the system shares the cores.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ COLLECTION, INSTANCE = collection(GROUP), f"{collection(GROUP)}{ONE}/"
 HEALTH = "/_simulator/health"
 HEALTH_MS = 100
 PAUSE_SECONDS = 0.05
-"""How long a client rests between two of its deeds: the machine is to be busy, not full."""
+"""How many seconds a client rests between two actions: the machine should be busy, not overloaded."""
 GLANCE_SECONDS = 0.02
-"""How long the watcher rests between two looks."""
+"""How many seconds the watcher rests between two checks."""
 STEADY_AFTER = 0.3
-"""After which part of the time the memory should grow no more."""
+"""After this share of the time, the memory should not grow any more."""
 GROWTH = 1.2
-"""How much more memory there may be in the end than when it should have been steady."""
+"""How much the memory may still grow from then to the end."""
 SANDBOXES = 20
-"""How many sandboxes a client that makes up names has, so that what the server keeps becomes steady."""
+"""How many sandboxes a client with changing names uses. So the memory of the server becomes steady."""
 STEP = 1_000
-"""How far apart the numbers of a client's rounds are, so that two clients never have the same."""
+"""The distance between the numbers of a client's rounds. So two clients never have the same number."""
 
 
 def ask(port: int, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
-    """Status and body of an answer."""
+    """The status and body of an answer."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
@@ -58,7 +58,7 @@ def ask(port: int, method: str, path: str, body: object = None, **headers: str) 
 
 
 def send(port: int, raw: bytes, seconds: float = 0.0) -> str:
-    """The status of the answer to some bytes, or that there is none; the connection stays open for some time."""
+    """Send bytes, and return the answer's status or that there is none. The connection stays open for a while."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as client, contextlib.suppress(OSError):
         client.sendall(raw)
         time.sleep(seconds)
@@ -68,7 +68,7 @@ def send(port: int, raw: bytes, seconds: float = 0.0) -> str:
 
 
 def suite(port: int, number: int) -> Iterator[str]:
-    """A test suite with a sandbox of its own, in which everything must be as it left it."""
+    """A test suite with its own sandbox. It checks that its changes are still there."""
     sandbox = f"/_sandboxes/suite-{number}"
     name = f"soak-{number}"
     steps: list[tuple[str, str, object, int]] = [
@@ -89,7 +89,7 @@ def suite(port: int, number: int) -> Iterator[str]:
 
 
 def strangers(port: int, number: int) -> Iterator[str]:
-    """What no honest client sends."""
+    """A client that sends hostile requests."""
     chance = random.Random(number)
     host = b"Host: localhost\r\n"
     yield send(port, chance.randbytes(2_000))
@@ -109,7 +109,7 @@ def strangers(port: int, number: int) -> Iterator[str]:
 
 
 def idlers(port: int, number: int) -> Iterator[str]:
-    """Who opens connections and is slow to send, to read and to leave."""
+    """A client that is slow to send, to read and to close its connections."""
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)) for _ in range(200)]
         with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ def idlers(port: int, number: int) -> Iterator[str]:
 
 
 def carriers(port: int, number: int) -> Iterator[str]:
-    """Who puts large worlds into sandboxes, takes snapshots of them, sends patches of nonsense, and drops sandboxes."""
+    """A client that puts large worlds into sandboxes, takes snapshots, sends invalid patches, and drops sandboxes."""
     turn = number // STEP
     sandbox = f"/_sandboxes/carrier-{turn % SANDBOXES}/_simulator"
     users = {f"u{each}": {"firstName": "A", "lastName": "B"} for each in range(5_000)}
@@ -146,7 +146,7 @@ CLIENTS: Mapping[str, Callable[[int, int], Iterator[str]]] = {
 
 
 def work(name: str, number: int, port: int, end: Event, results: multiprocessing.Queue[tuple[str, Statuses]]) -> None:
-    """Be one client, again and again."""
+    """Repeat the actions of one client."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     statuses: Statuses = Counter()
@@ -164,7 +164,7 @@ def work(name: str, number: int, port: int, end: Event, results: multiprocessing
 
 
 def watch(server: Running, seconds: float) -> tuple[list[float], list[float]]:
-    """For so long, how many milliseconds health takes, and how many MiB the server has."""
+    """Records for some time how many milliseconds health takes, and how many MiB the server uses."""
     waits, memory = [], []
     end = time.monotonic() + seconds
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -175,7 +175,7 @@ def watch(server: Running, seconds: float) -> tuple[list[float], list[float]]:
             connection.getresponse().read()
             waits.append((time.perf_counter() - began) * 1_000)
         except (OSError, http.client.HTTPException):
-            # It had been idle for longest.
+            # The server closed this connection because it had been idle longest.
             connection.close()
         memory.append(server.resident_mib())
         time.sleep(GLANCE_SECONDS)
@@ -183,7 +183,7 @@ def watch(server: Running, seconds: float) -> tuple[list[float], list[float]]:
 
 
 def main() -> int:
-    """The exit status."""
+    """Returns the exit status."""
     parser = argparse.ArgumentParser(prog="make soak")
     parser.add_argument("--minutes", type=float, default=10)
     seconds = parser.parse_args().minutes * 60

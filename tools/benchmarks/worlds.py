@@ -1,4 +1,4 @@
-"""The worlds that are measured: call capacities that every server gets, and worlds with many users."""
+"""The content of the measured servers: call capacities for every server, and worlds with many users."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ GROUP, HUNDRED, SCRATCH = "foogroup", "hundred", "scratch"
 ONE = "Reception"
 
 Capacities = Mapping[str, list[dict[str, Any]]]
-"""Groups, and the call capacities of each."""
+"""The call capacities of each group."""
 
 
 def capacities() -> Capacities:
-    """A small group, one with a hundred call capacities, and one for those that are created and deleted."""
+    """A small group, one with a hundred call capacities, and one in which call capacities are created and deleted."""
     return {
         GROUP: [
             {"name": ONE, "isDefault": True, "maxCalls": 7, "maxOutgoingCalls": 5},
@@ -30,12 +30,12 @@ def capacities() -> Capacities:
 
 
 def collection(group: str) -> str:
-    """The path of the call capacities of a group."""
+    """Returns the path of a group's call capacities."""
     return f"/api/v1/tenants/foo/groups/{group}/services/call_capacities/"
 
 
 def fixture(users: int = 0) -> dict[str, Any]:
-    """A fixture with these call capacities and so many users."""
+    """Returns a fixture with these call capacities and this number of users."""
     groups: dict[str, dict[str, Any]] = {
         group: {"services": ["Call Capacity Management"], "users": {}, "callCapacities": members}
         for group, members in capacities().items()
@@ -46,12 +46,12 @@ def fixture(users: int = 0) -> dict[str, Any]:
 
 
 def user_id(number: int) -> str:
-    """The id of one of many users."""
+    """Returns the id of one of many users."""
     return f"extra{number}@{DOMAIN}"
 
 
 def enlarged(world: World, users: int) -> World:
-    """The world with so many users more, all in the group that is written to."""
+    """Returns the world with more users, all in the group that is changed."""
     directory = world.directory
     tenant = directory.tenants["foo"]
     group = tenant.groups[GROUP]

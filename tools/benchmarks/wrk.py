@@ -1,4 +1,4 @@
-"""wrk: one run of load on a server, and what it says."""
+"""Runs wrk against a server, and reads its output."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tools.contract_checks.check import Failed
 
 SCRIPTS = Path(__file__).parent / "lua"
 REQUEST_SECONDS = 5
-"""How long one answer may take."""
+"""How many seconds an answer may take."""
 MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A kind of requests: their path, the connections at once, a script in Lua with its arguments, a header."""
+    """A kind of load: the path, the number of connections, a Lua script with its arguments, a header."""
 
     path: str
     connections: int = 32
@@ -29,7 +29,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to: requests, requests per second, and the time within which 99 % were answered."""
+    """The result of a run: requests, requests per second, and the time within which 99 % were answered."""
 
     requests: int
     rate: float
@@ -37,7 +37,7 @@ class Outcome:
     output: str
 
     def printed(self, name: str) -> int:
-        """A number that the script printed under a name."""
+        """Returns the number that the script printed under a name."""
         found = re.search(rf"^{name}: (\d+)$", self.output, re.MULTILINE)
         if found is None:
             raise Failed(f"the script did not print {name}")
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def outcome(output: str) -> Outcome:
-    """Read what wrk prints. Raises `Failed` for an answer that is an error, a broken connection, or no answer."""
+    """Returns the result in wrk's output. Raises `Failed` after an error, a broken connection or a missing answer."""
     objection = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors:.*", output)
     if objection:
         raise Failed(objection.group())

@@ -1,4 +1,4 @@
-"""Run other people's tools against the contract and a simulator: `python -m tools.contract_checks [CHECK…]`."""
+"""Run third-party tools against the contract and a simulator: `python -m tools.contract_checks [CHECK…]`."""
 
 from __future__ import annotations
 

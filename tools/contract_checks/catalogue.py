@@ -1,7 +1,7 @@
 """Write the error catalogue of the package (G-8): `python -m tools.contract_checks.catalogue`.
 
-A simulator on the default fixture is asked with all recipes. Of the requests that it refuses for one same reason, the
-smallest is kept, with its answer.
+Sends all recipes to a simulator with the default fixture. If it refuses several for the same reason, the smallest is
+kept, with its answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHOWN_HEADERS = ("Allow", "WWW-Authenticate", "Set-Cookie")
 
 
 def find_refusals(simulation: Simulation) -> list[Refused]:
-    """The refusals of the simulated API, and one for each code and rule of the control interface."""
+    """Returns the refusals of the simulated API, and one for each code and rule of the control interface."""
     api, control, world = simulation.contract, simulation.control_contract, simulation.world()
     apps: dict[str, Flask] = {}
     smallest: dict[tuple[object, ...], Refused] = {}
@@ -49,7 +49,7 @@ def find_refusals(simulation: Simulation) -> list[Refused]:
 
 
 def written(refusals: Iterable[Refused]) -> bytes:
-    """The refusals as the file of the package holds them: JSON with a line for each (see `load_refusals`)."""
+    """Returns the content of the package's file: JSON with one refusal per line (see `load_refusals`)."""
     return b"[\n" + b",\n".join(orjson.dumps(_entry(each)) for each in refusals) + b"\n]\n"
 
 
@@ -61,20 +61,20 @@ def _entry(refused: Refused) -> dict[str, Any]:
 
 
 def _size(recipe: Recipe) -> tuple[int, int]:
-    """How much there is to write, if the server takes options or not."""
+    """Returns the size of a recipe: the number of server options first, then the length in bytes."""
     headers = sum(len(name) + len(value) for name, value in recipe.headers.items())
     return len(recipe.settings), len(recipe.path) + len(recipe.body) + headers
 
 
 def _answer(recipe: Recipe, app: Flask) -> Refused | None:
-    """What comes of a recipe, if it is refused; what a request that is not has done is undone."""
+    """Sends a recipe. Returns the refusal, or `None` if it is accepted; then its changes are undone."""
     environ = EnvironBuilder(
         path=recipe.path,
         method=recipe.method,
         headers=list({"Host": HOST, **recipe.headers}.items()),
         data=recipe.body or None,
     ).get_environ()
-    # As a server hands it over; the builder would make text of it.
+    # The path's bytes, as a server passes them on. The builder would decode them as UTF-8.
     environ["PATH_INFO"] = unquote_to_bytes(recipe.path.partition("?")[0]).decode("latin-1")
     chunks, status, headers = run_wsgi_app(app, environ)
     if not status.startswith(("4", "5")):
@@ -83,20 +83,20 @@ def _answer(recipe: Recipe, app: Flask) -> Refused | None:
     shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
     body = orjson.loads(b"".join(chunks))
     rule = body["errors"][0]["details"]["rule"]
-    # The control interface, of which everything is assumed, says nothing of it.
+    # Everything about the control interface is assumed, so its answers do not have this header.
     assumed = rule in headers.get(ASSUMED, "").split(", ") or recipe.path.startswith(CONTROL)
     return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
 
 
 def _unread(recipe: Recipe) -> Refused:
-    """What comes of a recipe that is no HTTP request."""
+    """Returns the refusal of a recipe that is not an HTTP request."""
     raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
     reply = malformed(*unreadable(raw.encode()))
     return Refused(recipe=recipe, status=reply.status, headers={}, body=orjson.loads(reply.body), assumed=True)
 
 
 def _kind(refused: Refused) -> tuple[object, ...]:
-    """What makes two refusals one: besides the operation and the rule, the place and the reason without its values."""
+    """Returns what two refusals must share to count as one: operation, rule, place, and reason without values."""
     recipe, errors = refused.recipe, [each["details"] for each in refused.body["errors"]]
     where = recipe.operation_id or (refused.headers.get("Allow"),)
     whys = [(each["rule"], place(each.get("pointer", "")), reason(each["reason"])) for each in errors]

@@ -1,4 +1,4 @@
-"""What every check of the contract uses: tools that run or are missing, and a simulator to run them against."""
+"""What all checks of the contract use: it starts tools, skips checks without them, and starts a simulator."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ FOLDER = Path(__file__).parent
 CONTRACT = ROOT / "openapi.yaml"
 
 Check = Callable[[], str]
-"""A check returns what it counted, in a few words; it raises `Failed` or `Skipped`."""
+"""A check returns what it counted, as a short text. It raises `Failed` or `Skipped`."""
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-"""What some tools colour their output with, even where there is no terminal."""
+"""Codes for colours. Some tools print them even without a terminal."""
 
 SECONDS = 600
-"""How long a tool may take."""
+"""How many seconds a tool may take."""
 
 
 class Failed(Exception):
-    """A tool objects; the text is what it says."""
+    """A tool reports a problem. The text is its output."""
 
 
 class Skipped(Exception):
-    """A tool cannot run here; the text says what is missing."""
+    """A tool cannot run here. The text says what is missing."""
 
 
 def needs(*programs: str) -> None:
@@ -43,7 +43,7 @@ def needs(*programs: str) -> None:
 
 
 def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
-    """What a command prints. Raises `Failed` with it if the exit status is not 0, or if it takes too long."""
+    """Returns the output of a command. Raises `Failed` with it if the exit status is not 0 or it takes too long."""
     try:
         done = subprocess.run(
             [str(word) for word in command],
@@ -64,9 +64,9 @@ def run(command: Sequence[object], *, cwd: Path = ROOT, env: Mapping[str, str] |
 
 
 def node_modules(folder: Path = FOLDER) -> Path:
-    """The packages that the package.json of a folder pins, which are installed if they are not there yet.
+    """Installs the packages in a folder's package.json if needed, and returns where they are.
 
-    Raises `Skipped` without Node.js, or when the packages cannot be had.
+    Raises `Skipped` without Node.js, or if the packages cannot be installed.
     """
     needs("node", "npm")
     modules, locked = folder / "node_modules", folder / "package-lock.json"
@@ -81,13 +81,13 @@ def node_modules(folder: Path = FOLDER) -> Path:
 
 
 def node_program(name: str, folder: Path = FOLDER) -> Path:
-    """A program of the packages of a folder. Raises `Skipped` as `node_modules` does."""
+    """Returns the path of a program in a folder's packages. Raises `Skipped` as `node_modules` does."""
     return node_modules(folder) / ".bin" / name
 
 
 @contextmanager
 def simulator(*options: str) -> Iterator[str]:
-    """The address of a simulator of its own process, with the default fixture, at a free port."""
+    """Runs a simulator in its own process, with the default fixture, at a free port. Yields its address."""
     command = [sys.executable, "-m", "simulator", "serve", "--port", "0", *options]
     with (
         tempfile.TemporaryFile("w+") as log,
@@ -105,10 +105,10 @@ def simulator(*options: str) -> Iterator[str]:
 
 
 def carry_out(checks: Mapping[str, Check], names: Sequence[str]) -> int:
-    """Run the checks with these names, or all of them, and return the exit status: 1 if one failed.
+    """Run the checks with these names, or all of them. Returns the exit status: 1 if one failed.
 
-    A line per check says whether it is ok, failed or skipped, and what was counted; what the tool says follows if it
-    failed.
+    Prints a line for each check: ok, failed or skipped, and what was counted. After a failure, the tool's output
+    follows.
     """
     unknown = [name for name in names if name not in checks]
     if unknown:

@@ -1,8 +1,8 @@
-"""Clients that generators make of the contract: each is generated, compiled and walked through a simulator.
+"""Checks generated clients: each is generated from the contract, compiled, and used for calls of a simulator.
 
-The walks in clients/ are what the user of such a client writes, with its own types and nothing else. They log in, and
-change, rename and remove what both services have; each asserts what a generator may well get wrong: an explicit `null`,
-an attribute that is absent, a name with a blank. The simulator demands credentials.
+The programs in clients/ use a client as its users do, only with the client's own types. They log in, and change, rename
+and remove things of both services. They check what a generator may get wrong: an explicit `null`, an absent attribute,
+a name with a blank. The simulator demands credentials.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MYPY = [sys.executable, "-m", "mypy", "--config-file=", "--strict"]
 
 @contextmanager
 def workplace(client: str) -> Iterator[Path]:
-    """A folder that lasts as long as the check and holds the client's walk."""
+    """Yields a temporary folder with the client's walk."""
     with TemporaryDirectory() as folder:
         shutil.copytree(WALKS / client, folder, dirs_exist_ok=True)
         yield Path(folder)
 
 
 def walk(client: str, command: Sequence[object], folder: Path) -> str:
-    """Run a walk, which prints a line for each of its calls."""
+    """Run a walk. It prints a line for each call."""
     with simulator("--auth", "required") as address:
         calls = run([*command, f"{address}/_sandboxes/{client}"], cwd=folder).splitlines()
     if not calls:
@@ -48,7 +48,7 @@ def openapi_generator(generator: str, folder: Path, *options: str) -> None:
 
 
 def typescript(client: str, folder: Path, *strictness: str) -> str:
-    """Compile and walk a client of TypeScript."""
+    """Compile and run the walk of a client in TypeScript."""
     compiler = node_program("tsc")
     (folder / "node_modules").symlink_to(FOLDER / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
@@ -60,14 +60,14 @@ def typescript(client: str, folder: Path, *strictness: str) -> str:
 def openapi_fetch() -> str:
     """The types of openapi-typescript and the calls of openapi-fetch."""
     with workplace("openapi-fetch") as folder:
-        # By default, an attribute that has a default is required, in a request too.
+        # By default, an attribute with a default value is required, even in requests.
         options = ["--default-non-nullable", "false"]
         run([node_program("openapi-typescript"), CONTRACT, "--output", folder / "api.d.ts", *options])
         return typescript("openapi-fetch", folder, "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
 
 
 def axios() -> str:
-    """OpenAPI Generator's client of axios, as modules of ECMAScript."""
+    """OpenAPI Generator's client for axios, as ECMAScript modules."""
     with workplace("axios") as folder:
         openapi_generator("typescript-axios", folder / "client", "--additional-properties", "importFileExtension=.js")
         # The generated code is not made for --exactOptionalPropertyTypes.
@@ -75,20 +75,20 @@ def axios() -> str:
 
 
 def python() -> str:
-    """OpenAPI Generator's client of urllib3 and pydantic."""
+    """OpenAPI Generator's client for urllib3 and pydantic."""
     with workplace("python") as folder:
         openapi_generator("python", folder, "--additional-properties", "packageName=client")
-        # The generated code has no complete types; what its functions take and answer has.
+        # The generated code is not fully typed, but the arguments and results of its functions are.
         run([*MYPY, "--follow-imports=silent", "walk.py"], cwd=folder)
         return walk("python", [sys.executable, "walk.py"], folder)
 
 
 def java() -> str:
-    """OpenAPI Generator's client of the HTTP client in Java itself, and Jackson."""
+    """OpenAPI Generator's client for Java's own HTTP client and Jackson."""
     needs("javac", "mvn")
     with workplace("java") as folder:
         client, classes, jars = folder / "client", folder / "classes", folder / "jars"
-        # Otherwise every update would send an empty list for a list that is not set, and so empty it.
+        # Otherwise an update would send an empty list for a list that is not set, and so remove its items.
         options = ["--library", "native", "--additional-properties", "containerDefaultToNull=true"]
         openapi_generator("java", client, *options)
         try:
@@ -105,7 +105,7 @@ def java() -> str:
 
 
 def openapi_python_client() -> str:
-    """The client of httpx and attrs, which is as strict as the walk."""
+    """openapi-python-client's client for httpx and attrs, with strict types."""
     with workplace("openapi-python-client") as folder:
         command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"]
         options = ["--path", CONTRACT, "--config", folder / "config.yml", "--meta", "none"]

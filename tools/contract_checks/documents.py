@@ -1,4 +1,4 @@
-"""Validators and linters of OpenAPI documents: both contracts pass them without a word."""
+"""Validators and linters of OpenAPI documents. Both contracts pass them without a warning."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DOCUMENTS = [CONTRACT, ROOT / "simulator" / "control" / "control.yaml"]
 
 
 def openapi_spec_validator() -> str:
-    """Validity by the schema of OpenAPI 3.1."""
+    """The contracts are valid by the schema of OpenAPI 3.1."""
     run([sys.executable, "-m", "openapi_spec_validator", *DOCUMENTS])
     return f"{len(DOCUMENTS)} documents"
 
 
 def redocly() -> str:
-    """The strict recommendations of Redocly."""
+    """The contracts follow Redocly's strict recommendations."""
     options = ["--config", FOLDER / "redocly.yaml", "--max-problems", "1000"]
     command = [node_program("redocly"), "lint", *DOCUMENTS, *options]
     run(command, env={"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"})
@@ -24,7 +24,7 @@ def redocly() -> str:
 
 
 def spectral() -> str:
-    """The rules of Spectral, where a warning fails too."""
+    """The contracts follow Spectral's rules. A warning fails too."""
     options = ["--ruleset", FOLDER / "spectral.yaml", "--fail-severity", "hint"]
     run([node_program("spectral"), "lint", *options, *DOCUMENTS])
     return f"{len(DOCUMENTS)} documents"

@@ -1,4 +1,4 @@
-"""Tools that look at exchanges: requests sent to a simulator over HTTP, and what it answers."""
+"""Tools that check exchanges: HTTP requests to a simulator, and its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON = "application/json"
 
 
 class Example(NamedTuple):
-    """A request that the contract prints, and the answers that it prints under the same name."""
+    """An example request of the contract, and the example answers with the same name."""
 
     operation: str
     name: str
@@ -34,10 +34,10 @@ class Example(NamedTuple):
 
 
 def examples(contract: SchemaPath) -> Iterator[Example]:
-    """The example requests of all operations; a success without a body is the answer to what has no other."""
+    """Returns the example requests of all operations. One without an example answer gets a success without a body."""
     for template, item in (contract / "paths").str_items():
         for method, operation in item.str_items():
-            # Every operation has one with this name, if it takes anything or not.
+            # Every operation has an example with this name, even without parameters and body.
             given: dict[str, dict[str, dict[str, Any]]] = {"documented": {}}
             for parameter in operation / "parameters" if "parameters" in operation else []:
                 name, place = ((parameter / key).read_str() for key in ("name", "in"))
@@ -61,7 +61,7 @@ def examples(contract: SchemaPath) -> Iterator[Example]:
 
 
 def answers(responses: SchemaPath, example: str) -> list[tuple[int, Any]]:
-    """Status and body of the answers with this name; else the success without a body, where there is one."""
+    """Returns status and body of the answers with this name, or else the success without a body, if there is one."""
     named: list[tuple[int, Any]] = []
     empty: list[tuple[int, Any]] = []
     for status, response in responses.str_items():
@@ -73,13 +73,13 @@ def answers(responses: SchemaPath, example: str) -> list[tuple[int, Any]]:
 
 
 def openapi_core() -> str:
-    """The contract's examples, each in a world of its own: openapi-core validates, and the answer is its own."""
+    """Each example request, in its own sandbox, gets its example answer. openapi-core validates both."""
     with simulator() as address:
         return replayed(address)
 
 
 def replayed(address: str) -> str:
-    """The same at a server that runs already, with the default fixture. Raises `Failed` with every objection."""
+    """The same with a running server that has the default fixture. Raises `Failed` with all problems."""
     document = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
     objections: list[str] = []
     operations: set[str] = set()
@@ -107,11 +107,11 @@ def replayed(address: str) -> str:
 
 
 def prism() -> str:
-    """The tests of the API, with Prism as a proxy that validates what they are answered."""
+    """The tests of the API pass through Prism, a proxy that validates the answers."""
     node_program("prism")
     coverage = "tests/http/test_coverage.py::"
     left_out = [
-        # Injected answers break the contract, and connections: that is what they are for.
+        # Injected faults break the contract and connections on purpose.
         "tests/http/test_faults.py",
         coverage + "test_an_injected_status_that_nobody_documents_is_marked",
         coverage + "test_a_connection_that_was_closed_counts_as_a_call_without_status",

@@ -13,12 +13,12 @@ RULES = re.compile(r"(?<=<!-- rules -->\n).*(?=<!-- end -->)", re.DOTALL)
 
 
 def with_rules(page: str, rules: Iterable[Rule]) -> str:
-    """The page with the lists of these rules in their place."""
+    """Returns the page with the lists of these rules in it."""
     return RULES.sub(lambda _: "\n".join(lists(list(rules))) + "\n", page)
 
 
 def lists(rules: list[Rule]) -> Iterator[str]:
-    """The lines of the lists: rules that are known, those of which a part is assumed, and those that are assumed."""
+    """Yields the lines of the lists: rules that are known, rules that are partly assumed, and assumed rules."""
     known = [rule for rule in rules if "assumed" not in rule.basis]
     assumed = [rule for rule in rules if rule.basis == ("assumed",)]
     partly = [rule for rule in rules if rule not in known and rule not in assumed]
@@ -34,7 +34,7 @@ def lists(rules: list[Rule]) -> Iterator[str]:
 
 
 def assumption(rule: Rule) -> str:
-    """What a rule's source says of its assumed part."""
+    """Returns what a rule's source says about its assumed part."""
     return rule.source.partition("assumed: ")[2]
 
 

@@ -1,7 +1,7 @@
-"""A plugin for pytest that leads the tests' calls of the API through Prism: `pytest -p tools.contract_checks.prism`.
+"""A pytest plugin that sends the tests' calls of the API through Prism: `pytest -p tools.contract_checks.prism`.
 
-A test fails when Prism says that an answer breaks the contract, and the run fails when Prism saw no success of an
-operation. What Prism cannot carry goes to the server itself.
+A test fails if an answer breaks the contract, and the run fails if an operation never succeeded through Prism. Requests
+that Prism cannot forward go to the server directly.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ STARTS_WITHIN_SECONDS = 60
 
 
 class Prism:
-    """Prism as a proxy in front of a server, and what it has seen. Raises `Failed` if it does not start."""
+    """Prism as a proxy in front of a server, and the calls it has seen. Raises `Failed` if it does not start."""
 
     def __init__(self, server: str) -> None:
         document = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
-        # The tests live in sandboxes, which are no part of the contract.
+        # The tests use sandboxes, which are not part of the contract.
         document["paths"] = {f"/_sandboxes/{{sandbox}}{path}": item for path, item in document["paths"].items()}
-        # As in matching, a path without a parameter comes before the one with it.
+        # A path without a parameter is matched before one with a parameter.
         self.paths = [
             (
                 re.compile(re.sub(r"{\w+}", "[^/]+", path)),
@@ -48,7 +48,7 @@ class Prism:
         contract, self.log = (Path(self.folder.name) / name for name in ("openapi.json", "log"))
         contract.write_text(json.dumps(document), encoding="utf-8")
         command = [node_program("prism"), "proxy", contract, server, "--port", "0", "--cors", "false"]
-        # Tests send what is wrong, and the header in which Prism would say so cannot hold every text: it would end.
+        # Tests send faulty requests. Prism would report them in a header that cannot hold every text, and crash.
         command += ["--validate-request", "false"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT)
@@ -66,24 +66,24 @@ class Prism:
         raise Failed(f"Prism does not start: {said}")
 
     def stop(self) -> None:
-        """End the proxy."""
+        """Stop the proxy."""
         self.process.kill()
         self.process.wait()
         self.folder.cleanup()
 
     def operation(self, request: httpx.Request) -> str | None:
-        """The operation that a request calls, if any."""
+        """Returns the operation that a request calls, or `None`."""
         path = request.url.raw_path.decode().partition("?")[0]
         methods = next((methods for pattern, methods in self.paths if pattern.fullmatch(path)), {})
         return methods.get(request.method)
 
     def redirect(self, request: httpx.Request) -> None:
-        """Lead a request through the proxy, if that can carry it."""
+        """Send a request through the proxy, if the proxy can forward it."""
         if self.operation(request) and carried(request):
             request.url = request.url.copy_with(host=self.url.host, port=self.url.port)
 
     def judge(self, response: httpx.Response) -> None:
-        """Fail the test if an answer that came through the proxy breaks the contract, or is the proxy's own."""
+        """Fail the test if an answer through the proxy breaks the contract, or comes from the proxy itself."""
         if response.url.port != self.url.port:
             return
         response.read()
@@ -98,7 +98,7 @@ class Prism:
 
 
 def carried(request: httpx.Request) -> bool:
-    """Whether Prism passes a request on as it is: it refuses a body with a GET, and writes others anew."""
+    """Whether Prism forwards a request unchanged. It refuses a GET with a body, and rewrites other bodies."""
     if not request.content:
         return True
     try:
@@ -121,7 +121,7 @@ PRISM = pytest.StashKey[Prism]()
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, Any, Any]:
-    """Put Prism in the way of the client that the tests share."""
+    """Put Prism between the tests' shared client and the server."""
     made = yield
     if fixturedef.argname == "shared_client":
         prism = request.config.stash[PRISM] = Prism(str(made.base_url))
@@ -130,7 +130,7 @@ def pytest_fixture_setup(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End Prism, and fail the run if it did not see everything."""
+    """Stop Prism, and fail the run if it did not see a success of every operation."""
     prism = session.config.stash[PRISM]
     prism.stop()
     if not all(prism.successes.values()):
@@ -138,7 +138,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what Prism has seen."""
+    """Print what Prism has seen."""
     prism = config.stash[PRISM]
     seen = f"{prism.exchanges} exchanges, each operation with {min(prism.successes.values())} successes or more"
     terminalreporter.write_line(f"Prism validated {seen}: {dict(prism.successes)}")

@@ -1,10 +1,10 @@
-"""What a run of Schemathesis reached, by its NDJSON report: its exit status says nothing of that.
+"""Show what a run of Schemathesis reached, from its NDJSON report. Its exit status does not tell this.
 
     schemathesis run … --report ndjson --report-ndjson-path run.ndjson
     python tools/contract_checks/reached.py run.ndjson
 
 Prints the statuses of every operation, and the share of valid calls that succeeded. The exit status is 1 if an
-operation was never answered with 2xx, and 2 if there is no whole report.
+operation was never answered with 2xx, and 2 if there is no complete report.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Exchange(NamedTuple):
 
 
 def exchanges(lines: Iterable[str]) -> Iterator[Exchange]:
-    """The calls that a report tells of."""
+    """Yields the calls in a report."""
     for line in lines:
         scenario: dict[str, Any] | None = json.loads(line).get("ScenarioFinished")
         if scenario is None:
@@ -45,7 +45,7 @@ def exchanges(lines: Iterable[str]) -> Iterator[Exchange]:
 
 
 class Reached(NamedTuple):
-    """The statuses of every operation, those that never succeeded, and how many valid calls there were, and did."""
+    """The statuses of every operation, operations that never succeeded, numbers of valid and of succeeded calls."""
 
     statuses: dict[str, Counter[int]]
     missed: list[str]
@@ -54,11 +54,11 @@ class Reached(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The part of the valid calls that succeeded."""
+        """The share of the valid calls that succeeded."""
         return self.succeeded / self.valid if self.valid else 0.0
 
     def lines(self) -> list[str]:
-        """What there is to say, the sums in the last line."""
+        """Returns the lines to print. The last one has the totals."""
         return [
             *(
                 f"{operation}: {', '.join(f'{status} ({n})' for status, n in sorted(statuses.items()))}"
@@ -70,9 +70,9 @@ class Reached(NamedTuple):
 
 
 def reached(lines: Iterable[str]) -> Reached:
-    """What the run of a report reached."""
+    """Returns what the run reached."""
     found = list(exchanges(lines))
-    # Calls with methods that no operation has are made to see the 405.
+    # Calls with undocumented methods are only made to see the 405.
     documented = sorted({each.operation for each in found if each.status != METHOD_NOT_ALLOWED})
     statuses = {operation: Counter[int]() for operation in documented}
     for each in found:

@@ -1,7 +1,7 @@
-"""Requests of which most are refused, for the error catalogue (G-8).
+"""Makes requests for the error catalogue (G-8). Most of them are refused.
 
-What depends on the fixture's state stands in refusals.yaml. Everything else is a documented example of the contract
-with something changed in one place.
+Requests that depend on the fixture's state are in refusals.yaml. All others are documented examples of the contract,
+changed in one place.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from simulator.settings import DEFAULTS
 BY_HAND = Path(__file__).with_name("refusals.yaml")
 
 BODIES = (b"", b" ", b"{", b"[]", b"\xff", b'{"name": "\\ud800"}')
-"""Bodies that no operation takes."""
+"""Bodies that no operation accepts."""
 
 VALUES: tuple[Any, ...] = (None, True, 0, -1, 1.5, 1_000_000, "", "x", "a/b", "x" * 200, [], {})
-"""Values of which every attribute dislikes some."""
+"""Every attribute refuses some of these values."""
 MANY = [str(number) for number in range(13)]
 
 
 def recipes(api: Contract, control: Contract, directory: Directory) -> Iterator[Recipe]:
-    """The requests of refusals.yaml, and for each operation of the simulated API those that differ from its example.
+    """Yields the requests of refusals.yaml, and changed examples of each operation of the simulated API.
 
-    The directory says with whose tokens each operation is called.
+    Each operation is called with the tokens of accounts in the directory.
     """
     yield from _by_hand(api, control)
     for operation in api.operations.values():
@@ -59,7 +59,7 @@ def _by_hand(api: Contract, control: Contract) -> Iterator[Recipe]:
 
 
 def _changed_calls(api: Contract, operation: Operation, directory: Directory) -> Iterator[Recipe]:
-    """Requests to an operation of which most are refused."""
+    """Yields requests to an operation. Most of them are refused."""
     ids = _ids(api, operation, "documented")
     path = _address(operation, ids)
 
@@ -94,7 +94,7 @@ def _changed_calls(api: Contract, operation: Operation, directory: Directory) ->
 
 
 def _wrong_bodies(api: Contract, operation: Operation) -> Iterator[bytes]:
-    """The smallest bodies that break the schema in each of the ways there are."""
+    """Yields, for each way to break the schema, the smallest body that does so."""
     documented = api.document.find(
         f"{_pointer(operation)}/requestBody/content/application~1json/examples/documented/value"
     )
@@ -112,7 +112,7 @@ def _is_wrong(operation: Operation, why: object, body: Any) -> bool:
 
 
 def _why(operation: Operation, body: Any) -> object:
-    """What is wrong with a body, if it is in one place: the rules, the place, and the reasons without their values."""
+    """Returns what is wrong if it is in one place: the rules, the place, and the reasons without their values."""
     try:
         operation.read_body(orjson.dumps(body), None)
     except InvalidAttribute as refusal:
@@ -126,7 +126,7 @@ def _why(operation: Operation, body: Any) -> object:
 
 
 def _changed(value: Any, schema: CompiledSchema | None) -> Iterator[Any]:
-    """A JSON value with something else in one of its places, those included that could be there and are not."""
+    """Yields copies of a JSON value, each changed in one place. Absent attributes are added too."""
     yield from VALUES
     if isinstance(value, dict):
         yield {**value, "unknown": 1}
@@ -145,7 +145,7 @@ def _changed(value: Any, schema: CompiledSchema | None) -> Iterator[Any]:
 
 
 def _shrunk(value: Any, will_do: Callable[[Any], bool]) -> Any:
-    """A value without all attributes, its own and those below, that it will do without."""
+    """Returns a value without its optional attributes, and without those of nested values."""
     if not isinstance(value, dict):
         return value
     for key in list(value):
@@ -162,12 +162,12 @@ def _will_do_inside(will_do: Callable[[Any], bool], value: Mapping[str, Any], ke
 
 
 def place(pointer: str) -> str:
-    """The place that a JSON Pointer names, with `*` for the number of an item."""
+    """Returns a JSON Pointer with `*` instead of each item's number."""
     return re.sub(r"/\d+(?=/|$)", "/*", pointer)
 
 
 def reason(text: str) -> str:
-    """The reason of a refusal without the values that it names."""
+    """Returns the reason of a refusal without the values in it."""
     return re.sub(r"'[^']*'|\"[^\"]*\"|\d+|/\S*", "…", text.partition(", not ")[0].partition(": ")[0])
 
 
@@ -176,7 +176,7 @@ def _pointer(operation: Operation) -> str:
 
 
 def _ids(contract: Contract, operation: Operation, example: str) -> dict[str, str]:
-    """The examples of the parameters of an operation's path, by their name."""
+    """Returns the examples of an operation's path parameters, by the parameters' names."""
     found = {}
     document, pointer = contract.document, _pointer(operation)
     for place in (pointer.rpartition("/")[0], pointer):

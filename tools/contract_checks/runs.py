@@ -1,4 +1,4 @@
-"""Schemathesis as users run it, with the settings that a running simulator hands out."""
+"""Runs Schemathesis as users do, with the settings that a running simulator serves."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tools.contract_checks.check import CONTRACT, Check, Failed, run, simulator
 from tools.contract_checks.reached import reached
 
 SHARE = 0.7
-"""How many of the valid calls are to succeed at least."""
+"""The least share of valid calls that must succeed."""
 
 
 def served(*options: str) -> str:
-    """A run with nothing but what the server hands out."""
+    """A run with the contract and settings that the server serves."""
     with simulator(*options) as address:
         return _run(address, f"{address}/_simulator/openapi.json")
 
 
 def credentials_required() -> str:
-    """The same against a server that demands credentials, which the settings then hold."""
+    """The same with a server that demands credentials. The settings hold a token."""
     return served("--auth", "required")
 
 
 def checkout() -> str:
-    """A run with the contract of the checkout."""
+    """A run with the contract in the checkout."""
     with simulator() as address:
         return _run(address, CONTRACT, "--url", address)
 

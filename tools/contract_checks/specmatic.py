@@ -1,4 +1,4 @@
-"""Specmatic: the examples of the contract, and valid and invalid requests made from its schemas."""
+"""Specmatic sends the contract's examples, and valid and invalid requests made from its schemas."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 SETTINGS = {
     "version": 2,
     "contracts": [{"provides": ["openapi.json"]}],
-    # Without a limit, the combinations of filtering's attributes alone are over 15,000.
+    # Without a limit, filtering's attributes alone have more than 15,000 combinations.
     "test": {"resiliencyTests": {"enable": "all"}, "maxTestRequestCombinations": 10},
     "disableTelemetry": True,
 }
 
-# As in simulator/control/schemathesis.toml: no schema says which users there are, that `enable` and `enabled` agree,
-# and that names in a list differ. Specmatic knows no `uniqueItems` either.
+# As in simulator/control/schemathesis.toml: a schema cannot say which users exist, that `enable` and `enabled` must
+# agree, or that names in a list must differ. Specmatic also ignores `uniqueItems`.
 MAY_REFUSE = {"createCallCapacity", "updateCallCapacity", "updateAssistants", "updateFiltering", "updateScreening"}
-"""Operations that may answer 400 to a body that Specmatic made up from the schema."""
+"""Operations that may answer 400 to a body that Specmatic generated from the schema."""
 
 MOST_REQUESTS = 1_000_000
-"""Each has a sandbox of its own, and none makes room for another one within two minutes."""
+"""Each request has its own sandbox, and a sandbox is not dropped for another one within two minutes."""
 
 REFUSED = "but response contained status 400"
 
@@ -45,9 +45,9 @@ NAME = re.compile(r"[+-]ve +Scenario: (?P<operation>\w+ \S+) -> (?P<status>\w+)(
 
 @contextmanager
 def fresh_worlds() -> Iterator[str]:
-    """The address of a simulator in which every request meets the fixture as it is.
+    """Yields the address of a simulator in which every request finds the fixture unchanged.
 
-    It requires credentials: Specmatic holds a request without any for invalid, also where `{}` allows it.
+    It requires credentials: Specmatic takes a request without any as invalid, even if `{}` allows it.
     """
     app = create_app(auth="required", sandbox_limit=MOST_REQUESTS)
     numbers = itertools.count()
@@ -65,7 +65,7 @@ def fresh_worlds() -> Iterator[str]:
 
 
 def without_lookahead(value: Any) -> Any:
-    """A document without the patterns for which Specmatic makes up texts that do not match, as it warns itself."""
+    """Returns a document without the patterns for which Specmatic generates texts that do not match, as it warns."""
     if isinstance(value, dict):
         return {
             key: without_lookahead(each)
@@ -76,7 +76,7 @@ def without_lookahead(value: Any) -> Any:
 
 
 def specmatic() -> str:
-    """Every test of Specmatic passes, or is one of a made-up body that a rule refuses."""
+    """Every test of Specmatic passes, unless a rule refuses its generated body."""
     needs("java")
     node_program("specmatic")
     with tempfile.TemporaryDirectory() as name, fresh_worlds() as address:
@@ -85,7 +85,7 @@ def specmatic() -> str:
         (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
         (folder / "specmatic.yaml").write_text(json.dumps(SETTINGS), encoding="utf-8")
         command = ["java", "-jar", FOLDER / "node_modules" / "specmatic" / "specmatic.jar", "test", "openapi.json"]
-        # Lenient: it knows no key in a cookie, and no `additionalProperties` where the type is an object or null.
+        # Lenient mode: Specmatic supports no API key in a cookie, and no `additionalProperties` for an object or null.
         command += ["--lenient", f"--testBaseURL={address}", "--junitReportDir=report"]
         output = ""
         try:
@@ -99,7 +99,7 @@ def specmatic() -> str:
 
 
 def judged(report: ElementTree.Element, document: Any) -> str:
-    """What a report counts. Raises `Failed` if a test failed that should not, or if too little was tested."""
+    """Returns the counts of a report. Raises `Failed` if a test failed that must pass, or too little was tested."""
     operations = {
         f"{method.upper()} {path.replace('{', '(').replace('}', ':string)')}": operation["operationId"]
         for path, item in document["paths"].items()

@@ -1,6 +1,6 @@
 """Build the image and check it: `python -m tools.image [CHECK…]`.
 
-Needs root, and a Debian with the programs that it names.
+Needs root, and Debian. If programs are missing, it names them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tools.contract_checks.check import Failed, carry_out
 from tools.image.building import built, ensure_base
 from tools.image.checks import checks
 
-# Name of a program, and the package of Debian that has it.
+# A program, and the Debian package that contains it.
 PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "setpriv": "util-linux", "unshare": "util-linux"}
 
 
 def main(names: Sequence[str]) -> int:
-    """The exit status: 0 only if the image was built and every check was made and is content."""
+    """Returns the exit status: 0 only if the image was built and every check was made and passed."""
     missing = [f"{name} (package {package})" for name, package in PROGRAMS.items() if shutil.which(name) is None]
     if os.getuid() != 0:
         missing.append("root, for namespaces and mounts")

@@ -1,4 +1,4 @@
-"""Builds the image without an engine: buildah, on a base of our own that debootstrap makes."""
+"""Builds the image without an engine: with buildah, on a base image made by debootstrap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from tools.contract_checks.check import ROOT, Failed, run
 
 CACHE = ROOT / "build" / "image"
-"""Where base and images are kept."""
+"""Where the base image and built images are kept."""
 
 SUITE = "trixie"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
@@ -23,13 +23,13 @@ NAME = "localhost/apio-simulator"
 DOCKERFILE = ROOT / "Dockerfile"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
-# Versions of buildah that are still in use do not know this option of HEALTHCHECK and refuse the file.
+# Some versions of buildah do not know this option of HEALTHCHECK, and refuse the file.
 START_INTERVAL = "--start-interval=0.1s "
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A built image: its configuration as engines read it, the folder with its content, and its size."""
+    """A built image: its configuration as engines read it, the folder with its files, and its size."""
 
     config: dict[str, Any]
     root: Path
@@ -44,14 +44,14 @@ class Image:
 
 
 def buildah(*arguments: object) -> str:
-    """What buildah prints. It keeps everything in the cache, as folders: nothing stays mounted."""
-    # The chroot isolation is the one that works inside a container too.
+    """Runs buildah, and returns its output. It keeps everything as folders in the cache; nothing stays mounted."""
+    # Only the chroot isolation also works inside a container.
     places = ["--root", CACHE / "storage", "--runroot", CACHE / "run", "--storage-driver", "vfs"]
     return run(["buildah", *places, *arguments]).strip()
 
 
 def ensure_base() -> None:
-    """Make the base image, unless the cache has it. Raises `Failed` with what a tool objects to."""
+    """Make the base image, unless it is in the cache. Raises `Failed` with a tool's output."""
     CACHE.mkdir(parents=True, exist_ok=True)
     if BASE in buildah("images", "--format", "{{.Name}}").split():
         return
@@ -59,14 +59,14 @@ def ensure_base() -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         root = Path(name) / "root"
         run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root])
-        # Images have no devices and no lists of packages, and the official ones of Python no bytecode.
+        # As in real images, there are no devices and no package lists. As in Python's official ones, no bytecode.
         for folder in ("dev", "var/cache/apt", "var/lib/apt/lists"):
             shutil.rmtree(root / folder)
             (root / folder).mkdir()
         for each in root.rglob("*.pyc"):
             each.unlink()
         if CERTIFICATES.exists():
-            # Packages may come through a proxy that only this machine trusts.
+            # Packages may come through a proxy whose certificate only this machine trusts.
             shutil.copy(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
         container = buildah("from", "scratch")
         buildah("copy", "--quiet", container, root, "/")
@@ -77,8 +77,8 @@ def ensure_base() -> None:
 
 @contextmanager
 def built(dockerfile: Path = DOCKERFILE) -> Iterator[Image]:
-    """The image that the Dockerfile makes of the checkout. Raises `Failed` with what buildah says."""
-    # What a run that was broken off has left.
+    """Builds the image from the checkout's Dockerfile. Raises `Failed` with buildah's output."""
+    # Remove what an interrupted run has left behind.
     buildah("rm", "--all")
     try:
         _build(dockerfile)

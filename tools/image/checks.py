@@ -1,4 +1,4 @@
-"""What is checked of the image, and of compose.yaml, which runs it."""
+"""Checks the image, and compose.yaml, which runs it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tools.image.container import Container, Running, entry_point
 COMPOSE = ROOT / "compose.yaml"
 OWN_USER = "10001:10001"
 ANY_USER = "1000660000:0"
-"""Someone whom no passwd knows, as platforms make them up."""
+"""A user that is not in /etc/passwd. Some platforms run containers as such users."""
 HEALTH_CHECK_SECONDS = 1.0
 TIMES = 11
 SIGTERM_CAUGHT = 1 << 14
 
-# Prints every file and folder that could be written.
+# Prints every file and folder that the user may write.
 WRITABLE = """
 import os
 for folder, folders, files in os.walk("/"):
@@ -42,13 +42,13 @@ for folder, folders, files in os.walk("/"):
 
 
 def expect(found: object, wanted: object, what: str) -> None:
-    """Raises `Failed` if something is not as it should be."""
+    """Raises `Failed` unless the value found is the wanted one."""
     if found != wanted:
         raise Failed(f"{what}: {found!r}, not {wanted!r}")
 
 
 def checks(image: Image) -> dict[str, Check]:
-    """All of them, for one image."""
+    """Returns all checks for an image."""
     return {
         "hadolint": hadolint,
         "configuration": lambda: configuration(image),
@@ -64,13 +64,13 @@ def checks(image: Image) -> dict[str, Check]:
 
 
 def hadolint() -> str:
-    """The linter of Dockerfiles says nothing."""
+    """The Dockerfile's linter has no complaint."""
     run([Path(sys.executable).with_name("hadolint"), "--failure-threshold", "ignore", DOCKERFILE])
     return "no objection"
 
 
 def configuration(image: Image) -> str:
-    """What an engine reads in the image is what the project says of itself."""
+    """The image's configuration agrees with what the project states."""
     config = image.config
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     health = config["Healthcheck"]
@@ -99,7 +99,7 @@ def configuration(image: Image) -> str:
 
 
 def runs(container: Container) -> str:
-    """The entry point starts, gets healthy, answers every example of the contract as it is there, and stops."""
+    """The entry point starts, becomes healthy, gives every example answer of the contract, and stops."""
     begin = time.monotonic()
     with entry_point(container) as running:
         running.healthy()
@@ -111,7 +111,7 @@ def runs(container: Container) -> str:
 
 
 def expect_no_privileges(running: Running) -> None:
-    """The first process is the program itself, is this user and no other, and may do nothing special."""
+    """The first process is the program itself. It runs as this user only, without capabilities."""
     status = process_status(running.pid)
     user, group = running.container.user.split(":")
     expect(status["NSpid"].split()[-1], "1", "number of the process")
@@ -128,13 +128,13 @@ def expect_no_privileges(running: Running) -> None:
 
 
 def process_status(pid: int) -> dict[str, str]:
-    """What the kernel says of a process."""
+    """Returns what the kernel reports about a process."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def nothing_can_be_written(image: Image) -> str:
-    """No file and no folder can be written by either user; nor, on a root that is not read-only, by the image's own."""
+    """Neither user can write any file or folder. The image's own user cannot on a writable root either."""
     for user in (OWN_USER, ANY_USER):
         status, found = Container(image, user).run("python", "-c", WRITABLE)
         expect((status, found), (0, ""), f"places that {user} can write")
@@ -149,7 +149,7 @@ def nothing_can_be_written(image: Image) -> str:
 
 
 def all_is_compiled(image: Image) -> str:
-    """Every module that the server and the health check import comes from bytecode, and uvloop is among them."""
+    """All modules that the server and the health check import are loaded from bytecode. uvloop is among them."""
     with entry_point(Container(image, OWN_USER, variables={"PYTHONVERBOSE": "1"})) as running:
         running.healthy()
         _, said = running.container.run("apio-simulator", "wait")
@@ -163,7 +163,7 @@ def all_is_compiled(image: Image) -> str:
 
 
 def stops_while_starting(image: Image) -> str:
-    """A signal that comes before the server is ready ends it too, which the first process has to see to."""
+    """A signal also ends the process before the server is ready. A first process has to handle it itself."""
     with entry_point(Container(image, OWN_USER)) as running:
         while not int(process_status(running.pid)["SigCgt"], 16) & SIGTERM_CAUGHT:
             if running.process.poll() is not None:
@@ -176,7 +176,7 @@ def stops_while_starting(image: Image) -> str:
 
 
 def health_check(image: Image) -> str:
-    """It costs little while all is well, and fails within the time that engines give it when nothing answers."""
+    """The health check is cheap if all is well. If nothing answers, it fails within the engine's time limit."""
     with entry_point(Container(image, OWN_USER)) as running:
         running.healthy()
         seconds = statistics.median(running.healthy() for _ in range(TIMES))
@@ -193,7 +193,7 @@ def health_check(image: Image) -> str:
 
 
 def fixtures(image: Image) -> str:
-    """What is mounted at /fixtures is used, or refused by name; the default one only where nothing is mounted."""
+    """A fixture at /fixtures is used, or refused by name. The default one is only used if nothing is mounted."""
     minimal = ROOT / "fixtures" / "minimal.yaml"
     with folders(empty={}, one={"my.yaml": minimal}, two={"a.yaml": minimal, "b.yaml": minimal}) as given:
         used: list[tuple[Mapping[Path, str], str]] = [
@@ -224,14 +224,14 @@ def fixtures(image: Image) -> str:
 
 
 def expect_line(text: str, beginning: str, what: object) -> None:
-    """Raises `Failed` unless a line of the text begins so."""
+    """Raises `Failed` unless a line of the text begins with `beginning`."""
     if not any(line.startswith(beginning) for line in text.splitlines(keepends=True)):
         raise Failed(f"{what}: no line begins with {beginning!r}: {text}")
 
 
 @contextmanager
 def folders(**contents: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Folders that everybody can read, with copies of files."""
+    """Yields folders that everybody can read, with copies of files."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         for folder, files in contents.items():
@@ -242,7 +242,7 @@ def folders(**contents: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 
 
 def compose(image: Image) -> str:
-    """compose.yaml is valid, and its consumer can drive the simulator by the name of the service."""
+    """compose.yaml is valid, and its consumer can control the simulator by the service's name."""
     text = COMPOSE.read_text(encoding="utf-8")
     try:
         PyCompose.from_yaml(text).validate()

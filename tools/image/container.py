@@ -1,7 +1,8 @@
-"""Runs what is in the image as an engine would with `--read-only --cap-drop ALL`, and with less.
+"""Runs the image as an engine would with `--read-only --cap-drop ALL`, but with even less.
 
-The process is the first of its own process and mount namespace, its root is mounted read-only, it has no capability and
-can gain none, no /proc, no /dev, no place to write, and only the image's variables. The network is this machine's.
+The process is the first of its own process and mount namespace. Its root is mounted read-only. It has no capabilities
+and cannot gain any. It has no /proc, no /dev, no place to write, and only the image's variables. It uses this machine's
+network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ HEALTHY_WITHIN_SECONDS = 20
 COMMAND_SECONDS = 20
 STOPS_WITHIN_SECONDS = 1.0
 
-# $1 the root, $2 user:group, then pairs of a source and a target below the root up to --, then the command.
+# $1 is the root, $2 is user:group. Then come pairs of a source and a target below the root, then --, then the command.
 START = """
 set -e
 root=$1 user=$2; shift 2
@@ -46,7 +47,7 @@ exec setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot \
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """How the image is run: by which `user:group`, with which mounts and variables besides the image's own."""
+    """How the image is run: the `user:group`, the mounts, and variables in addition to the image's own."""
 
     image: Image
     user: str
@@ -54,7 +55,7 @@ class Container:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, command: Sequence[str], output: IO[str]) -> subprocess.Popen[str]:
-        """Start a command of the image; what it prints goes to `output`."""
+        """Start a command of the image. Its output goes to `output`."""
         pairs = [word for source, target in self.mounts.items() for word in (str(source), target)]
         unshare = [str(shutil.which("unshare")), "--mount", "--pid", "--fork", "sh", "-c", START, "sh"]
         return subprocess.Popen(
@@ -68,7 +69,7 @@ class Container:
 
     @contextmanager
     def mount_points(self) -> Iterator[None]:
-        """The files that files are mounted over, which an engine makes where there are none."""
+        """Creates the files that other files are mounted over, as an engine does, and removes them afterwards."""
         places = [Path(f"{self.image.root}{target}") for source, target in self.mounts.items() if source.is_file()]
         missing = [place for place in places if not place.exists()]
         for place in missing:
@@ -78,7 +79,7 @@ class Container:
             place.unlink()
 
     def run(self, *command: str) -> tuple[int, str]:
-        """Exit status and output of a command of the image. Raises `Failed` if it does not end."""
+        """Returns exit status and output of a command of the image. Raises `Failed` if it does not end."""
         with self.mount_points(), tempfile.TemporaryFile("w+") as output:
             process = self.start(command, output)
             try:
@@ -93,7 +94,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running entry point: its first process, seen from outside, its address, and its log so far."""
+    """A running entry point: its first process (by the number outside), its address, and its log so far."""
 
     container: Container
     process: subprocess.Popen[str]
@@ -102,7 +103,7 @@ class Running:
     log: Path
 
     def healthy(self) -> float:
-        """Ask with the image's own health command until it says yes; the seconds that the last question took."""
+        """Run the image's health check until it succeeds. Returns how many seconds the last one took."""
         kind, *command = self.container.image.config["Healthcheck"]["Test"]
         if kind != "CMD":
             raise Failed(f"the health check is of the form {kind}, not CMD")
@@ -116,7 +117,7 @@ class Running:
                 raise Failed(f"is not healthy: {said}{self.log.read_text(encoding='utf-8')}")
 
     def stop(self) -> float:
-        """Send SIGTERM to the first process, as an engine does; the seconds until it ended. Raises `Failed`."""
+        """Send SIGTERM as an engine does. Returns the seconds until the first process ended. Raises `Failed`."""
         begin = time.monotonic()
         os.kill(self.pid, signal.SIGTERM)
         try:
@@ -130,7 +131,7 @@ class Running:
 
 @contextmanager
 def entry_point(container: Container) -> Iterator[Running]:
-    """The image's entry point with its command, listening at a free port that a variable names."""
+    """Runs the image's entry point with its command, at a free port given by a variable."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     container = replace(container, variables={**container.variables, "APIO_SIMULATOR_PORT": port})
@@ -144,16 +145,16 @@ def entry_point(container: Container) -> Iterator[Running]:
 
 
 def end(unshare: subprocess.Popen[str]) -> None:
-    """End a process and all that it has started, if it still runs."""
+    """End a process that still runs, and all processes that it has started."""
     if unshare.poll() is None:
-        # The kernel ends the rest of the namespace with its first process; unshare's end alone would not reach it.
+        # If the namespace's first process ends, the kernel ends the others. Ending unshare alone would not do this.
         with contextlib.suppress(Failed, ProcessLookupError):
             os.kill(_first_process(unshare), signal.SIGKILL)
         unshare.wait()
 
 
 def _first_process(unshare: subprocess.Popen[str]) -> int:
-    """The number, outside, of the first process of a namespace."""
+    """Returns the number, outside the namespace, of its first process."""
     children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
     while unshare.poll() is None:
         if found := children.read_text(encoding="ascii").split():

@@ -1,4 +1,4 @@
-// What a user of the axios client writes. Prints a line per call; an assertion that fails ends it.
+// A program with the generated axios client. Prints a line per call. A failed assertion ends it.
 import assert from "node:assert/strict";
 import globalAxios from "axios";
 import type { AxiosResponse } from "axios";

@@ -1,4 +1,4 @@
-// What a user of openapi-fetch writes. Prints a line per call; an assertion that fails ends it.
+// A program with openapi-fetch. Prints a line per call. A failed assertion ends it.
 import assert from "node:assert/strict";
 import createClient from "openapi-fetch";
 import type { paths } from "./api.js";

@@ -1,4 +1,4 @@
-"""What a user of openapi-python-client writes. Prints a line per call; an assertion that fails ends it."""
+"""A program with the client of openapi-python-client. Prints a line per call. A failed assertion ends it."""
 
 import sys
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""What a user of the python client writes. Prints a line per call; an assertion that fails ends it."""
+"""A program with the generated Python client. Prints a line per call. A failed assertion ends it."""
 
 import sys
 from collections.abc import Callable
