@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from simulator.client import Refused as Refused
     from simulator.client import Unreachable as Unreachable
     from simulator.errors import BrokenDocument as BrokenDocument
-    from simulator.handles import Sandbox as Sandbox
-    from simulator.handles import Simulator as Simulator
+    from simulator.library import Sandbox as Sandbox
+    from simulator.library import Simulator as Simulator
     from simulator.server import AddressUnavailable as AddressUnavailable
 
 # The modules that define the public names. A name is only imported when it is used, because the imports are slow.
@@ -21,8 +21,8 @@ _HOMES = {
     "AddressUnavailable": "simulator.server",
     "BrokenDocument": "simulator.errors",
     "Refused": "simulator.client",
-    "Sandbox": "simulator.handles",
-    "Simulator": "simulator.handles",
+    "Sandbox": "simulator.library",
+    "Simulator": "simulator.library",
     "Unreachable": "simulator.client",
     "create_app": "simulator.app",
 }

@@ -24,8 +24,8 @@ from simulator.control.operations import CONTRACT, HANDLERS
 from simulator.directory import LEVELS
 from simulator.document import Source
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
-from simulator.fixtures.fixtures import Fixtures
-from simulator.fixtures.folder import fixture_document
+from simulator.fixture.fixtures import Fixtures
+from simulator.fixture.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.control import ControlInterface
@@ -87,7 +87,7 @@ class Simulation:
     def world(self, fixture: Source | None = None) -> World:
         """Returns the world of a fixture, by default of the default one. Raises `BrokenDocument` with all problems."""
         source = shipped("fixtures/default.yaml") if fixture is None else fixture
-        return self.fixtures.world(fixture_document(source))
+        return self.fixtures.world_of_document(fixture_document(source))
 
     def errors(self, operation_id: str | None = None) -> Any:
         """Returns the error catalogue, or its part for one operation, as `GET /_simulator/errors` does.

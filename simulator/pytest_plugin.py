@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from simulator.document import Source
-    from simulator.handles import Sandbox, Simulator
+    from simulator.library import Sandbox, Simulator
 
 URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
@@ -66,7 +66,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     To use other options, define a pytest fixture of this name in `conftest.py`.
     """
     from simulator.client import Unreachable
-    from simulator.handles import Simulator
+    from simulator.library import Simulator
 
     url = getattr(request.config, "workerinput", {}).get(URL) or os.environ.get(URL)
     if not url:
@@ -121,7 +121,7 @@ def pytest_configure_node(node: Any) -> None:
     stash = node.config.stash
     if node.config.getoption("--apio-shared-server") and not os.environ.get(URL):
         if _SHARED not in stash:
-            from simulator.handles import Simulator
+            from simulator.library import Simulator
 
             stash[_SHARED] = Simulator().start()
         node.workerinput[URL] = stash[_SHARED].url
@@ -194,7 +194,7 @@ def _seed(request: pytest.FixtureRequest) -> Source | None:
 
 def _test_sandbox(sandbox: Sandbox, config: pytest.Config) -> Sandbox:
     """Returns the sandbox, with its coverage saved before each reset and drop."""
-    from simulator.handles import Sandbox
+    from simulator.library import Sandbox
 
     class TestSandbox(Sandbox):
         def reset(self) -> None:

@@ -340,7 +340,7 @@ def test_a_server_with_errors_or_with_connections_of_another_kind_fails(
 
 
 def test_the_world_of_the_benchmarks_is_a_fixture(simulation: Simulation) -> None:
-    world = simulation.fixtures.load(fixture(users=3))
+    world = simulation.fixtures.world_of_content(fixture(users=3))
     assert len(world.directory.tenants["foo"].users) == 3
     assert {f"/{group}/" in collection(group) for group in capacities()} == {True}
 

@@ -143,7 +143,7 @@ class TestCommands:
         api.ok("DELETE", f"{CAPACITIES}Reception/")
         file = tmp_path / name
         assert run("state", "--output", str(file), *about(api, server)).returncode == 0
-        assert simulation.fixtures.content(simulation.fixtures.read(file)) == api.arranged("GET", "state")
+        assert simulation.fixtures.content_of(simulation.fixtures.world_of_file(file)) == api.arranged("GET", "state")
         assert run("state", *about(api, server)).stdout.startswith("version: 1\ndefaultDomain: sip.netaxis.be\n")
         assert file.read_text().startswith("{" if name.endswith("json") else "version: 1\n")
 

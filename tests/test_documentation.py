@@ -301,7 +301,7 @@ def test_the_options_table_is_the_command_line() -> None:
 
 def test_the_fixture_shown_is_a_good_one(simulation: Simulation) -> None:
     (fixture,) = blocks("yaml", PAGES["docs/fixtures.md"])
-    assert simulation.fixtures.world(parse_document("fixtures.md", fixture))
+    assert simulation.fixtures.world_of_document(parse_document("fixtures.md", fixture))
 
 
 def test_the_readme_is_short() -> None:

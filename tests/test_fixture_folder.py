@@ -10,7 +10,7 @@ import pytest
 
 from simulator.app import shipped
 from simulator.errors import BrokenDocument
-from simulator.fixtures.folder import NAMES_SHOWN, fixture_file
+from simulator.fixture.folder import NAMES_SHOWN, fixture_file
 from tests.conftest import python, run, serving_process
 
 MINIMAL = shipped("fixtures/minimal.yaml").read_bytes()
@@ -88,7 +88,7 @@ def test_what_is_named_like_a_fixture_and_is_none_hides_no_mistake(tmp_path: Pat
 WITHOUT_CAPABILITIES = """
 import ctypes, os
 from simulator import app, cli, log, server
-from simulator.fixtures import folder
+from simulator.fixture import folder
 if os.getuid() == 0:
     version_3, this_process = 0x20080522, 0
     none = (ctypes.c_uint32 * 6)()

@@ -163,7 +163,7 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
 
 
 def read(simulation: Simulation, text: str) -> World:
-    return simulation.fixtures.world(parse_document("f.yaml", text))
+    return simulation.fixtures.world_of_document(parse_document("f.yaml", text))
 
 
 def problems(simulation: Simulation, text: str) -> list[str]:
@@ -273,7 +273,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, simulation: Simulat
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     for name, message in (("none", "cannot be read"), (".", "cannot be read"), ("binary", "is not UTF-8 text")):
         with pytest.raises(BrokenDocument, match=message):
-            simulation.fixtures.read(tmp_path / name)
+            simulation.fixtures.world_of_file(tmp_path / name)
 
 
 def test_json_is_read_too_characters_beyond_the_first_plane_included(simulation: Simulation, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_json_is_read_too_characters_beyond_the_first_plane_included(simulation:
     data["tenants"]["t"]["groups"]["g"]["users"]["boss@d.example"]["firstName"] = "😀\\ud83d"
     file = tmp_path / "f.json"
     file.write_text(json.dumps(data), encoding="utf-8")
-    assert simulation.fixtures.read(file).directory.user("t", "g", "boss").first_name == "😀\\ud83d"
+    assert simulation.fixtures.world_of_file(file).directory.user("t", "g", "boss").first_name == "😀\\ud83d"
 
 
 def test_yaml_knows_the_types_of_json_only() -> None:
@@ -292,7 +292,7 @@ def test_yaml_knows_the_types_of_json_only() -> None:
 class TestShipped:
     @pytest.mark.parametrize("name", ["default.yaml", "minimal.yaml"])
     def test_the_shipped_fixtures_are_good(self, simulation: Simulation, name: str) -> None:
-        assert simulation.fixtures.read(shipped(f"fixtures/{name}")).directory.accounts
+        assert simulation.fixtures.world_of_file(shipped(f"fixtures/{name}")).directory.accounts
 
     def test_the_default_one_holds_what_the_documented_examples_need(
         self, simulation: Simulation, world: World
@@ -319,7 +319,7 @@ class TestShipped:
         assert {account.level for account in world.directory.accounts.values()} == set(Level)
 
     def test_the_minimal_one_is_enough_to_start_with(self, simulation: Simulation) -> None:
-        world = simulation.fixtures.read(shipped("fixtures/minimal.yaml"))
+        world = simulation.fixtures.world_of_file(shipped("fixtures/minimal.yaml"))
         tenant = next(iter(world.directory.tenants.values()))
         group = next(iter(tenant.groups.values()))
         client = simulation.app(world).test_client()
@@ -384,7 +384,7 @@ def test_json_keeps_every_character_that_json_may_hold(simulation: Simulation, t
     data["tenants"]["t"]["groups"]["g"]["users"]["boss@d.example"]["firstName"] = text
     file = tmp_path / "f.json"
     file.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-    assert simulation.fixtures.read(file).directory.user("t", "g", "boss").first_name == text
+    assert simulation.fixtures.world_of_file(file).directory.user("t", "g", "boss").first_name == text
 
 
 @pytest.mark.parametrize("name", ["f.yaml", "f.json"])
@@ -392,4 +392,4 @@ def test_what_would_exhaust_the_parser_is_refused(simulation: Simulation, tmp_pa
     file = tmp_path / name
     file.write_text("[" * 50_000 + "]" * 50_000, encoding="utf-8")
     with pytest.raises(BrokenDocument, match=r"f\.(yaml|json):1: is nested more deeply than 200 levels"):
-        simulation.fixtures.read(file)
+        simulation.fixtures.world_of_file(file)

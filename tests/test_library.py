@@ -20,7 +20,7 @@ import pytest
 import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
-from simulator.handles import FaultInjection, RequestFilter
+from simulator.library import FaultInjection, RequestFilter
 from simulator.settings import Options, Settings
 from tests.conftest import CAPACITIES, python, served
 

@@ -122,7 +122,7 @@ def test_reading_a_fixture_says_how_far_it_is(simulation: Simulation, tmp_path: 
         encoding="utf-8",
     )
     told: list[tuple[str, float | None]] = []
-    simulation.fixtures.read(file, lambda stage, fraction: told.append((stage, fraction)))
+    simulation.fixtures.world_of_file(file, lambda stage, fraction: told.append((stage, fraction)))
     stages = [stage for stage, _ in told]
     seeding = "seeding 2,500 users,"
     assert stages == ["reading", "reading", "reading", "checking", seeding, seeding]

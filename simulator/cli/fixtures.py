@@ -12,7 +12,7 @@ from simulator.cli.output import fail
 
 if TYPE_CHECKING:
     from simulator.directory import Directory
-    from simulator.fixtures.fixtures import Fixtures
+    from simulator.fixture.fixtures import Fixtures
     from simulator.state.world import World
 
 
@@ -22,7 +22,7 @@ def validate(files: tuple[Path, ...]) -> None:
     """Check fixtures, and list everything that is wrong with them. In a folder, check the one that `serve` takes."""
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
-    from simulator.fixtures.folder import fixture_file
+    from simulator.fixture.folder import fixture_file
 
     try:
         fixtures = Simulation().fixtures
@@ -44,7 +44,7 @@ def read_fixture(fixtures: Fixtures, file: Path) -> World:
     from simulator.progress import shown
 
     with shown(str(file), sys.stderr) as progress:
-        return fixtures.read(file, progress)
+        return fixtures.world_of_file(file, progress)
 
 
 def counts(directory: Directory) -> str:

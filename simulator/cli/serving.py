@@ -77,7 +77,7 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
 
     from simulator.app import Simulation
     from simulator.errors import BrokenDocument
-    from simulator.fixtures.folder import fixture_file
+    from simulator.fixture.folder import fixture_file
     from simulator.log import configure_logging
     from simulator.server import AddressUnavailable, Server, allow_files, run_until_stopped
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from simulator.document import DEEPEST, deeper_than, parse_document, token
+from simulator.document import DEEPEST, deeper_than, parse_document, pointer_step
 from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
@@ -151,9 +151,11 @@ def _repeated(value: Any, pointer: str) -> Iterator[Fault]:
     if isinstance(value, _Object):
         for name in value.repeated:
             yield Fault(
-                "G-2", "stands twice in its object, and no reader can tell which one counts", pointer + token(name)
+                "G-2",
+                "stands twice in its object, and no reader can tell which one counts",
+                pointer + pointer_step(name),
             )
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in members:
         if isinstance(inner, (dict, list)):
-            yield from _repeated(inner, pointer + token(key))
+            yield from _repeated(inner, pointer + pointer_step(key))

@@ -17,7 +17,7 @@ from marshmallow import ValidationError
 
 from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
 from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler, snake_case
-from simulator.document import Document, read_document, token
+from simulator.document import Document, pointer_step, read_document
 from simulator.errors import InvalidAttribute
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
@@ -97,7 +97,7 @@ class _Reader:
         if not str(self.document.find("/openapi")).startswith("3.1."):
             self.refuse("/openapi", "must be 3.1.x")
         for name in _mapping(self.document, "/components/schemas"):
-            self.compiler.field("/components/schemas" + token(name))
+            self.compiler.field("/components/schemas" + pointer_step(name))
         for operation_id in operations.keys() - set(handlers):
             self.refuse(self.places[operation_id], f"the operation {operation_id} has no handler")
         for operation_id in sorted(set(handlers) - operations.keys()):
@@ -107,21 +107,23 @@ class _Reader:
 
     def path_item(self, template: str) -> Iterator[Operation]:
         """Yield the operations of one path."""
-        place = "/paths" + token(template)
+        place = "/paths" + pointer_step(template)
         if not template.startswith("/") or template.endswith("/") is not self.dialect.trailing_slash:
             wanted = "starts and ends with /" if self.dialect.trailing_slash else "starts with / and ends without one"
             self.refuse(place, f"a path {wanted}")
         for method in _mapping(self.document, place):
             if method in METHODS:
-                yield self.operation(template, method, place + token(method))
+                yield self.operation(template, method, place + pointer_step(method))
             else:
-                self.refuse(place + token(method), f"{method!r} is not supported here; parameters belong to operations")
+                self.refuse(
+                    place + pointer_step(method), f"{method!r} is not supported here; parameters belong to operations"
+                )
 
     def operation(self, template: str, method: str, place: str) -> Operation:
         """Return one operation, with its parameters, body and answers compiled."""
         data = _mapping(self.document, place)
         for key in data.keys() - OPERATION_KEYS:
-            self.refuse(place + token(key), f"the key {key!r} is not supported here")
+            self.refuse(place + pointer_step(key), f"the key {key!r} is not supported here")
         for key in ("operationId", "summary", "description", "tags", "responses", "security", "x-rules"):
             if key not in data:
                 self.refuse(place, f"an operation needs {key}")
@@ -215,7 +217,7 @@ class _Reader:
             self.refuse(place + "/content", f"must be {' or '.join(self.dialect.media_types)}")
         schemas: list[CompiledSchema] = []
         for media in content:
-            at = f"{place}/content{token(media)}"
+            at = f"{place}/content{pointer_step(media)}"
             is_json = media.endswith("json")
             schema = self.compiler.object_schema(at + "/schema") if is_json else self.compiler.field(at + "/schema")
             for name, example in _mapping(self.document, at).get("examples", {}).items():
@@ -239,7 +241,7 @@ class _Reader:
     def _check_links(self, place: str, operations: Mapping[str, Operation]) -> None:
         for status, response in _mapping(self.document, place + "/responses").items():
             for name, link in response.get("links", {}).items():
-                at = f"{place}/responses/{status}/links{token(name)}"
+                at = f"{place}/responses/{status}/links{pointer_step(name)}"
                 target = operations.get(link.get("operationId"))
                 if target is None:
                     self.refuse(at + "/operationId", "names no operation")

@@ -41,7 +41,7 @@ from simulator.contract.fields import (
     type_messages,
     unique,
 )
-from simulator.document import Document, token
+from simulator.document import Document, pointer_step
 from simulator.errors import BrokenDocument, Fault, InvalidAttribute, Problem
 
 ANNOTATIONS = {
@@ -119,7 +119,7 @@ class CompiledSchema(marshmallow.Schema):
         for name in self._may_hold_ignored:
             field = self.fields[name]
             if field.data_key in data:
-                yield from _ignored(field, data[field.data_key], token(str(field.data_key)))
+                yield from _ignored(field, data[field.data_key], pointer_step(str(field.data_key)))
 
     @cached_property
     def _reader(self) -> Converter:
@@ -251,7 +251,7 @@ class SchemaCompiler:
 
     def _check_keywords(self, node: _Node, known: Iterable[str]) -> None:
         for keyword in node.schema.keys() - set(known) - ANNOTATIONS:
-            self._refuse(node.document, node.pointer + token(keyword), f"{keyword!r} is not supported here")
+            self._refuse(node.document, node.pointer + pointer_step(keyword), f"{keyword!r} is not supported here")
 
     def _build(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any] | None:
         if "oneOf" in node.schema:
@@ -343,7 +343,7 @@ class SchemaCompiler:
                 self._refuse(node.document, node.pointer + "/required", f"{attribute!r} is no property")
         attributes: dict[str, fields.Field[Any]] = {}
         for attribute in properties:
-            place = "/properties" + token(attribute)
+            place = "/properties" + pointer_step(attribute)
             field = self._below(node, place, data_key=attribute, required=attribute in required)
             if field is not None:
                 absent = Fault(rule_for(node.rules, "required"), "is required")
@@ -394,7 +394,7 @@ def _faults(messages: Any, pointer: str) -> Iterator[Fault]:
     if isinstance(messages, dict):
         # Marshmallow reports unknown attributes in random order, so they are sorted, after the documented ones.
         for key, inner in sorted(messages.items(), key=lambda item: str(item[0]) if _is_unknown(item[1]) else ""):
-            yield from _faults(inner, pointer + token(key))
+            yield from _faults(inner, pointer + pointer_step(key))
         return
     for message in messages:
         if isinstance(message, dict):

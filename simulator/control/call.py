@@ -16,9 +16,9 @@ from simulator.control.documents import Documents
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
 from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
-from simulator.fixtures.fixtures import Fixtures
+from simulator.fixture.fixtures import Fixtures
 from simulator.settings import Settings
-from simulator.state.sandbox import Sandbox
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
 
 
@@ -47,7 +47,7 @@ class ControlCall:
     address: str | None
 
     @property
-    def sandbox(self) -> Sandbox:
+    def sandbox(self) -> ServerSandbox:
         """The sandbox the call acts on. A call that changes something creates it if need be (G-17).
 
         Raises `UnknownResource` if a GET finds no sandbox, `TooManySandboxes` if there is no room for a new one.
@@ -104,6 +104,6 @@ ControlHandler = Callable[[ControlCall], object]
 """Carries out one operation of the control interface; returns a view, or `Content`."""
 
 
-def moment_text(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """Returns a time, given in seconds since the epoch, as the interface writes it (RFC 3339, UTC, milliseconds)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from simulator.contract.ledger import Rule
 from simulator.contract.operation import HTML, Content
 from simulator.control.call import ControlCall, ControlHandler
 from simulator.control.documents import SERVER
-from simulator.control.recipe import LARGE, Recipe, Refused, command, load_refusals
+from simulator.control.recipe import LARGE, Recipe, RefusedExample, command, load_refusals
 from simulator.errors import Fault, InvalidAttribute
 from simulator.reports.errors import as_html
 
@@ -41,7 +41,7 @@ def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str
     return {"errors": [_entry(each, ledger, address) for each in refusals]}
 
 
-def _entry(refused: Refused, ledger: Mapping[str, Rule], address: str) -> dict[str, Any]:
+def _entry(refused: RefusedExample, ledger: Mapping[str, Rule], address: str) -> dict[str, Any]:
     recipe, rule = refused.recipe, refused.error["details"]["rule"]
     return {
         "operation_id": recipe.operation_id,

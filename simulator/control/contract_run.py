@@ -20,7 +20,7 @@ NOTHING = ["none"]
 
 def get_schemathesis_settings(it: ControlCall) -> object:
     """GET schemathesis.toml: the settings for the sandbox's current world (S-1)."""
-    world = it.sandbox.moment.world
+    world = it.sandbox.version.world
     found = {**_ids(it, world), **_accounts(world.directory)}
     credentials_required = it.control.settings.auth == "required"
     text = render(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.document import token
+from simulator.document import pointer_step
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
@@ -26,7 +26,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, A
             yield {"op": "replace", "path": path, "before": before, "after": after}
         return
     for key in {**before, **after}:
-        place = path + token(key)
+        place = path + pointer_step(key)
         if key not in after:
             yield {"op": "remove", "path": place, "before": before[key]}
         elif key not in before:

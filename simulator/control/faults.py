@@ -35,7 +35,7 @@ def inject_fault(it: ControlCall) -> object:
         faults.append(Fault("S-3", f"an injected body has at most {settings.max_body} bytes", "/body"))
     if faults:
         raise RuleViolation(*faults)
-    directory = sandbox.moment.world.directory
+    directory = sandbox.version.world.directory
     warnings = (*_warnings(attributes, it.control.contract), *_warnings_of_ids(attributes, directory))
     size = weigh(attributes, settings.arranged_limit)
     with it.control.sandboxes.memory.room(size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.fixtures.fixtures import Fixtures
+from simulator.fixture.fixtures import Fixtures
 from simulator.services.service import Owner, assign_services
 from simulator.state.world import Fork, World
 
@@ -15,13 +15,13 @@ def patched_content(world: World, patch: dict[str, Any], fixtures: Fixtures) -> 
     If the patch takes a service away, everything that depends on the service goes too, as if it were taken away in the
     world itself (EX-17, CC-1). Then the rest of the patch is applied.
     """
-    content = fixtures.content(world)
+    content = fixtures.content_of(world)
     wanted = merged(content, patch)
     assignments = _assignments(world, wanted)
     if assignments:
         fork = Fork(world)
         assign_services(fork, fixtures.services, assignments)
-        wanted = merged(fixtures.content(fork.world), patch)
+        wanted = merged(fixtures.content_of(fork.world), patch)
     return None if wanted == content else wanted
 
 

@@ -46,7 +46,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedExample:
     """A recipe and its answer: the status, the headers that belong to the refusal, and the body.
 
     `assumed` tells whether the refusal rests on the assumed part of its rule (S-9).
@@ -66,16 +66,16 @@ class Refused:
 
 
 @cache
-def load_refusals() -> tuple[Refused, ...]:
+def load_refusals() -> tuple[RefusedExample, ...]:
     """Returns the refusals of the error catalogue, sorted by operation."""
     return tuple(_refused(**entry) for entry in orjson.loads(REFUSALS.read_bytes()))
 
 
 def _refused(
     answer: Mapping[str, Any], body: str = "", body_hex: str = "", zero_bytes: int = 0, **recipe: Any
-) -> Refused:
+) -> RefusedExample:
     sent = body.encode() or bytes.fromhex(body_hex) or bytes(zero_bytes)
-    return Refused(recipe=Recipe(body=sent, **recipe), **answer)
+    return RefusedExample(recipe=Recipe(body=sent, **recipe), **answer)
 
 
 def command(recipe: Recipe, address: str) -> str:

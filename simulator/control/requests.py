@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from simulator.control.call import ControlCall, ControlHandler, moment_text
+from simulator.control.call import ControlCall, ControlHandler, time_text
 from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
 from simulator.state.journal import REQUEST_ID, Content, Exchange, Message
@@ -128,7 +128,7 @@ def _view(it: ControlCall, exchange: Exchange) -> object:
     rule = it.control.ledger.get(content.rule or "")
     return {
         "id": exchange.id,
-        "time": moment_text(exchange.time),
+        "time": time_text(exchange.time),
         "sandbox": it.sandbox_name,
         "operation_id": content.operation_id,
         "method": content.method,

@@ -9,13 +9,13 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from simulator.contract.operation import YAML, Content
-from simulator.control.call import ControlCall, ControlHandler, moment_text
+from simulator.control.call import ControlCall, ControlHandler, time_text
 from simulator.control.difference import differences
 from simulator.control.patch import patched_content
 from simulator.document import write_yaml
 from simulator.errors import Fault, RuleViolation, UnknownResource
 from simulator.state.memory import weigh
-from simulator.state.sandbox import Sandbox, Snapshot
+from simulator.state.sandbox import ServerSandbox, Snapshot
 from simulator.state.sandboxes import DEFAULT
 from simulator.state.world import World
 
@@ -34,7 +34,7 @@ def reset(it: ControlCall) -> object:
 
 def get_state(it: ControlCall) -> object:
     """GET state: the sandbox's world as a fixture (S-4)."""
-    content = it.control.fixtures.content(it.sandbox.moment.world)
+    content = it.control.fixtures.content_of(it.sandbox.version.world)
     return Content(YAML, write_yaml(content).encode()) if it.call.media == YAML else content
 
 
@@ -51,20 +51,20 @@ def patch_state(it: ControlCall) -> object:
     # This may take long, so it happens outside the lock: the thread that answers all clients may wait for the lock.
     for attempt in itertools.count(1):
         with nullcontext() if attempt <= PATCH_ATTEMPTS else sandbox.reserved():
-            moment = sandbox.moment
-            content = patched_content(moment.world, patch, fixtures)
-            with nullcontext(moment.world) if content is None else _loaded(it, content) as after:
-                if sandbox.replace(moment, after):
+            version = sandbox.version
+            content = patched_content(version.world, patch, fixtures)
+            with nullcontext(version.world) if content is None else _loaded(it, content) as after:
+                if sandbox.replace(version, after):
                     break
-    return {"changes": _changes(it, moment.world, after)}
+    return {"changes": _changes(it, version.world, after)}
 
 
 def get_diff(it: ControlCall) -> object:
     """GET diff: what changed since the seed or a snapshot (S-5)."""
     since = it.query.get("since", SEED)
     sandbox = it.sandbox
-    before = sandbox.seed if since == SEED else _snapshot(sandbox, since).moment.world
-    after = sandbox.moment.world
+    before = sandbox.seed if since == SEED else _snapshot(sandbox, since).version.world
+    after = sandbox.version.world
     return {"since": since, "changes": _changes(it, before, after)}
 
 
@@ -133,16 +133,16 @@ def _loaded(it: ControlCall, content: dict[str, Any]) -> Iterator[World]:
     """
     weight = weigh(content, it.control.settings.arranged_limit)
     with it.control.sandboxes.memory.room(weight):
-        yield it.control.fixtures.load(content, weight)
+        yield it.control.fixtures.world_of_content(content, weight)
 
 
 def _changes(it: ControlCall, before: World, after: World) -> list[dict[str, Any]]:
     if before is after:
         return []
-    return list(differences(*it.control.fixtures.contents_that_differ(before, after)))
+    return list(differences(*it.control.fixtures.differing_contents(before, after)))
 
 
-def _snapshot(sandbox: Sandbox, name: str) -> Snapshot:
+def _snapshot(sandbox: ServerSandbox, name: str) -> Snapshot:
     snapshot = sandbox.snapshots.get(name)
     if snapshot is None:
         reason = f"the sandbox has no snapshot {name[:100]!r}"
@@ -151,14 +151,14 @@ def _snapshot(sandbox: Sandbox, name: str) -> Snapshot:
 
 
 def _snapshot_view(snapshot: Snapshot) -> object:
-    return {"name": snapshot.name, "taken_at": moment_text(snapshot.taken_at)}
+    return {"name": snapshot.name, "taken_at": time_text(snapshot.taken_at)}
 
 
-def _sandbox_view(sandbox: Sandbox) -> object:
-    tenants = sandbox.moment.world.directory.tenants
+def _sandbox_view(sandbox: ServerSandbox) -> object:
+    tenants = sandbox.version.world.directory.tenants
     return {
         "name": sandbox.name,
-        "created_at": moment_text(sandbox.created_at),
+        "created_at": time_text(sandbox.created_at),
         "age_seconds": max(0, int(time.time() - sandbox.created_at)),
         "requests": sandbox.requests,
         "size": {

@@ -3,7 +3,7 @@
 Only JSON's types exist here. A date or a sexagesimal number stays text, and `yes` and `on` are text.
 """
 
-from simulator.document.document import Document, pointer_to, token
+from simulator.document.document import Document, pointer_step, pointer_to
 from simulator.document.reading import Source, document_of, parse_document, read_document
 from simulator.document.values import DEEPEST, LONGEST_KEY, deeper_than
 from simulator.document.writing import write_yaml
@@ -16,8 +16,8 @@ __all__ = [
     "deeper_than",
     "document_of",
     "parse_document",
+    "pointer_step",
     "pointer_to",
     "read_document",
-    "token",
     "write_yaml",
 ]

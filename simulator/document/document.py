@@ -58,11 +58,11 @@ class Document:
         return Problem(f"{self.place(pointer)}: {pointer or '/'}", message)
 
 
-def token(key: object) -> str:
+def pointer_step(key: object) -> str:
     """Return a key as one token of a JSON Pointer (RFC 6901), with its leading slash."""
     return "/" + str(key).replace("~", "~0").replace("/", "~1")
 
 
 def pointer_to(path: Iterable[object]) -> str:
     """Return the JSON Pointer for a sequence of keys and indices."""
-    return "".join(map(token, path))
+    return "".join(map(pointer_step, path))

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 
-from simulator.document.document import Document, token
+from simulator.document.document import Document, pointer_step
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
 from simulator.errors import BrokenDocument, Problem
 
@@ -148,7 +148,7 @@ class _Construction:
             if len(key) > LONGEST_KEY:
                 reason = f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
                 raise BrokenDocument([Problem(f"{self.name}:{line}", reason)])
-            place = pointer + token(key)
+            place = pointer + pointer_step(key)
             if key in result:
                 self.problem(line, place, "stands here twice")
                 continue

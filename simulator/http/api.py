@@ -27,13 +27,13 @@ class Api:
         """Answer a call: credentials, scope, then the operation itself (A-7)."""
         environ, sandbox, notes = visit.environ, visit.own_sandbox, visit.notes
         if operation.secured:
-            directory = sandbox.moment.world.directory
+            directory = sandbox.version.world.directory
             account = authenticate(visit, directory, required=self.credentials_required)
             visit.account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
         is_read = operation.method == "GET"
-        world = sandbox.moment.world
+        world = sandbox.version.world
         # What a read answers depends on the call and the world alone; on a body only where one may be sent.
         key = None
         if is_read and (operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")):

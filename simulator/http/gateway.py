@@ -80,7 +80,7 @@ class Gateway:
             return self._control(visit, refusal, start_response)
         head = environ.get(HEAD)
         if head is not None and visit.sandbox is not None:
-            known = visit.sandbox.answers.find(head, visit.sandbox.moment.world)
+            known = visit.sandbox.answers.find(head, visit.sandbox.version.world)
             if known is not None and not visit.sandbox.faults:
                 return self._repeat(visit, known.answer, start_response)
         visit.body = _received_body(environ, self.settings.max_body)
@@ -137,7 +137,7 @@ class Gateway:
         """What the sandbox's faults make of the call of an operation."""
         visit.operation, parameters = found
         operation_id, sandbox = visit.operation.operation_id, visit.own_sandbox
-        directory = sandbox.moment.world.directory
+        directory = sandbox.version.world.directory
         users = directory.users_of(parameters.get("tenant_id"), parameters.get("group_id"))
 
         def same_user(one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from simulator.contract.operation import Notes, Operation
 from simulator.errors import Refusal
 from simulator.state.answers import Remembered
 from simulator.state.faults import InjectedFault
-from simulator.state.sandbox import Sandbox
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import DEFAULT
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Visit:
     """
 
     sandbox_name: str = DEFAULT
-    sandbox: Sandbox | None = None
+    sandbox: ServerSandbox | None = None
     body: Callable[[], bytes] = bytes
     operation: Operation | None = None
     account: str | None = None
@@ -75,7 +75,7 @@ class Visit:
         return self.refusal.faults[0].rule if self.refusal is not None else None
 
     @property
-    def own_sandbox(self) -> Sandbox:
+    def own_sandbox(self) -> ServerSandbox:
         """The sandbox of a call of an operation of the simulated API."""
         if self.sandbox is None:
             raise LookupError("only a call of an operation is sure to have a sandbox")

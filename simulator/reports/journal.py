@@ -14,9 +14,9 @@ LONGEST_VALUE = 200
 
 def call_text(entry: Mapping[str, Any]) -> str:
     """Returns a journal entry as text: a line with the call and its status, then a line with the reason if refused."""
-    moment = entry["time"][11:23]
+    time = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
-    line = f"{moment} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
+    line = f"{time} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
     lines = [line, *([f"             {entry['explanation']}"] if "explanation" in entry else [])]
     return "\n".join(map(printable, lines))
 

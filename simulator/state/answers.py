@@ -34,8 +34,8 @@ class Remembered:
         if world.directory is not self.directory:
             return False
         get = world.states.get
-        for place, find, found in self.reads:  # noqa: SIM110  # `all` of a generator takes three times as long
-            if find(get(place)) is not found:
+        for key, find, found in self.reads:  # noqa: SIM110  # `all` of a generator takes three times as long
+            if find(get(key)) is not found:
                 return False
         return True
 

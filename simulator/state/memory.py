@@ -13,7 +13,7 @@ from simulator.errors import Fault, InsufficientMemory
 from simulator.settings import Settings
 
 if TYPE_CHECKING:
-    from simulator.state.sandbox import Sandbox
+    from simulator.state.sandbox import ServerSandbox
 
 logger = logging.getLogger("simulator.memory")
 
@@ -57,7 +57,7 @@ class Memory:
     `sandboxes` returns all sandboxes that still exist, in any order.
     """
 
-    def __init__(self, settings: Settings, sandboxes: Callable[[], Iterable[Sandbox]]) -> None:
+    def __init__(self, settings: Settings, sandboxes: Callable[[], Iterable[ServerSandbox]]) -> None:
         self.settings = settings
         self._sandboxes = sandboxes
         self._lock = threading.Lock()

@@ -20,8 +20,8 @@ from simulator.state.world import Fork, World
 SESSIONS = 1_000
 
 
-class Moment:
-    """A world at one point in a sandbox's history. If the same world comes back later, that is a new moment."""
+class Version:
+    """A world at one point in a sandbox's history. If the same world comes back later, that is a new version."""
 
     __slots__ = ("world",)
 
@@ -30,21 +30,21 @@ class Moment:
 
 
 class Snapshot:
-    """A moment with a name. `taken_at` is in seconds since the epoch. Nothing is copied, for worlds are immutable."""
+    """A version with a name. `taken_at` is in seconds since the epoch. Nothing is copied, for worlds are immutable."""
 
-    __slots__ = ("moment", "name", "taken_at")
+    __slots__ = ("name", "taken_at", "version")
 
-    def __init__(self, name: str, moment: Moment) -> None:
+    def __init__(self, name: str, version: Version) -> None:
         self.name = name
-        self.moment = moment
+        self.version = version
         self.taken_at = time.time()
 
 
-class Sandbox:
+class ServerSandbox:
     """A world over time, and everything else that belongs to one test: sessions, journal, faults, coverage.
 
     Sandboxes may share `total`, which counts all their calls, and `positions`, which number their journals' entries.
-    `grew` is called with the number of bytes kept of each call. Readers take `moment` without a lock and see one whole
+    `grew` is called with the number of bytes kept of each call. Readers take `version` without a lock and see one whole
     world. Writers use `transaction`, one after another.
     """
 
@@ -69,7 +69,7 @@ class Sandbox:
         self._record_lock = threading.Lock()
         self._snapshots: dict[str, Snapshot] = {}
         self._reservations = 0
-        self.moment = Moment(seed)
+        self.version = Version(seed)
         self.answers = self._no_answers()
         self.journal = Journal(settings.journal_limit, settings.journal_bytes, self._positions)
         self.faults = InjectedFaults()
@@ -82,20 +82,20 @@ class Sandbox:
         """Return a fork of the present world. It replaces this world if the block ends without an exception (G-7)."""
         return _Transaction(self)
 
-    def replace(self, moment: Moment, world: World) -> bool:
-        """Replace the world, unless `moment` is no longer the present one. Return whether it was replaced."""
+    def replace(self, version: Version, world: World) -> bool:
+        """Replace the world, unless `version` is no longer the present one. Return whether it was replaced."""
         with self._lock:
-            if self.moment is not moment:
+            if self.version is not version:
                 return False
-            if world is not moment.world:
-                self._enter(Moment(world))
+            if world is not version.world:
+                self._enter(Version(world))
             return True
 
-    def _enter(self, moment: Moment) -> None:
-        if moment.world.directory is not self.moment.world.directory:
+    def _enter(self, version: Version) -> None:
+        if version.world.directory is not self.version.world.directory:
             # With another directory, no remembered answer holds. Keeping them would keep the old directory in memory.
             self.answers = self._no_answers()
-        self.moment = moment
+        self.version = version
 
     def _no_answers(self) -> RememberedAnswers:
         return RememberedAnswers(grew=self._grew)
@@ -116,12 +116,12 @@ class Sandbox:
         """Whether calls of the API that change something must wait."""
         return self._reservations > 0
 
-    def renewed(self) -> Sandbox:
+    def renewed(self) -> ServerSandbox:
         """Return the sandbox that replaces this one at a reset. It starts anew, but keeps the snapshots (S-5).
 
         A call that arrived before the reset and ends after it, as a delayed call may, still acts on the old sandbox.
         """
-        new = Sandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew)
+        new = ServerSandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew)
         new.created_at, new.last_use, new._snapshots = self.created_at, self.last_use, self._snapshots
         return new
 
@@ -161,9 +161,9 @@ class Sandbox:
     def worlds(self) -> Iterator[World]:
         """Yield the worlds that the sandbox keeps: seed, present world, snapshots. A world may come several times."""
         yield self.seed
-        yield self.moment.world
+        yield self.version.world
         for snapshot in self._snapshots.values():
-            yield snapshot.moment.world
+            yield snapshot.version.world
 
     def clear_journal(self) -> None:
         """Forget the exchanges of the journal."""
@@ -176,12 +176,12 @@ class Sandbox:
         return self._snapshots
 
     def take_snapshot(self, name: str) -> Snapshot | None:
-        """Give the present moment a name. At the limit, take no snapshot and return `None` (S-3)."""
+        """Give the present version a name. At the limit, take no snapshot and return `None` (S-3)."""
         with self._lock:
             others = {key: each for key, each in self._snapshots.items() if key != name}
             if len(others) >= self.settings.snapshot_limit:
                 return None
-            snapshot = Snapshot(name, self.moment)
+            snapshot = Snapshot(name, self.version)
             self._snapshots = {**others, name: snapshot}
             return snapshot
 
@@ -193,7 +193,7 @@ class Sandbox:
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to the snapshot's world. Everything else stays as it is (S-5)."""
         with self._lock:
-            self._enter(snapshot.moment)
+            self._enter(snapshot.version)
 
     def open_session(self, account_name: str) -> tuple[str, bool]:
         """Return a new session id for the account, and whether this is its first login in this sandbox (A-3).
@@ -218,18 +218,18 @@ class _Transaction(AbstractContextManager[Fork]):
 
     __slots__ = ("_fork", "_sandbox")
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: ServerSandbox) -> None:
         self._sandbox = sandbox
 
     def __enter__(self) -> Fork:
         self._sandbox._lock.acquire()
-        self._fork = Fork(self._sandbox.moment.world)
+        self._fork = Fork(self._sandbox.version.world)
         return self._fork
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         sandbox, world = self._sandbox, self._fork.world
         try:
-            if kind is None and world is not sandbox.moment.world:
-                sandbox._enter(Moment(world))
+            if kind is None and world is not sandbox.version.world:
+                sandbox._enter(Version(world))
         finally:
             sandbox._lock.release()

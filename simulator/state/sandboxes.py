@@ -15,7 +15,7 @@ from simulator.errors import Fault, TooManySandboxes
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
 from simulator.state.memory import Memory
-from simulator.state.sandbox import Sandbox
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.world import World
 
 logger = logging.getLogger("simulator.sandboxes")
@@ -48,32 +48,32 @@ class Sandboxes:
         self.memory = Memory(settings, self._existing)
         self._positions = count(1)
         self._default = self._new(DEFAULT, None)
-        self._named: dict[str, Sandbox] = {}
-        self._ended: WeakSet[Sandbox] = WeakSet()
+        self._named: dict[str, ServerSandbox] = {}
+        self._ended: WeakSet[ServerSandbox] = WeakSet()
         self._lock = threading.Lock()
         self._clock = clock
 
-    def find(self, name: str, now: float | None = None) -> Sandbox | None:
+    def find(self, name: str, now: float | None = None) -> ServerSandbox | None:
         """Return the sandbox of this name, if there is one. This counts as use. `now` is the clock's time, if known."""
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
 
-    def sandbox(self, name: str) -> Sandbox:
+    def sandbox(self, name: str) -> ServerSandbox:
         """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
         return self.find(name) or self._put(name, None)
 
-    def all(self) -> list[Sandbox]:
+    def all(self) -> list[ServerSandbox]:
         """Return all sandboxes: the default one, then the others in the order of their creation."""
         with self._lock:
             return [self._default, *self._named.values()]
 
-    def _existing(self) -> list[Sandbox]:
+    def _existing(self) -> list[ServerSandbox]:
         """Return all sandboxes, and the ended ones that a call still uses."""
         return [*self.all(), *self._ended]
 
-    def create(self, name: str, seed: World | None) -> Sandbox:
+    def create(self, name: str, seed: World | None) -> ServerSandbox:
         """Create a sandbox from its own seed or the baseline. It replaces an older one of the same name (G-17).
 
         Raises `TooManySandboxes`.
@@ -103,14 +103,14 @@ class Sandboxes:
             self._end(dropped)
         return dropped is not None
 
-    def _new(self, name: str, seed: World | None) -> Sandbox:
-        return Sandbox(name, seed or self.baseline, self.settings, self.total, self._positions, self.memory.grew)
+    def _new(self, name: str, seed: World | None) -> ServerSandbox:
+        return ServerSandbox(name, seed or self.baseline, self.settings, self.total, self._positions, self.memory.grew)
 
-    def _end(self, sandbox: Sandbox) -> None:
+    def _end(self, sandbox: ServerSandbox) -> None:
         sandbox.end()
         self._ended.add(sandbox)
 
-    def _put(self, name: str, new: Sandbox | None) -> Sandbox:
+    def _put(self, name: str, new: ServerSandbox | None) -> ServerSandbox:
         with self._lock:
             old = self._named.get(name)
             if old is not None and new is None:

@@ -10,7 +10,7 @@ from rpds import HashTrieMap
 
 from simulator.directory import Directory
 
-Place = tuple[str, ...]
+Key = tuple[str, ...]
 """The key of a state in a world: the service's name, then the ids of tenant, group and perhaps user."""
 
 S = TypeVar("S")
@@ -25,7 +25,7 @@ class World:
     """
 
     directory: Directory
-    states: HashTrieMap[Place, object] = field(default_factory=HashTrieMap)
+    states: HashTrieMap[Key, object] = field(default_factory=HashTrieMap)
 
 
 class Read(NamedTuple):
@@ -34,7 +34,7 @@ class Read(NamedTuple):
     `find` gets `None` if no state is stored.
     """
 
-    place: Place
+    key: Key
     find: Callable[[Any], object]
     found: object
 
@@ -52,29 +52,29 @@ class Fork:
         """The directory of the world."""
         return self.world.directory
 
-    def state(self, place: Place, initial: S) -> S:
+    def state(self, key: Key, initial: S) -> S:
         """Return the state at a key, or the initial state if none is stored."""
-        found = self.world.states.get(place)
-        self.reads.append(Read(place, _itself, found))
+        found = self.world.states.get(key)
+        self.reads.append(Read(key, _itself, found))
         return initial if found is None else cast(S, found)
 
-    def part(self, place: Place, initial: S, find: Callable[[S], T]) -> T:
+    def part(self, key: Key, initial: S, find: Callable[[S], T]) -> T:
         """Return what `find` finds in the state at a key, for a request that reads nothing else of this state."""
 
         def look(state: S | None) -> T:
             return find(initial if state is None else state)
 
-        found = look(cast("S | None", self.world.states.get(place)))
-        self.reads.append(Read(place, look, found))
+        found = look(cast("S | None", self.world.states.get(key)))
+        self.reads.append(Read(key, look, found))
         return found
 
-    def store(self, place: Place, state: object) -> None:
+    def store(self, key: Key, state: object) -> None:
         """Store a state at a key."""
-        self.world = World(directory=self.world.directory, states=self.world.states.insert(place, state))
+        self.world = World(directory=self.world.directory, states=self.world.states.insert(key, state))
 
-    def discard(self, place: Place) -> None:
+    def discard(self, key: Key) -> None:
         """Remove the state at a key, if there is one."""
-        self.world = replace(self.world, states=self.world.states.discard(place))
+        self.world = replace(self.world, states=self.world.states.discard(key))
 
 
 def _itself(state: object) -> object:

@@ -27,7 +27,7 @@ from simulator.contract.operation import Operation
 from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler
 from simulator.contract.view import View
 from simulator.directory import Level
-from simulator.document import Document, parse_document, read_document, token
+from simulator.document import Document, parse_document, pointer_step, read_document
 from simulator.state.world import World
 from tests.contract.test_schemas import compile_schema, names_of_objects
 
@@ -433,7 +433,7 @@ def contracts(simulation: Simulation) -> list[Contract]:
 def examples(contract: Contract, operation: Operation, part: str) -> Iterator[tuple[str, Any]]:
     """The examples of an operation's body or of its answers, by their names."""
     document = contract.document
-    place = f"/paths{token(operation.path)}/{operation.method.lower()}/{part}"
+    place = f"/paths{pointer_step(operation.path)}/{operation.method.lower()}/{part}"
     reference = (document.find(place) or {}).get("$ref", place)
     for media, content in (document.find(reference.removeprefix("#") + "/content") or {}).items():
         for name, example in content.get("examples", {}).items() if media.endswith("json") else ():
@@ -513,7 +513,7 @@ def answered(
 
 def ids(contract: Contract, operation: Operation, example: str) -> Iterator[tuple[str, str]]:
     document = contract.document
-    place = f"/paths{token(operation.path)}/{operation.method.lower()}"
+    place = f"/paths{pointer_step(operation.path)}/{operation.method.lower()}"
     for parameter in document.find(place).get("parameters", []):
         stated = document.find(parameter["$ref"].removeprefix("#")) if "$ref" in parameter else parameter
         if stated["in"] == "path":

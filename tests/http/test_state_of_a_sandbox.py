@@ -20,7 +20,7 @@ from simulator.control.body import LARGE
 from simulator.control.patch import merged, patched_content
 from simulator.document import parse_document
 from simulator.settings import Settings
-from simulator.state.sandbox import Sandbox
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, wait_until
@@ -33,10 +33,10 @@ SMALL: dict[str, Any] = {
 }
 
 
-def noted(method: Any, sandboxes: list[Sandbox]) -> Any:
+def noted(method: Any, sandboxes: list[ServerSandbox]) -> Any:
     """The method, which puts the sandbox it is called on into the list."""
 
-    def noting(sandbox: Sandbox) -> Any:
+    def noting(sandbox: ServerSandbox) -> Any:
         sandboxes.append(sandbox)
         return method(sandbox)
 
@@ -75,7 +75,7 @@ class TestState:
         self, api: Api, world: World, simulation: Simulation
     ) -> None:
         content = api.arranged("GET", "state")
-        assert content == simulation.fixtures.content(world)
+        assert content == simulation.fixtures.content_of(world)
         assert content["tenants"]["foo"]["groups"]["foogroup"]["callCapacities"][0]["name"] == "Reception"
         assert content["accounts"]["groupadmin"]["password"] == "secret"
 
@@ -294,17 +294,17 @@ class TestPatch:
     def test_it_gets_through_however_often_others_change_something(
         self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        sandboxes: list[Sandbox] = []
+        sandboxes: list[ServerSandbox] = []
 
         def interrupted(world: World, patch: Any, fixtures: Any) -> Any:
             # Another change just before each attempt is over, as long as others may change something at all.
-            moment = sandboxes[0].moment
+            version = sandboxes[0].version
             if not sandboxes[0].is_reserved:
-                sandboxes[0].replace(moment, replace(moment.world))
+                sandboxes[0].replace(version, replace(version.world))
             return patched_content(world, patch, fixtures)
 
         monkeypatch.setattr("simulator.control.state.patched_content", interrupted)
-        monkeypatch.setattr(Sandbox, "transaction", noted(Sandbox.transaction, sandboxes))
+        monkeypatch.setattr(ServerSandbox, "transaction", noted(ServerSandbox.transaction, sandboxes))
         app = simulation.app(world)
         client = app.test_client()
         assert client.delete(f"/api/v1/{CAPACITIES}disposable/").status_code == 200

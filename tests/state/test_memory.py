@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from simulator.app import Simulation
-from simulator.handles import Simulator
+from simulator.library import Simulator
 from simulator.settings import Settings
 from simulator.state.journal import Content, Exchange, Message
 from simulator.state.memory import weigh
@@ -165,12 +165,12 @@ class TestWorlds:
     def test_their_size_is_about_what_they_take(self, simulation: Simulation, content: dict[str, Any]) -> None:
         text = orjson.dumps(content)
         # What is made once only, at the first time, is no part of a world.
-        simulation.fixtures.load(orjson.loads(text))
+        simulation.fixtures.world_of_content(orjson.loads(text))
         gc.collect()
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
-            world = simulation.fixtures.load(orjson.loads(text))
+            world = simulation.fixtures.world_of_content(orjson.loads(text))
             gc.collect()
             taken = tracemalloc.get_traced_memory()[0] - before
         finally:

@@ -47,7 +47,7 @@ def test_the_users_of_a_large_world_outlive_its_directory(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[object] = []
-    monkeypatch.setattr("simulator.fixtures.fixtures.outlive", lambda _, parts: kept.extend(parts))
+    monkeypatch.setattr("simulator.fixture.fixtures.outlive", lambda _, parts: kept.extend(parts))
     world = simulation.world()
     users = [user for tenant in world.directory.tenants.values() for user in tenant.users.values()]
     states = [state for place, state in world.states.items() if len(place) > 3]

@@ -15,7 +15,7 @@ import pytest
 from simulator.directory import Directory
 from simulator.errors import Refusal, TooManySandboxes
 from simulator.settings import Settings
-from simulator.state.sandbox import SESSIONS, Sandbox
+from simulator.state.sandbox import SESSIONS, ServerSandbox
 from simulator.state.sandboxes import IN_USE_SECONDS, Sandboxes
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
@@ -32,21 +32,21 @@ def in_threads(work: Callable[[int], R], count: int = THREADS) -> list[R]:
 
 @pytest.mark.rule("G-7")
 def test_a_transaction_that_fails_leaves_the_world_as_it_was() -> None:
-    sandbox = Sandbox("s", EMPTY)
-    before = sandbox.moment
+    sandbox = ServerSandbox("s", EMPTY)
+    before = sandbox.version
     with suppress(Refusal), sandbox.transaction() as fork:
         fork.store(("a",), 1)
         raise Refusal
-    assert sandbox.moment is before
+    assert sandbox.version is before
     with sandbox.transaction() as fork:
         fork.store(("a",), 1)
-    assert Fork(sandbox.moment.world).state(("a",), 0) == 1
+    assert Fork(sandbox.version.world).state(("a",), 0) == 1
     assert Fork(before.world).state(("a",), 0) == 0
 
 
 @pytest.mark.rule("G-7")
 def test_no_update_is_lost_between_threads() -> None:
-    sandbox = Sandbox("s", EMPTY)
+    sandbox = ServerSandbox("s", EMPTY)
 
     def count(_: int) -> None:
         for _ in range(500):
@@ -54,12 +54,12 @@ def test_no_update_is_lost_between_threads() -> None:
                 fork.store(("n",), fork.state(("n",), 0) + 1)
 
     in_threads(count)
-    assert Fork(sandbox.moment.world).state(("n",), 0) == THREADS * 500
+    assert Fork(sandbox.version.world).state(("n",), 0) == THREADS * 500
 
 
 @pytest.mark.rule("G-7")
 def test_a_reader_sees_all_of_a_change_or_nothing_of_it() -> None:
-    sandbox = Sandbox("s", EMPTY)
+    sandbox = ServerSandbox("s", EMPTY)
     done = threading.Event()
 
     def write() -> None:
@@ -71,7 +71,7 @@ def test_a_reader_sees_all_of_a_change_or_nothing_of_it() -> None:
 
     def read() -> None:
         while not done.is_set():
-            fork = Fork(sandbox.moment.world)
+            fork = Fork(sandbox.version.world)
             assert fork.state(("left",), 0) == fork.state(("right",), 0)
 
     in_threads(lambda number: write() if number == 0 else read(), 4)
@@ -90,7 +90,7 @@ def test_a_write_leaves_the_world_before_it_alone_and_shares_all_the_rest_with_i
 
 
 def test_a_change_of_the_directory_forgets_the_answers_of_the_one_before() -> None:
-    sandbox = Sandbox("s", EMPTY)
+    sandbox = ServerSandbox("s", EMPTY)
     sandbox.answers.remember("call", "answer", 6, Fork(EMPTY))
     before = sandbox.take_snapshot("before")
     with sandbox.transaction() as fork:
@@ -99,7 +99,7 @@ def test_a_change_of_the_directory_forgets_the_answers_of_the_one_before() -> No
     with sandbox.transaction() as fork:
         fork.world = replace(fork.world, directory=replace(EMPTY.directory))
     assert len(sandbox.answers) == 0
-    sandbox.answers.remember("call", "another answer", 6, Fork(sandbox.moment.world))
+    sandbox.answers.remember("call", "another answer", 6, Fork(sandbox.version.world))
     assert before is not None
     sandbox.restore(before)
     assert len(sandbox.answers) == 0
@@ -162,7 +162,7 @@ def test_threads_that_meet_in_a_new_sandbox_get_the_same_one() -> None:
     sandboxes = Sandboxes(EMPTY)
     barrier = threading.Barrier(THREADS)
 
-    def meet(_: int) -> Sandbox:
+    def meet(_: int) -> ServerSandbox:
         barrier.wait()
         return sandboxes.sandbox("new")
 

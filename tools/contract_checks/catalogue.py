@@ -16,7 +16,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from simulator.app import Simulation
 from simulator.control.catalogue import request_view
-from simulator.control.recipe import REFUSALS, Recipe, Refused
+from simulator.control.recipe import REFUSALS, Recipe, RefusedExample
 from simulator.http.gateway import ASSUMED
 from simulator.http.responses import malformed
 from simulator.http.visit import CONTROL
@@ -28,11 +28,11 @@ HOST = "127.0.0.1:4080"
 SHOWN_HEADERS = ("Allow", "WWW-Authenticate", "Set-Cookie")
 
 
-def find_refusals(simulation: Simulation) -> list[Refused]:
+def find_refusals(simulation: Simulation) -> list[RefusedExample]:
     """Returns the refusals of the simulated API, and one for each code and rule of the control interface."""
     api, control, world = simulation.contract, simulation.control_contract, simulation.world()
     apps: dict[str, Flask] = {}
-    smallest: dict[tuple[object, ...], Refused] = {}
+    smallest: dict[tuple[object, ...], RefusedExample] = {}
     for recipe in recipes(api, control, world.directory):
         settings = {"journal_limit": 0, "fidelity": "strict", "log_requests": False, **recipe.settings}
         key = repr(settings)
@@ -48,12 +48,12 @@ def find_refusals(simulation: Simulation) -> list[Refused]:
     return sorted(smallest.values(), key=lambda each: (order.index(each.recipe.operation_id), each.error["code"]))
 
 
-def written(refusals: Iterable[Refused]) -> bytes:
+def written(refusals: Iterable[RefusedExample]) -> bytes:
     """Returns the content of the package's file: JSON with one refusal per line (see `load_refusals`)."""
     return b"[\n" + b",\n".join(orjson.dumps(_entry(each)) for each in refusals) + b"\n]\n"
 
 
-def _entry(refused: Refused) -> dict[str, Any]:
+def _entry(refused: RefusedExample) -> dict[str, Any]:
     recipe = refused.recipe
     entry = {"operation_id": recipe.operation_id, "settings": recipe.settings or None, **request_view(recipe)}
     answer = {"status": refused.status, "headers": refused.headers, "body": refused.body, "assumed": refused.assumed}
@@ -66,7 +66,7 @@ def _size(recipe: Recipe) -> tuple[int, int]:
     return len(recipe.settings), len(recipe.path) + len(recipe.body) + headers
 
 
-def _answer(recipe: Recipe, app: Flask) -> Refused | None:
+def _answer(recipe: Recipe, app: Flask) -> RefusedExample | None:
     """Sends a recipe. Returns the refusal, or `None` if it is accepted; then its changes are undone."""
     environ = EnvironBuilder(
         path=recipe.path,
@@ -85,17 +85,17 @@ def _answer(recipe: Recipe, app: Flask) -> Refused | None:
     rule = body["errors"][0]["details"]["rule"]
     # Everything about the control interface is assumed, so its answers do not have this header.
     assumed = rule in headers.get(ASSUMED, "").split(", ") or recipe.path.startswith(CONTROL)
-    return Refused(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
+    return RefusedExample(recipe=recipe, status=int(status[:3]), headers=shown, body=body, assumed=assumed)
 
 
-def _unread(recipe: Recipe) -> Refused:
+def _unread(recipe: Recipe) -> RefusedExample:
     """Returns the refusal of a recipe that is not an HTTP request."""
     raw = recipe.raw or f"GET / HTTP/1.1\r\nX: {'x' * recipe.header_bytes}"
     reply = malformed(*unreadable(raw.encode()))
-    return Refused(recipe=recipe, status=reply.status, headers={}, body=orjson.loads(reply.body), assumed=True)
+    return RefusedExample(recipe=recipe, status=reply.status, headers={}, body=orjson.loads(reply.body), assumed=True)
 
 
-def _kind(refused: Refused) -> tuple[object, ...]:
+def _kind(refused: RefusedExample) -> tuple[object, ...]:
     """Returns what two refusals must share to count as one: operation, rule, place, and reason without values."""
     recipe, errors = refused.recipe, [each["details"] for each in refused.body["errors"]]
     where = recipe.operation_id or (refused.headers.get("Allow"),)

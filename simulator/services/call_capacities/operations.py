@@ -13,7 +13,7 @@ from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
 from simulator.services.call_capacities import rules
 from simulator.services.call_capacities.model import CallCapacities, CallCapacity
 from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
-from simulator.state.world import Fork, Place
+from simulator.state.world import Fork, Key
 
 NAME = "call_capacities"
 SERVICE = "Call Capacity Management"
@@ -23,9 +23,9 @@ NONE = CallCapacities()
 def create_call_capacity(call: Call, fork: Fork) -> object:
     """POST …/call_capacities/ (CC-2)."""
     group = _group(call, fork)
-    before = _held(fork, group)
-    held, capacity = rules.create(before, call.body, _find_user(fork, group))
-    fork.store(_place(group), held)
+    before = _capacities(fork, group)
+    capacities, capacity = rules.create(before, call.body, _find_user(fork, group))
+    fork.store(_key(group), capacities)
     call.assume("CC-5", when=None in call.body.values())
     _assume_change(call, before, capacity)
     return _instance(call, group, capacity)
@@ -33,7 +33,7 @@ def create_call_capacity(call: Call, fork: Fork) -> object:
 
 def list_call_capacities(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/ (CC-9)."""
-    capacities = _held(fork, _group(call, fork)).in_order()
+    capacities = _capacities(fork, _group(call, fork)).in_order()
     call.assume("G-13", when=len(capacities) > 1)
     return {"call_capacities": capacities}
 
@@ -42,16 +42,16 @@ def get_call_capacity(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
     group, name = _group(call, fork), call.path["call_capacity_name"]
     # Not the whole state: the remembered answer still holds when other capacities change.
-    capacity = fork.part(_place(group), NONE, lambda held: held.by_name.get(name))
-    return _instance(call, group, capacity or _capacity(call, _held(fork, group)))
+    capacity = fork.part(_key(group), NONE, lambda capacities: capacities.by_name.get(name))
+    return _instance(call, group, capacity or _capacity(call, _capacities(fork, group)))
 
 
 def update_call_capacity(call: Call, fork: Fork) -> object:
     """PUT …/call_capacities/{call_capacity_name}/ (CC-5, CC-8, CC-10)."""
     group = _group(call, fork)
-    before = _held(fork, group)
-    held, capacity = rules.update(before, _capacity(call, before), call.body, _find_user(fork, group))
-    fork.store(_place(group), held)
+    before = _capacities(fork, group)
+    capacities, capacity = rules.update(before, _capacity(call, before), call.body, _find_user(fork, group))
+    fork.store(_key(group), capacities)
     _assume_change(call, before, capacity)
     call.assume("CC-8", when=call.body.get("user_ids", ()) is None)
     return _instance(call, group, capacity)
@@ -60,9 +60,9 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
 def delete_call_capacity(call: Call, fork: Fork) -> object:
     """DELETE …/call_capacities/{call_capacity_name}/ (CC-11)."""
     group = _group(call, fork)
-    held = _held(fork, group)
-    capacity = _capacity(call, held)
-    fork.store(_place(group), rules.delete(held, capacity))
+    capacities = _capacities(fork, group)
+    capacity = _capacity(call, capacities)
+    fork.store(_key(group), rules.delete(capacities, capacity))
     call.assume("CC-11", when=capacity.is_default or bool(capacity.user_ids))
     return None
 
@@ -70,33 +70,33 @@ def delete_call_capacity(call: Call, fork: Fork) -> object:
 def list_available_users(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/available_users/ (CC-12)."""
     group = _group(call, fork)
-    users = rules.available(_held(fork, group), group.users.values())
+    users = rules.available(_capacities(fork, group), group.users.values())
     call.assume("G-13", when=len(users) > 1)
     call.assume("CC-12", when=len(users) < len(group.users))
     return {"users": users}
 
 
-def seed(fork: Fork, group: Group, capacities: list[dict[str, Any]], attempt: Attempt) -> None:
+def seed(fork: Fork, group: Group, section: list[dict[str, Any]], attempt: Attempt) -> None:
     """Create a fixture's capacities in a group, as POST does."""
-    held = NONE
-    for i, attributes in enumerate(capacities):
-        held = attempt(f"/{i}", partial(_seed_one, held, attributes, _find_user(fork, group)), held)
-    fork.store(_place(group), held)
+    capacities = NONE
+    for i, attributes in enumerate(section):
+        capacities = attempt(f"/{i}", partial(_seed_one, capacities, attributes, _find_user(fork, group)), capacities)
+    fork.store(_key(group), capacities)
 
 
 def show(fork: Fork, group: Group) -> object:
     """Return the capacities of a group as a fixture holds them."""
-    return _held(fork, group).in_order()
+    return _capacities(fork, group).in_order()
 
 
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
     """Return names of capacities of a group, one that may be deleted, and ids of users without a capacity."""
-    held = _held(fork, group)
-    names = [capacity.name for capacity in held.in_order()]
+    capacities = _capacities(fork, group)
+    names = [capacity.name for capacity in capacities.in_order()]
     return {
         "capacities": names[:-1] or names,
         "disposable_capacities": names[-1:],
-        "members": [user.user_id for user in rules.available(held, group.users.values())],
+        "members": [user.user_id for user in rules.available(capacities, group.users.values())],
     }
 
 
@@ -104,13 +104,13 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
     """Remove the state of groups that lost the service (CC-1)."""
     for group in lost(SERVICE, changes):
         if isinstance(group, Group):
-            fork.discard(_place(group))
+            fork.discard(_key(group))
 
 
-def _seed_one(held: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
-    if attributes["is_default"] and held.default is not None:
-        raise RuleViolation(Fault("CC-6", f"the group has a default already, {held.default!r}", "/isDefault"))
-    return rules.create(held, attributes, find_user)[0]
+def _seed_one(capacities: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
+    if attributes["is_default"] and capacities.default is not None:
+        raise RuleViolation(Fault("CC-6", f"the group has a default already, {capacities.default!r}", "/isDefault"))
+    return rules.create(capacities, attributes, find_user)[0]
 
 
 def _group(call: Call, fork: Fork) -> Group:
@@ -123,16 +123,16 @@ def _group(call: Call, fork: Fork) -> Group:
     return group
 
 
-def _place(group: Group) -> Place:
+def _key(group: Group) -> Key:
     return (NAME, group.tenant_id, group.group_id)
 
 
-def _held(fork: Fork, group: Group) -> CallCapacities:
-    return fork.state(_place(group), NONE)
+def _capacities(fork: Fork, group: Group) -> CallCapacities:
+    return fork.state(_key(group), NONE)
 
 
-def _capacity(call: Call, held: CallCapacities) -> CallCapacity:
-    return rules.capacity_named(held, call.path["call_capacity_name"])
+def _capacity(call: Call, capacities: CallCapacities) -> CallCapacity:
+    return rules.capacity_named(capacities, call.path["call_capacity_name"])
 
 
 def _find_user(fork: Fork, group: Group) -> rules.FindUser:
@@ -169,7 +169,7 @@ call_capacities = Service(
         service=SERVICE,
         rule="CC-1",
         seed=seed,
-        place=_place,
+        state_key=_key,
         show=show,
     ),
     services_changed=services_changed,

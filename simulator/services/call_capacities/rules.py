@@ -19,46 +19,46 @@ Changes = Mapping[str, Any]
 """New values for attributes of a `CallCapacity`. `user_ids` are as the client wrote them."""
 
 
-def capacity_named(held: CallCapacities, name: str) -> CallCapacity:
+def capacity_named(capacities: CallCapacities, name: str) -> CallCapacity:
     """Return the capacity of this name. Raises `UnknownResource` (G-9)."""
-    capacity = held.by_name.get(name)
+    capacity = capacities.by_name.get(name)
     if capacity is None:
         reason = f"the group has no call capacity {name!r}"
-        raise UnknownResource(Fault("G-9", reason, asked=name, known=list(held.by_name)))
+        raise UnknownResource(Fault("G-9", reason, asked=name, known=list(capacities.by_name)))
     return capacity
 
 
-def create(held: CallCapacities, attributes: Changes, find_user: FindUser) -> tuple[CallCapacities, CallCapacity]:
+def create(capacities: CallCapacities, attributes: Changes, find_user: FindUser) -> tuple[CallCapacities, CallCapacity]:
     """Add a capacity (CC-2). Raises `RuleViolation` with every fault (CC-3, CC-7)."""
-    faults = list(_name_faults(held, None, attributes["name"]))
-    user_ids = _member_ids(held, None, attributes.get("user_ids", ()), find_user, faults)
+    faults = list(_name_faults(capacities, None, attributes["name"]))
+    user_ids = _member_ids(capacities, None, attributes.get("user_ids", ()), find_user, faults)
     if faults:
         raise RuleViolation(*faults)
-    capacity = CallCapacity(**{**attributes, "number": held.created, "user_ids": user_ids})
-    return _put(held._replace(created=held.created + 1), None, capacity)
+    capacity = CallCapacity(**{**attributes, "number": capacities.created, "user_ids": user_ids})
+    return _put(capacities._replace(created=capacities.created + 1), None, capacity)
 
 
 def update(
-    held: CallCapacities, capacity: CallCapacity, changes: Changes, find_user: FindUser
+    capacities: CallCapacities, capacity: CallCapacity, changes: Changes, find_user: FindUser
 ) -> tuple[CallCapacities, CallCapacity]:
     """Change only the given attributes (G-6, CC-5, CC-8, CC-10). Raises `RuleViolation` with every fault."""
-    faults = list(_name_faults(held, capacity, changes["name"])) if "name" in changes else []
+    faults = list(_name_faults(capacities, capacity, changes["name"])) if "name" in changes else []
     if "user_ids" in changes:
-        user_ids = _member_ids(held, capacity, changes["user_ids"] or (), find_user, faults)
+        user_ids = _member_ids(capacities, capacity, changes["user_ids"] or (), find_user, faults)
         changes = {**changes, "user_ids": user_ids}
     if faults:
         raise RuleViolation(*faults)
-    return _put(held, capacity, capacity._replace(**changes))
+    return _put(capacities, capacity, capacity._replace(**changes))
 
 
-def delete(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
+def delete(capacities: CallCapacities, capacity: CallCapacity) -> CallCapacities:
     """Remove the capacity. Its members become available, and the group may have no default after it (CC-11)."""
-    return _without(held, capacity)
+    return _without(capacities, capacity)
 
 
-def available(held: CallCapacities, users: Iterable[User]) -> list[User]:
+def available(capacities: CallCapacities, users: Iterable[User]) -> list[User]:
     """Return the users without a capacity, in the given order (CC-12)."""
-    return [user for user in users if user.user_id not in held.membership]
+    return [user for user in users if user.user_id not in capacities.membership]
 
 
 def has_limit_over_total(capacity: CallCapacity) -> bool:
@@ -67,17 +67,21 @@ def has_limit_over_total(capacity: CallCapacity) -> bool:
     return any(limit is not None and limit > capacity.max_calls for limit in limits)
 
 
-def _name_faults(held: CallCapacities, capacity: CallCapacity | None, name: str) -> Iterable[Fault]:
+def _name_faults(capacities: CallCapacities, capacity: CallCapacity | None, name: str) -> Iterable[Fault]:
     if name == RESERVED_NAME:
         reason = f"the name {name!r} is refused: its address is that of the available users"
         yield Fault("CC-3", reason, "/name", assumed=True)
-    elif name in held.by_name and (capacity is None or capacity.name != name):
+    elif name in capacities.by_name and (capacity is None or capacity.name != name):
         rule = "CC-3" if capacity is None else "CC-10"
         yield Fault(rule, f"the group has a call capacity {name!r} already", "/name")
 
 
 def _member_ids(
-    held: CallCapacities, capacity: CallCapacity | None, asked: Iterable[str], find_user: FindUser, faults: list[Fault]
+    capacities: CallCapacities,
+    capacity: CallCapacity | None,
+    asked: Iterable[str],
+    find_user: FindUser,
+    faults: list[Fault],
 ) -> tuple[str, ...]:
     """Return the exact ids of the requested users. Reasons against their membership are added to `faults` (CC-7)."""
     members: dict[str, None] = {}
@@ -88,7 +92,7 @@ def _member_ids(
         if user is None:
             faults.append(Fault("CC-7", f"the group has no user {user_id!r}", place))
             continue
-        other = held.membership.get(user.user_id)
+        other = capacities.membership.get(user.user_id)
         if other is not None and (capacity is None or other != capacity.name):
             faults.append(Fault("CC-7", f"the user {user.user_id!r} is a member of the call capacity {other!r}", place))
         if user.user_id in members:
@@ -97,16 +101,18 @@ def _member_ids(
     return tuple(members)
 
 
-def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity) -> tuple[CallCapacities, CallCapacity]:
+def _put(
+    capacities: CallCapacities, before: CallCapacity | None, after: CallCapacity
+) -> tuple[CallCapacities, CallCapacity]:
     """Store a new or changed capacity. A new default replaces the old default (CC-6)."""
     if before is not None and before.name == after.name and before.user_ids is after.user_ids:
-        membership = held.membership
+        membership = capacities.membership
     else:
-        held = held if before is None else _without(held, before)
-        membership = held.membership
+        capacities = capacities if before is None else _without(capacities, before)
+        membership = capacities.membership
         for user_id in after.user_ids:
             membership = membership.insert(user_id, after.name)
-    by_name, default = held.by_name, held.default
+    by_name, default = capacities.by_name, capacities.default
     if after.is_default:
         if default is not None and default != after.name:
             by_name = by_name.insert(default, by_name[default]._replace(is_default=False))
@@ -114,12 +120,12 @@ def _put(held: CallCapacities, before: CallCapacity | None, after: CallCapacity)
     elif default == after.name:
         default = None
     by_name = by_name.insert(after.name, after)
-    return CallCapacities(by_name=by_name, membership=membership, default=default, created=held.created), after
+    return CallCapacities(by_name=by_name, membership=membership, default=default, created=capacities.created), after
 
 
-def _without(held: CallCapacities, capacity: CallCapacity) -> CallCapacities:
-    membership = held.membership
+def _without(capacities: CallCapacities, capacity: CallCapacity) -> CallCapacities:
+    membership = capacities.membership
     for user_id in capacity.user_ids:
         membership = membership.discard(user_id)
-    default = None if held.default == capacity.name else held.default
-    return held._replace(by_name=held.by_name.remove(capacity.name), membership=membership, default=default)
+    default = None if capacities.default == capacity.name else capacities.default
+    return capacities._replace(by_name=capacities.by_name.remove(capacity.name), membership=membership, default=default)

@@ -15,7 +15,7 @@ from simulator.services.executive import rules
 from simulator.services.executive.model import Alerting, Executive, Filtering, FromDnCriteria, Screening
 from simulator.services.executive.rules import Changes
 from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
-from simulator.state.world import Fork, Place
+from simulator.state.world import Fork, Key
 
 NAME = "executive"
 SERVICE = "Executive"
@@ -111,7 +111,7 @@ def create_criterion(call: Call, fork: Fork) -> object:
     """POST …/criteria/ (EX-13)."""
     user = _executive(call, fork)
     state, criterion = rules.create_criterion(_state(fork, user), call.body)
-    fork.store(_place(user), state)
+    fork.store(_key(user), state)
     callers = call.body.get("from_dn_criteria", {})
     emptied = any(call.body.get(each, each) is None for each in rules.SCHEDULE_TYPES)
     call.assume("EX-10", when=emptied or not {"active", "filter"} <= call.body.keys())
@@ -131,7 +131,7 @@ def update_criterion(call: Call, fork: Fork) -> object:
     state = _state(fork, user)
     criterion = rules.criterion_named(state, call.path["instance_name"])
     state, criterion = rules.update_criterion(state, criterion, call.body)
-    fork.store(_place(user), state)
+    fork.store(_key(user), state)
     _assume_schedule(call)
     return criterion
 
@@ -141,7 +141,7 @@ def delete_criterion(call: Call, fork: Fork) -> object:
     user = _executive(call, fork)
     state = _state(fork, user)
     criterion = rules.criterion_named(state, call.path["instance_name"])
-    fork.store(_place(user), rules.delete_criterion(state, criterion))
+    fork.store(_key(user), rules.delete_criterion(state, criterion))
     return None
 
 
@@ -159,7 +159,7 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     for part, update in updates.items():
         if part in parts:
             state = attempt(f"/{part}", partial(_updated, state, update, part, parts[part]), state)
-    fork.store(_place(user), state)
+    fork.store(_key(user), state)
 
 
 def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
@@ -201,13 +201,13 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
     """Remove the state of users that lost Executive, and assistants that lost Executive-Assistant (EX-17)."""
     for user in lost(SERVICE, changes):
         if isinstance(user, User):
-            fork.discard(_place(user))
+            fork.discard(_key(user))
     assistants = {user.user_id for user in lost(rules.ASSISTANT_SERVICE, changes) if isinstance(user, User)}
     for tenant_id in {owner.tenant_id for _, owner in changes} if assistants else ():
         for user in fork.directory.tenant(tenant_id).users.values():
             state = _state(fork, user)
             if not assistants.isdisjoint(state.assistant_ids):
-                fork.store(_place(user), rules.without_assistants(state, assistants))
+                fork.store(_key(user), rules.without_assistants(state, assistants))
 
 
 def _executive(call: Call, fork: Fork) -> User:
@@ -218,19 +218,19 @@ def _executive(call: Call, fork: Fork) -> User:
     return user
 
 
-def _place(user: User) -> Place:
+def _key(user: User) -> Key:
     return (NAME, user.tenant_id, user.group_id, user.user_id)
 
 
 def _state(fork: Fork, user: User) -> Executive:
-    return fork.state(_place(user), Executive())
+    return fork.state(_key(user), Executive())
 
 
 def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
     """Apply the rule to the user's state with the request's body. Store and return the new state."""
     user = _executive(call, fork)
     state = _updated(_state(fork, user), update, part, call.body)
-    fork.store(_place(user), state)
+    fork.store(_key(user), state)
     _assume_fresh(call, state, part)
     return state
 
@@ -305,7 +305,7 @@ executive = Service(
         service=SERVICE,
         rule="EX-1",
         seed=seed,
-        place=_place,
+        state_key=_key,
         show=show,
     ),
     services_changed=services_changed,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from simulator.client import Client, Refused, Unreachable
 from simulator.document import Document, Source
 from simulator.errors import BrokenDocument
-from simulator.fixtures.folder import fixture_document
+from simulator.fixture.folder import fixture_document
 from simulator.settings import Options, Settings
 
 if TYPE_CHECKING:
