@@ -28,12 +28,13 @@ from simulator.fixture.fixtures import Fixtures
 from simulator.fixture.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
+from simulator.http.context import context_of
 from simulator.http.control import ControlInterface
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
-from simulator.http.recording import Recorder, shown_path
+from simulator.http.recording import Recorder
+from simulator.http.request import shown_path
 from simulator.http.responses import failed, refused
-from simulator.http.visit import visit_of
 from simulator.log import RequestLog, log_request
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
@@ -149,20 +150,22 @@ def _answer_http_error(error: HTTPException) -> Response:
     """Answers what Flask itself refuses: paths and methods that are not in the contract."""
     # The frames of the traceback hold the request, which holds the error: only the garbage collector would free them.
     error.__traceback__ = error.__context__ = None
-    visit = visit_of(request.environ)
+    context = context_of(request.environ)
     if error.code == 405:
         allowed = sorted(getattr(error, "valid_methods", None) or ())
         reason = f"{request.method} is not possible here; possible: {', '.join(allowed)}"
-        return refused(MethodNotAllowed(Fault("G-10", reason), allowed), visit).for_flask()
+        return refused(MethodNotAllowed(Fault("G-10", reason), allowed), context).for_flask()
     if error.code == 404:
         reason = (
             f"no operation has the path {request.script_root}{request.path[:LONGEST_SHOWN]}; "
             f"see {request.script_root}/_simulator/docs"
         )
-        return refused(UnknownPath(Fault("G-1", reason)), visit).for_flask()
+        return refused(UnknownPath(Fault("G-1", reason)), context).for_flask()
     return _answer_failure(error)
 
 
 def _answer_failure(error: Exception) -> Response:
-    logger.error("%s %s failed", request.method, shown_path(visit_of(request.environ).asked)[1], exc_info=error)
+    logger.error(
+        "%s %s failed", request.method, shown_path(context_of(request.environ).request.asked)[1], exc_info=error
+    )
     return failed(error).for_flask()

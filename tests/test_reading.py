@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simulator.http.visit import HEAD, HEADER
+from simulator.http.wsgi import HEAD, HEADER
 from simulator.server.reading import SMALL, RequestReader, Unreadable
 
 HOST = b"Host: a.example\r\n"

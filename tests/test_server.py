@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.http.visit import Background, ConnectionAborted, Delayed
+from simulator.http.wsgi import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
 from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
 from simulator.server.server import MOST_IN_A_TURN, new_event_loop

@@ -1,4 +1,4 @@
-"""A call of the control interface, as its handlers see it."""
+"""What the operations of the control interface act on, and how their handlers look."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResourc
 from simulator.fixture.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import ServerSandbox
-from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
+from simulator.state.sandboxes import DEFAULT, NAME, NAME_IN_WORDS, Sandboxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """What the control interface acts on: the sandboxes of a server, and all that handlers need to change them."""
+    """What a call of the control interface acts on: the parts of a server, and the sandbox that the call's path names.
+
+    `address` is the address at which the client reaches that sandbox, or `None` if the client did not send it. If
+    `may_create` is set, the call creates the sandbox if need be.
+    """
 
     sandboxes: Sandboxes
     fixtures: Fixtures
@@ -32,57 +36,36 @@ class Control:
     ledger: Mapping[str, Rule]
     documents: Documents
     settings: Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlCall:
-    """A call, the sandbox that its path names, and the address at which the client reaches that sandbox.
-
-    The address is `None` if the client did not send it.
-    """
-
-    control: Control
-    call: Call
-    sandbox_name: str
-    address: str | None
+    sandbox_name: str = DEFAULT
+    address: str | None = None
+    may_create: bool = False
 
     @property
     def sandbox(self) -> ServerSandbox:
-        """The sandbox the call acts on. A call that changes something creates it if need be (G-17).
+        """The sandbox that the call's path names (G-17).
 
-        Raises `UnknownResource` if a GET finds no sandbox, `TooManySandboxes` if there is no room for a new one.
+        Raises `UnknownResource` if there is none and the call may not create it, `TooManySandboxes` if there is no room
+        for a new one.
         """
-        sandboxes = self.control.sandboxes
-        if self.call.operation.method != "GET":
-            return sandboxes.sandbox(self.sandbox_name)
-        sandbox = sandboxes.find(self.sandbox_name)
+        if self.may_create:
+            return self.sandboxes.sandbox(self.sandbox_name)
+        sandbox = self.sandboxes.find(self.sandbox_name)
         if sandbox is None:
             raise self.no_such_sandbox(self.sandbox_name)
         return sandbox
 
     def no_such_sandbox(self, name: str) -> UnknownResource:
         """Returns the refusal of a call about a sandbox that does not exist (G-17)."""
-        known = [each.name for each in self.control.sandboxes.all()]
+        known = [each.name for each in self.sandboxes.all()]
         return UnknownResource(Fault("G-17", f"there is no such sandbox: {name[:100]!r}", asked=name, known=known))
 
-    @property
-    def query(self) -> dict[str, Any]:
-        """The query parameters by their Python names (see `Operation.read_query`)."""
-        return self.call.query
-
-    @property
-    def path(self) -> Mapping[str, str]:
-        """The parameters of the path."""
-        return self.call.path
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The body (see `Operation.read_body`).
+    def body(self, call: Call) -> dict[str, Any]:
+        """Returns the call's body (see `Operation.read_body`).
 
         Also raises `MalformedBody` if the body is nested too deeply or has a key that is too long (S-3).
         """
-        body = self.call.body
-        limit = self.control.settings.max_depth
+        body = call.body
+        limit = self.settings.max_depth
         if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
         lengths = (len(key) for level in collections(body) for each in level if isinstance(each, dict) for key in each)
@@ -92,16 +75,17 @@ class ControlCall:
             raise MalformedBody(*(Fault("S-3", f"{reason} {length}") for length in too_long))
         return body
 
-    def name(self, parameter: str, rule: str) -> str:
-        """Returns the name in the path for something new. Raises `RuleViolation` if it is not a valid name."""
-        name = self.path[parameter]
-        if not NAME.fullmatch(name):
-            raise RuleViolation(Fault(rule, f"a name is {NAME_IN_WORDS}, not {name[:100]!r}"))
-        return name
 
-
-ControlHandler = Callable[[ControlCall], object]
+ControlHandler = Callable[[Call, Control], object]
 """Carries out one operation of the control interface; returns a view, or `Content`."""
+
+
+def new_name(call: Call, parameter: str, rule: str) -> str:
+    """Returns the name in the path for something new. Raises `RuleViolation` if it is not a valid name."""
+    name = call.path[parameter]
+    if not NAME.fullmatch(name):
+        raise RuleViolation(Fault(rule, f"a name is {NAME_IN_WORDS}, not {name[:100]!r}"))
+    return name
 
 
 def time_text(seconds: float) -> str:

@@ -8,22 +8,22 @@ from typing import Any
 import orjson
 
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import HTML, Content
-from simulator.control.call import ControlCall, ControlHandler
+from simulator.contract.operation import HTML, Call, Content
+from simulator.control.call import Control, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.control.recipe import LARGE, Recipe, RefusedExample, command, load_refusals
 from simulator.errors import Fault, InvalidAttribute
 from simulator.reports.errors import as_html
 
 
-def list_errors(it: ControlCall) -> object:
+def list_errors(call: Call, control: Control) -> object:
     """GET errors: the whole catalogue, or its part for one operation; browsers get a page (G-8)."""
     # Recipes always use the default sandbox, also if the path of this call names another one.
-    address = SERVER if it.address is None else it.address.partition("/_sandboxes/")[0]
-    view = catalogue(it.control.ledger, it.query.get("operation_id"), address)
-    if it.call.media != HTML:
+    address = SERVER if control.address is None else control.address.partition("/_sandboxes/")[0]
+    view = catalogue(control.ledger, call.query.get("operation_id"), address)
+    if call.media != HTML:
         return view
-    return Content(HTML, as_html(orjson.loads(it.call.operation.render(view))).encode())
+    return Content(HTML, as_html(orjson.loads(call.operation.render(view))).encode())
 
 
 def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from simulator.contract.operation import Content
-from simulator.control.call import ControlCall, ControlHandler
+from simulator.contract.operation import Call, Content
+from simulator.control.call import Control, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.directory import Directory, Group, Level
 from simulator.reports.page import render
@@ -18,14 +18,14 @@ NOTHING = ["none"]
 """Used if the world has no id of a kind. A request with this id gets 404."""
 
 
-def get_schemathesis_settings(it: ControlCall) -> object:
+def get_schemathesis_settings(_: Call, control: Control) -> object:
     """GET schemathesis.toml: the settings for the sandbox's current world (S-1)."""
-    world = it.sandbox.version.world
-    found = {**_ids(it, world), **_accounts(world.directory)}
-    credentials_required = it.control.settings.auth == "required"
+    world = control.sandbox.version.world
+    found = {**_ids(control, world), **_accounts(world.directory)}
+    credentials_required = control.settings.auth == "required"
     text = render(
         "control/schemathesis.toml",
-        address=it.address or SERVER,
+        address=control.address or SERVER,
         ids=lambda kind: list(found.get(kind) or NOTHING),
         credentials_required=credentials_required,
         token=_token(world.directory) if credentials_required else None,
@@ -34,13 +34,13 @@ def get_schemathesis_settings(it: ControlCall) -> object:
     return Content(TOML, text.encode())
 
 
-def _ids(it: ControlCall, world: World) -> Mapping[str, Sequence[str]]:
+def _ids(control: Control, world: World) -> Mapping[str, Sequence[str]]:
     """Returns the ids of a tenant, of a group in it, and of everything in that group.
 
     Takes the group with the most kinds of things. If several have equally many, it prefers the one in the contract's
     examples.
     """
-    fork, services = Fork(world), it.control.fixtures.services
+    fork, services = Fork(world), control.fixtures.services
 
     def ids(group: Group) -> dict[str, Sequence[str]]:
         found: dict[str, Sequence[str]] = {"tenants": [group.tenant_id], "groups": [group.group_id]}
@@ -48,7 +48,7 @@ def _ids(it: ControlCall, world: World) -> Mapping[str, Sequence[str]]:
             found.update(service.ids(fork, group))
         return found
 
-    document = it.control.contract.document
+    document = control.contract.document
     example = [
         document.find(f"/components/parameters/{name}/examples/documented/value") for name in ("TenantId", "GroupId")
     ]

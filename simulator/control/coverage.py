@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from simulator.contract.operation import HTML, Content, Operation
-from simulator.control.call import ControlCall, ControlHandler
+from simulator.contract.operation import HTML, Call, Content, Operation
+from simulator.control.call import Control, ControlHandler
 from simulator.reports.coverage import as_html
 from simulator.state.coverage import Coverage
 
@@ -16,14 +16,14 @@ ALL = "*"
 """Stands for all sandboxes."""
 
 
-def get_coverage(it: ControlCall) -> object:
+def get_coverage(call: Call, control: Control) -> object:
     """GET coverage: of the sandbox, or of all sandboxes, also deleted ones; browsers get a page (S-8)."""
-    everything = it.query.get("sandbox") == ALL
-    coverage = it.control.sandboxes.total if everything else it.sandbox.coverage
-    view = _view(ALL if everything else it.sandbox_name, coverage.copy(), it.control.contract.operations)
-    if it.call.media != HTML:
+    everything = call.query.get("sandbox") == ALL
+    coverage = control.sandboxes.total if everything else control.sandbox.coverage
+    view = _view(ALL if everything else control.sandbox_name, coverage.copy(), control.contract.operations)
+    if call.media != HTML:
         return view
-    return Content(HTML, as_html(orjson.loads(it.call.operation.render(view))).encode())
+    return Content(HTML, as_html(orjson.loads(call.operation.render(view))).encode())
 
 
 def _view(name: str, coverage: Coverage, documented: Mapping[str, Operation]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import orjson
 
 from simulator.contract.contract import Contract
 from simulator.contract.fields import shown
+from simulator.contract.operation import Call
 from simulator.contract.view import View
-from simulator.control.call import ControlCall, ControlHandler
+from simulator.control.call import Control, ControlHandler
 from simulator.directory import Directory
 from simulator.document.values import collections
 from simulator.errors import Fault, RuleViolation, UnknownResource
@@ -18,16 +19,16 @@ from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
 from simulator.state.memory import weigh
 
 
-def list_faults(it: ControlCall) -> object:
+def list_faults(_: Call, control: Control) -> object:
     """GET faults (S-6)."""
-    return {"faults": [View(fault, hits=hits) for fault, hits in it.sandbox.faults.with_hits()]}
+    return {"faults": [View(fault, hits=hits) for fault, hits in control.sandbox.faults.with_hits()]}
 
 
-def inject_fault(it: ControlCall) -> object:
+def inject_fault(call: Call, control: Control) -> object:
     """POST faults (S-6). Raises `RuleViolation` with everything that is wrong with the fault."""
-    attributes, sandbox = it.body, it.sandbox
-    faults = list(_faults(attributes, it.control.contract))
-    settings = it.control.settings
+    attributes, sandbox = control.body(call), control.sandbox
+    faults = list(_faults(attributes, control.contract))
+    settings = control.settings
     too_large = next(_large_integers(attributes.get("body")), None)
     if too_large is not None:
         faults.append(Fault("S-6", f"an injected body holds integers of 64 bits, not {shown(too_large)}", "/body"))
@@ -36,9 +37,9 @@ def inject_fault(it: ControlCall) -> object:
     if faults:
         raise RuleViolation(*faults)
     directory = sandbox.version.world.directory
-    warnings = (*_warnings(attributes, it.control.contract), *_warnings_of_ids(attributes, directory))
+    warnings = (*_warnings(attributes, control.contract), *_warnings_of_ids(attributes, directory))
     size = weigh(attributes, settings.arranged_limit)
-    with it.control.sandboxes.memory.room(size):
+    with control.sandboxes.memory.room(size):
         fault = sandbox.faults.add(
             lambda fault_id: InjectedFault(id=fault_id, warnings=warnings, **attributes), settings.fault_limit, size
         )
@@ -48,16 +49,16 @@ def inject_fault(it: ControlCall) -> object:
     return View(fault, hits=0)
 
 
-def clear_faults(it: ControlCall) -> object:
+def clear_faults(_: Call, control: Control) -> object:
     """DELETE faults (S-6)."""
-    it.sandbox.faults.clear()
+    control.sandbox.faults.clear()
     return None
 
 
-def remove_fault(it: ControlCall) -> object:
+def remove_fault(call: Call, control: Control) -> object:
     """DELETE faults/{id} (S-6)."""
-    fault_id = it.path["fault_id"]
-    if not it.sandbox.faults.remove(fault_id):
+    fault_id = call.path["fault_id"]
+    if not control.sandbox.faults.remove(fault_id):
         raise UnknownResource(Fault("S-6", f"the sandbox has no fault {fault_id[:100]!r}"))
     return None
 

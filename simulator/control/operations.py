@@ -6,38 +6,38 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator import __version__
-from simulator.contract.operation import HTML, JSON, YAML, Content
+from simulator.contract.operation import HTML, JSON, YAML, Call, Content
 from simulator.control import catalogue, contract_run, coverage, faults, requests, state
-from simulator.control.call import ControlCall, ControlHandler
+from simulator.control.call import Control, ControlHandler
 
 CONTRACT = Path(__file__).with_name("control.yaml")
 
 
-def get_health(_: ControlCall) -> object:
+def get_health(*_: object) -> object:
     """GET health: whether the server answers (S-1)."""
     return {"status": "ok", "version": __version__}
 
 
-def probe_health(_: ControlCall) -> object:
+def probe_health(*_: object) -> object:
     """HEAD health (S-1)."""
     return None
 
 
-def list_rules(it: ControlCall) -> object:
+def list_rules(_: Call, control: Control) -> object:
     """GET rules: the ledger (S-1)."""
-    return {"rules": it.control.documents.rules}
+    return {"rules": control.documents.rules}
 
 
 def _contract_json(which: str) -> ControlHandler:
-    return lambda it: Content(JSON, it.control.documents.contract_json(which, it.address))
+    return lambda _, control: Content(JSON, control.documents.contract_json(which, control.address))
 
 
 def _contract_text(which: str) -> ControlHandler:
-    return lambda it: Content(YAML, it.control.documents.contract_text(which, it.address).encode())
+    return lambda _, control: Content(YAML, control.documents.contract_text(which, control.address).encode())
 
 
 def _page(which: str) -> ControlHandler:
-    return lambda it: Content(HTML, it.control.documents.page(which))
+    return lambda _, control: Content(HTML, control.documents.page(which))
 
 
 HANDLERS: Mapping[str, ControlHandler] = {

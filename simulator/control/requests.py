@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from simulator.control.call import ControlCall, ControlHandler, time_text
+from simulator.contract.operation import Call
+from simulator.control.call import Control, ControlHandler, time_text
 from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
 from simulator.state.journal import REQUEST_ID, Content, Exchange, Message
@@ -23,19 +24,19 @@ DEEPEST_SHOWN = 64
 Filter = Callable[[Content], bool]
 
 
-def list_requests(it: ControlCall) -> object:
+def list_requests(call: Call, control: Control) -> object:
     """GET requests: the entries that match, newest last (S-7).
 
     If more entries match than `limit` allows, returns the newest ones. With a cursor it returns the oldest ones, so
     that the next call can continue after them.
     """
-    query, journal, run = it.query, it.sandbox.journal, it.control.sandboxes.run
+    query, journal, run = call.query, control.sandbox.journal, control.sandboxes.run
     # Read before the entries: an entry that arrives in between has a higher position, and must not be skipped.
     seen = journal.position
     entries = journal.placed()
     seen = max([seen, *(position for position, _ in entries[-1:])])
     since = _position(query["since"], entries, run) if "since" in query else None
-    filters = _filters(it)
+    filters = _filters(call, control)
     found = [
         (position, each)
         for position, each in entries
@@ -46,35 +47,35 @@ def list_requests(it: ControlCall) -> object:
     if since is not None and limit < len(found):
         shown = found[:limit]
         seen = shown[-1][0] if shown else since
-    requests = [_view(it, each) for _, each in shown]
+    requests = [_view(control, each) for _, each in shown]
     return {"total": len(found), "requests": requests, "cursor": f"{run}@{seen}"}
 
 
-def get_request(it: ControlCall) -> object:
+def get_request(call: Call, control: Control) -> object:
     """GET requests/{id} (S-7)."""
-    request_id = it.path["request_id"]
-    for exchange in it.sandbox.journal.exchanges():
+    request_id = call.path["request_id"]
+    for exchange in control.sandbox.journal.exchanges():
         if exchange.id == request_id:
-            return _view(it, exchange)
-    raise UnknownResource(Fault("S-7", f"the journal of {it.sandbox_name!r} has no request {request_id[:100]!r}"))
+            return _view(control, exchange)
+    raise UnknownResource(Fault("S-7", f"the journal of {control.sandbox_name!r} has no request {request_id[:100]!r}"))
 
 
-def clear_requests(it: ControlCall) -> object:
+def clear_requests(_: Call, control: Control) -> object:
     """DELETE requests (S-7)."""
-    it.sandbox.clear_journal()
+    control.sandbox.clear_journal()
     return None
 
 
-def _filters(it: ControlCall) -> list[Filter]:
+def _filters(call: Call, control: Control) -> list[Filter]:
     """Returns the filters in the query. Raises `InvalidAttribute` for an unknown operation or rule."""
     makers: Mapping[str, Callable[[Any], Filter]] = {
-        "operation_id": lambda asked: _by_name(asked, it.control.contract.operations, "operation", "operation_id"),
-        "rule": lambda asked: _by_name(asked, it.control.ledger, "rule", "rule"),
+        "operation_id": lambda asked: _by_name(asked, control.contract.operations, "operation", "operation_id"),
+        "rule": lambda asked: _by_name(asked, control.ledger, "rule", "rule"),
         "method": lambda asked: lambda each: each.method == asked.upper(),
         "path": _by_path,
         "status": lambda asked: lambda each: _class_or_status(each.status, asked),
     }
-    return [make(it.query[name]) for name, make in makers.items() if name in it.query]
+    return [make(call.query[name]) for name, make in makers.items() if name in call.query]
 
 
 def _by_name(asked: str, known: Mapping[str, object], kind: str, attribute: str) -> Filter:
@@ -123,13 +124,13 @@ def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
     raise InvalidAttribute(Fault("S-7", reason))
 
 
-def _view(it: ControlCall, exchange: Exchange) -> object:
+def _view(control: Control, exchange: Exchange) -> object:
     content = exchange.content
-    rule = it.control.ledger.get(content.rule or "")
+    rule = control.ledger.get(content.rule or "")
     return {
         "id": exchange.id,
         "time": time_text(exchange.time),
-        "sandbox": it.sandbox_name,
+        "sandbox": control.sandbox_name,
         "operation_id": content.operation_id,
         "method": content.method,
         "path": content.path,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from simulator.contract.operation import YAML, Content
-from simulator.control.call import ControlCall, ControlHandler, time_text
+from simulator.contract.operation import YAML, Call, Content
+from simulator.control.call import Control, ControlHandler, new_name, time_text
 from simulator.control.difference import differences
 from simulator.control.patch import patched_content
 from simulator.document import write_yaml
@@ -26,120 +26,120 @@ SEED = "seed"
 """Stands for the sandbox's seed in `GET diff`. No snapshot may have this name."""
 
 
-def reset(it: ControlCall) -> object:
+def reset(_: Call, control: Control) -> object:
     """POST reset: back to the seed (S-5)."""
-    it.control.sandboxes.reset(it.sandbox_name)
+    control.sandboxes.reset(control.sandbox_name)
     return None
 
 
-def get_state(it: ControlCall) -> object:
+def get_state(call: Call, control: Control) -> object:
     """GET state: the sandbox's world as a fixture (S-4)."""
-    content = it.control.fixtures.content_of(it.sandbox.version.world)
-    return Content(YAML, write_yaml(content).encode()) if it.call.media == YAML else content
+    content = control.fixtures.content_of(control.sandbox.version.world)
+    return Content(YAML, write_yaml(content).encode()) if call.media == YAML else content
 
 
-def replace_state(it: ControlCall) -> object:
+def replace_state(call: Call, control: Control) -> object:
     """PUT state: replace the sandbox's world (S-4)."""
-    with _loaded(it, it.body) as world, it.sandbox.transaction() as fork:
+    with _loaded(control, control.body(call)) as world, control.sandbox.transaction() as fork:
         fork.world = world
     return None
 
 
-def patch_state(it: ControlCall) -> object:
+def patch_state(call: Call, control: Control) -> object:
     """PATCH state: apply a merge patch to the world's fixture, and return what changed (S-4, EX-17)."""
-    patch, sandbox, fixtures = it.body, it.sandbox, it.control.fixtures
+    patch, sandbox, fixtures = control.body(call), control.sandbox, control.fixtures
     # This may take long, so it happens outside the lock: the thread that answers all clients may wait for the lock.
     for attempt in itertools.count(1):
         with nullcontext() if attempt <= PATCH_ATTEMPTS else sandbox.reserved():
             version = sandbox.version
             content = patched_content(version.world, patch, fixtures)
-            with nullcontext(version.world) if content is None else _loaded(it, content) as after:
+            with nullcontext(version.world) if content is None else _loaded(control, content) as after:
                 if sandbox.replace(version, after):
                     break
-    return {"changes": _changes(it, version.world, after)}
+    return {"changes": _changes(control, version.world, after)}
 
 
-def get_diff(it: ControlCall) -> object:
+def get_diff(call: Call, control: Control) -> object:
     """GET diff: what changed since the seed or a snapshot (S-5)."""
-    since = it.query.get("since", SEED)
-    sandbox = it.sandbox
+    since = call.query.get("since", SEED)
+    sandbox = control.sandbox
     before = sandbox.seed if since == SEED else _snapshot(sandbox, since).version.world
     after = sandbox.version.world
-    return {"since": since, "changes": _changes(it, before, after)}
+    return {"since": since, "changes": _changes(control, before, after)}
 
 
-def list_snapshots(it: ControlCall) -> object:
+def list_snapshots(_: Call, control: Control) -> object:
     """GET snapshots (S-5)."""
-    return {"snapshots": [_snapshot_view(each) for each in it.sandbox.snapshots.values()]}
+    return {"snapshots": [_snapshot_view(each) for each in control.sandbox.snapshots.values()]}
 
 
-def take_snapshot(it: ControlCall) -> object:
+def take_snapshot(call: Call, control: Control) -> object:
     """PUT snapshots/{name}: keep the current world under a name (S-5). Too many snapshots are refused (S-3)."""
-    name = it.name("snapshot_name", "S-5")
+    name = new_name(call, "snapshot_name", "S-5")
     if name == SEED:
         raise RuleViolation(Fault("S-5", f"{SEED!r} is the name of what the sandbox started from"))
-    snapshot = it.sandbox.take_snapshot(name)
+    snapshot = control.sandbox.take_snapshot(name)
     if snapshot is None:
-        limit = it.control.settings.snapshot_limit
+        limit = control.settings.snapshot_limit
         raise RuleViolation(Fault("S-3", f"the sandbox has {limit} snapshots, and may not have more"))
     return _snapshot_view(snapshot)
 
 
-def delete_snapshot(it: ControlCall) -> object:
+def delete_snapshot(call: Call, control: Control) -> object:
     """DELETE snapshots/{name} (S-5)."""
-    sandbox = it.sandbox
-    sandbox.drop_snapshot(_snapshot(sandbox, it.path["snapshot_name"]).name)
+    sandbox = control.sandbox
+    sandbox.drop_snapshot(_snapshot(sandbox, call.path["snapshot_name"]).name)
     return None
 
 
-def restore_snapshot(it: ControlCall) -> object:
+def restore_snapshot(call: Call, control: Control) -> object:
     """POST snapshots/{name}/restore: back to the snapshot's world (S-5)."""
-    sandbox = it.sandbox
-    sandbox.restore(_snapshot(sandbox, it.path["snapshot_name"]))
+    sandbox = control.sandbox
+    sandbox.restore(_snapshot(sandbox, call.path["snapshot_name"]))
     return None
 
 
-def list_sandboxes(it: ControlCall) -> object:
+def list_sandboxes(_: Call, control: Control) -> object:
     """GET sandboxes (G-17)."""
-    return {"sandboxes": [_sandbox_view(each) for each in it.control.sandboxes.all()]}
+    return {"sandboxes": [_sandbox_view(each) for each in control.sandboxes.all()]}
 
 
-def create_sandbox(it: ControlCall) -> object:
+def create_sandbox(call: Call, control: Control) -> object:
     """PUT sandboxes/{name}: a new sandbox, with its own seed if the body has a fixture (G-17)."""
-    name = it.name("sandbox_name", "G-17")
-    content = it.body.get("fixture")
+    name = new_name(call, "sandbox_name", "G-17")
+    content = control.body(call).get("fixture")
     try:
-        with nullcontext() if content is None else _loaded(it, content) as seed:
-            return _sandbox_view(it.control.sandboxes.create(name, seed))
+        with nullcontext() if content is None else _loaded(control, content) as seed:
+            return _sandbox_view(control.sandboxes.create(name, seed))
     except RuleViolation as refusal:
         raise RuleViolation(*(fault.below("/fixture") for fault in refusal.faults)) from None
 
 
-def drop_sandbox(it: ControlCall) -> object:
+def drop_sandbox(call: Call, control: Control) -> object:
     """DELETE sandboxes/{name} (G-17)."""
-    name = it.path["sandbox_name"]
+    name = call.path["sandbox_name"]
     if name == DEFAULT:
         raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
-    if not it.control.sandboxes.drop(name):
-        raise it.no_such_sandbox(name)
+    if not control.sandboxes.drop(name):
+        raise control.no_such_sandbox(name)
     return None
 
 
 @contextmanager
-def _loaded(it: ControlCall, content: dict[str, Any]) -> Iterator[World]:
+def _loaded(control: Control, content: dict[str, Any]) -> Iterator[World]:
     """Yields the world of a fixture's content. The `with` block must store it in a sandbox.
 
     Raises `InsufficientMemory` (S-10) before the content is read, or `RuleViolation` (S-4).
     """
-    weight = weigh(content, it.control.settings.arranged_limit)
-    with it.control.sandboxes.memory.room(weight):
-        yield it.control.fixtures.world_of_content(content, weight)
+    weight = weigh(content, control.settings.arranged_limit)
+    with control.sandboxes.memory.room(weight):
+        yield control.fixtures.world_of_content(content, weight)
 
 
-def _changes(it: ControlCall, before: World, after: World) -> list[dict[str, Any]]:
+def _changes(control: Control, before: World, after: World) -> list[dict[str, Any]]:
     if before is after:
         return []
-    return list(differences(*it.control.fixtures.differing_contents(before, after)))
+    return list(differences(*control.fixtures.differing_contents(before, after)))
 
 
 def _snapshot(sandbox: ServerSandbox, name: str) -> Snapshot:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Operation
 from simulator.directory import LEVELS, authorize
-from simulator.http.auth import VisitedCall, authenticate
+from simulator.http.auth import RequestCall, authenticate
+from simulator.http.context import RequestContext
 from simulator.http.responses import Reply
 from simulator.http.routes import Query, Routes
-from simulator.http.visit import Visit
 from simulator.services.service import Handler
 from simulator.state.world import Fork
 
@@ -23,30 +23,32 @@ class Api:
         self.handlers = handlers
         self.credentials_required = credentials_required
 
-    def answer(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query, media: str) -> Reply:
+    def answer(
+        self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query, media: str
+    ) -> Reply:
         """Answer a call: credentials, scope, then the operation itself (A-7)."""
-        environ, sandbox, notes = visit.environ, visit.own_sandbox, visit.notes
+        request, sandbox, notes = context.request, context.own_sandbox, context.notes
         if operation.secured:
             directory = sandbox.version.world.directory
-            account = authenticate(visit, directory, required=self.credentials_required)
-            visit.account = account.name
+            account = authenticate(context, directory, required=self.credentials_required)
+            context.account = account.name
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
         is_read = operation.method == "GET"
         world = sandbox.version.world
         # What a read answers depends on the call and the world alone; on a body only where one may be sent.
         key = None
-        if is_read and (operation.body is None or not environ.get("CONTENT_LENGTH", "").strip("0")):
+        if is_read and (operation.body is None or not request.may_have_body):
             documented = [pair for pair in query if pair[0] in operation.query] if query else ()
             key = (operation.operation_id, *path.values(), *documented)
             remembered = sandbox.answers.find(key, world)
             if remembered is not None:
-                visit.remembered = remembered
+                context.remembered = remembered
                 known: tuple[Reply, Mapping[str, None]] = remembered.answer
                 reply, assumed = known
                 notes.assumed.update(assumed)
                 return reply
-        call = VisitedCall.of(visit, operation, path, query, media)
+        call = RequestCall.of(context, operation, path, query, media)
         handler = self.handlers[operation.operation_id]
         if not is_read:
             with sandbox.transaction() as fork:

@@ -12,7 +12,7 @@ from werkzeug.http import dump_cookie
 from simulator.contract.operation import Answer, Call, Operation
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
-from simulator.http.visit import Visit
+from simulator.http.context import RequestContext
 from simulator.state.world import Fork
 
 COOKIE = "sessionid"
@@ -25,14 +25,14 @@ ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
 _SESSION = re.compile(rf"(?:^|[;,])\s*{COOKIE}\s*(?:=\s*([^;,]*)|(?=[;,]|$))")
 
 
-def authenticate(visit: Visit, directory: Directory, *, required: bool) -> Account:
+def authenticate(context: RequestContext, directory: Directory, *, required: bool) -> Account:
     """The account of a request; a token counts before a session, and what this decides is noted (A-5).
 
     Raises `InvalidCredentials` (A-5), or `CredentialsRequired` where there are none and some are required (A-6).
     """
-    environ, notes = visit.environ, visit.notes
-    authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
-    owners = [_owner(visit, directory, found) for found in _SESSION.findall(cookies)] if cookies else []
+    request, notes = context.request, context.notes
+    authorization, cookies = request.authorization, request.cookies
+    owners = [_owner(context, directory, found) for found in _SESSION.findall(cookies)] if cookies else []
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         account = directory.tokens.get(token.strip())
@@ -46,7 +46,7 @@ def authenticate(visit: Visit, directory: Directory, *, required: bool) -> Accou
         first = owners[0]
         if first is None or None in owners:
             reason = "the session is unknown here or has ended; log in again"
-            deletion = dump_cookie(COOKIE, max_age=0, sync_expires=False, path=_cookie_path(visit), httponly=True)
+            deletion = dump_cookie(COOKIE, max_age=0, sync_expires=False, path=_cookie_path(context), httponly=True)
             raise InvalidCredentials(Fault("A-5", reason, assumed=True if any(owners) else None), deletion)
         notes.assume("A-5", when=any(owner is not first for owner in owners))
         return first
@@ -57,41 +57,46 @@ def authenticate(visit: Visit, directory: Directory, *, required: bool) -> Accou
     return ANONYMOUS
 
 
-def _owner(visit: Visit, directory: Directory, session: str) -> Account | None:
+def _owner(context: RequestContext, directory: Directory, session: str) -> Account | None:
     """The account of a session, as a cookie holds its id; none if the session is unknown or has ended."""
     session_id = session.rstrip()
     if len(session_id) > 1 and session_id[0] == session_id[-1] == '"':
         session_id = session_id[1:-1]
-    name = visit.own_sandbox.find_session(session_id)
+    name = context.own_sandbox.find_session(session_id)
     return None if name is None else directory.accounts.get(name)
 
 
-def _cookie_path(visit: Visit) -> str:
+def _cookie_path(context: RequestContext) -> str:
     """Where the cookie of a session counts: the path keeps those of different sandboxes apart in a browser."""
-    return f"{visit.environ['SCRIPT_NAME']}/api/"
+    return f"{context.request.base}/api/"
 
 
 @dataclass(kw_only=True)
-class VisitedCall(Call):
-    """A call together with what is known of the request that it came with."""
+class RequestCall(Call):
+    """A call together with the context of its request."""
 
-    visit: Visit
+    context: RequestContext
 
     @classmethod
     def of(
-        cls, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
+        cls,
+        context: RequestContext,
+        operation: Operation,
+        path: Mapping[str, str],
+        query: Iterable[tuple[str, str]],
+        media: str,
     ) -> Self:
         """The call that a request makes."""
         return cls(
             operation=operation,
             path=path,
             query_pairs=query,
-            raw_body=visit.body,
-            content_type=visit.environ.get("CONTENT_TYPE"),
-            content_encoding=visit.environ.get("HTTP_CONTENT_ENCODING"),
+            raw_body=context.request.body,
+            content_type=context.request.content_type,
+            content_encoding=context.request.content_encoding,
             media=media,
-            notes=visit.notes,
-            visit=visit,
+            notes=context.notes,
+            context=context,
         )
 
 
@@ -100,12 +105,12 @@ def login(call: Call, fork: Fork) -> Answer:
     account = fork.directory.accounts.get(call.body["username"])
     if account is None or account.password != call.body["password"]:
         raise LoginRefused(Fault("A-3", "the user name or the password is wrong"))
-    visit = cast(VisitedCall, call).visit
-    visit.account = account.name
+    context = cast(RequestCall, call).context
+    context.account = account.name
     # What counts as the first login is in every answer.
     call.assume("A-3")
-    session_id, first = visit.own_sandbox.open_session(account.name)
-    cookie = dump_cookie(COOKIE, session_id, path=_cookie_path(visit), httponly=True)
+    session_id, first = context.own_sandbox.open_session(account.name)
+    cookie = dump_cookie(COOKIE, session_id, path=_cookie_path(context), httponly=True)
     ids = {"tenant_id": account.tenant_id, "group_id": account.group_id, "user_id": account.user_id}
     profile = {"user_level": int(account.level), "is_first_login": first}
     return Answer({"ids": ids, "profile": profile}, {"Set-Cookie": cookie})

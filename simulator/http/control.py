@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from flask import Flask, request, send_from_directory
+import flask
+from flask import Flask, send_from_directory
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Content, Operation
 from simulator.control.body import read_json
-from simulator.control.call import Control, ControlCall
+from simulator.control.call import Control
 from simulator.control.operations import HANDLERS
 from simulator.errors import (
     ContractBreach,
@@ -30,14 +30,13 @@ from simulator.errors import (
     Refusal,
     UnknownPath,
 )
-from simulator.http.auth import VisitedCall
+from simulator.http.auth import RequestCall
+from simulator.http.context import RequestContext, context_of
 from simulator.http.explanation import nearest_to
+from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
-from simulator.http.visit import CONTROL, HEALTH, Visit, visit_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from simulator.state.sandboxes import DEFAULT
 
 READING = ("GET", "HEAD")
 
@@ -63,24 +62,33 @@ class ControlInterface:
         app.view_functions[CONTROL] = _switched_off
 
     def answer(
-        self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Iterable[tuple[str, str]], media: str
+        self,
+        context: RequestContext,
+        operation: Operation,
+        path: Mapping[str, str],
+        query: Iterable[tuple[str, str]],
+        media: str,
     ) -> Reply:
         """Answer a call, if the caller may make it."""
-        environ = visit.environ
-        call = VisitedCall.of(visit, operation, path, query, media)
+        request = context.request
+        call = RequestCall.of(context, operation, path, query, media)
         call.read_json = read_json
         if operation.path != HEALTH:
-            self._check_host(visit)
+            self._check_host(request)
         if operation.method not in READING:
-            self._check_origin(visit)
+            self._check_origin(request)
         if operation.secured:
-            self._check_token(environ)
+            self._check_token(request)
             # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
             _ = call.query
-        address = f"http://{visit.host}{environ['SCRIPT_NAME']}" if _HOST.fullmatch(visit.host) else None
-        it = ControlCall(control=self.control, call=call, sandbox_name=visit.sandbox_name, address=address)
+        control = replace(
+            self.control,
+            sandbox_name=request.sandbox_name or DEFAULT,
+            address=f"http://{request.host}{request.base}" if _HOST.fullmatch(request.host) else None,
+            may_create=operation.method != "GET",
+        )
         try:
-            view = HANDLERS[operation.operation_id](it)
+            view = HANDLERS[operation.operation_id](call, control)
         except Refusal as refusal:
             # No journal will explain this one.
             refusal.faults = tuple(map(_with_hint, refusal.faults))
@@ -91,45 +99,45 @@ class ControlInterface:
             raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
         return Reply(operation.success, view.data, media=_with_charset(view.media_type))
 
-    def _check_host(self, visit: Visit) -> None:
+    def _check_host(self, request: Request) -> None:
         """Raise `ForeignCaller` if the name that was asked for may be another one's, bent to us (S-2)."""
-        name = _host_name(visit.host) if _HOST.fullmatch(visit.host) else ""
-        if visit.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
+        name = _host_name(request.host) if _HOST.fullmatch(request.host) else ""
+        if request.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
-                f"the Host {visit.host[:100]!r} is neither the loopback nor allowed; "
+                f"the Host {request.host[:100]!r} is neither the loopback nor allowed; "
                 f"start the simulator with --allowed-host {name[:100] or 'NAME'}"
             )
             raise ForeignCaller(Fault("S-2", reason))
 
-    def _check_origin(self, visit: Visit) -> None:
+    def _check_origin(self, request: Request) -> None:
         """Raise `ForeignCaller` if this may be a page of another origin (S-2)."""
-        origin = visit.environ.get("HTTP_ORIGIN")
+        origin = request.origin
         if origin is not None and origin.lower() not in (
-            f"http://{visit.host}".lower(),
-            f"https://{visit.host}".lower(),
+            f"http://{request.host}".lower(),
+            f"https://{request.host}".lower(),
         ):
             reason = f"pages of {origin[:100]!r} may not drive the simulator; only its own pages and programs may"
             raise ForeignCaller(Fault("S-2", reason))
 
     def _asset(self, asset: str) -> Response:
         """A file of the documentation pages."""
-        visit = visit_of(request.environ)
+        context = context_of(flask.request.environ)
         try:
-            self._check_host(visit)
+            self._check_host(context.request)
         except ForeignCaller as refusal:
-            return refused(refusal, visit).for_flask()
-        if request.path.endswith("/"):
+            return refused(refusal, context).for_flask()
+        if flask.request.path.endswith("/"):
             raise NotFound
         # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
         answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
         return answer
 
-    def _check_token(self, environ: WSGIEnvironment) -> None:
+    def _check_token(self, request: Request) -> None:
         """Raise `CredentialsRequired` or `InvalidCredentials` if the control token is needed and not there (S-2)."""
         wanted = self.settings.control_token
         if wanted is None:
             return
-        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        scheme, _, token = (request.authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             reason = "the simulator runs with --control-token: send that token as a bearer token"
             raise CredentialsRequired(Fault("S-2", reason))
@@ -166,7 +174,7 @@ def _with_charset(media_type: str) -> str:
 
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
-    return refused(UnknownPath(Fault("S-2", reason)), visit_of(request.environ)).for_flask()
+    return refused(UnknownPath(Fault("S-2", reason)), context_of(flask.request.environ)).for_flask()
 
 
 def _swagger_ui() -> Path:

@@ -1,4 +1,4 @@
-"""The gateway in front of Flask: sandbox, body, CORS, delays, injected faults, journal and log."""
+"""The gateway in front of Flask: sandbox, CORS, delays, injected faults, journal and log."""
 
 from __future__ import annotations
 
@@ -7,35 +7,32 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.wsgi import get_input_stream
-
 from simulator.control.body import LARGE
-from simulator.errors import BodyTooLarge, Fault, MalformedBody, Refusal, UnknownPath
-from simulator.http.recording import Record, Recorder, printable
+from simulator.errors import Refusal
+from simulator.http.context import CONTEXT, RequestContext
+from simulator.http.recording import Record, Recorder
+from simulator.http.request import CONTROL, HEALTH, Request, path_text, receive
 from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
-from simulator.http.routes import Found, Routes
-from simulator.http.visit import CONTROL, HEAD, HEALTH, VISIT, Background, ConnectionAborted, Delayed, Visit
+from simulator.http.routes import Routes
+from simulator.http.wsgi import Background, ConnectionAborted, Delayed
 from simulator.settings import Settings
 from simulator.state.answers import Remembered
-from simulator.state.faults import Disturbance
 from simulator.state.journal import REQUEST_ID
-from simulator.state.sandboxes import NAME, NAME_IN_WORDS, Sandboxes
+from simulator.state.sandboxes import DEFAULT, Sandboxes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PREFIX = "/_sandboxes/"
 FAULT_ID = "X-Simulator-Fault"
 ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 LARGE_BODY = 32 * 1024
-"""From how many bytes of a body on a call may take so long that others are answered meanwhile."""
+"""A call with a longer body may take so long that others are answered meanwhile."""
 ONE_BY_ONE = "/"
-"""What control calls with a large body have in common, and no sandbox is named by."""
+"""The key of all control calls with a large body. No sandbox has this name."""
 RESERVED_SECONDS = 0.05
-"""How long a call waits until it looks again whether it may change something."""
+"""After how long a call checks again whether its sandbox is still reserved."""
 
 
 class _Repeated(NamedTuple):
@@ -49,10 +46,9 @@ class _Repeated(NamedTuple):
 class Gateway:
     """The WSGI application around Flask's.
 
-    What lies under `/_simulator` is passed on as it comes. Calls of the simulated API, and of paths that are nobody's,
-    get their number, CORS headers, delays and faults here, and are put into the journal of their sandbox. Where path
-    and method are an operation's and there is no query, it answers without Flask, unless `direct` is unset. What it
-    answers is the same.
+    Calls of the control interface are passed on as they come. All others get CORS headers, delays and faults here, and
+    are put into the journal of their sandbox. If path and method are those of an operation and there is no query, the
+    gateway answers without Flask, unless `direct` is unset. The answer is the same.
     """
 
     def __init__(
@@ -74,177 +70,166 @@ class Gateway:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        visit = Visit(environ, self.sandboxes.run, next(self._count))
-        refusal = self._select_sandbox(environ, visit)
-        if visit.is_control:
-            return self._control(visit, refusal, start_response)
-        head = environ.get(HEAD)
-        if head is not None and visit.sandbox is not None:
-            known = visit.sandbox.answers.find(head, visit.sandbox.version.world)
-            if known is not None and not visit.sandbox.faults:
-                return self._repeat(visit, known.answer, start_response)
-        visit.body = _received_body(environ, self.settings.max_body)
-        method = environ["REQUEST_METHOD"]
-        visit.preflight = method == "OPTIONS" and _is_preflight(environ)
-        found = None
-        if refusal is None and not visit.preflight:
-            found = self.routes.find(_text(environ["PATH_INFO"]), method)
-            if found is not None and visit.sandbox is None:
-                # Only for calls of operations: others would let any page fill the server with sandboxes.
-                try:
-                    visit.sandbox = self.sandboxes.sandbox(visit.sandbox_name)
-                except Refusal as no_room:
-                    refusal, found = no_room, None
-        delay = self.settings.delay_ms
-        if found is not None and visit.own_sandbox.faults:
-            disturbance = self._disturb(visit, found)
-            delay += disturbance.delay_ms
-            visit.fault = disturbance.fault
-        answer = partial(self._answer, visit, refusal, found, start_response)
-        if found is not None and _announced(environ) > LARGE_BODY:
-            answer = partial(self._in_background, visit, answer)
+        context = RequestContext(receive(environ, self.sandboxes.run, next(self._count), self.settings))
+        if context.request.is_control:
+            return self._control(context, start_response)
+        self._find_sandbox(context)
+        repeated = self._repeated(context)
+        if repeated is not None:
+            return self._repeat(context, repeated, start_response)
+        self._find_operation(context)
+        delay = self.settings.delay_ms + self._disturb(context)
+        answer = partial(self._answer, context, start_response)
+        if context.operation is not None and context.request.content_length > LARGE_BODY:
+            answer = partial(self._in_background, context, answer)
         return Delayed(delay / 1000, answer) if delay else answer()
 
-    def _select_sandbox(self, environ: WSGIEnvironment, visit: Visit) -> Refusal | None:
-        """Note the sandbox that the path names, if there is one, and leave the rest of the path to the app.
+    def _find_sandbox(self, context: RequestContext) -> None:
+        """Note the sandbox that the path names, if it exists."""
+        request = context.request
+        if request.sandbox_name is not None:
+            context.sandbox = self.sandboxes.find(request.sandbox_name, request.started)
 
-        Returns a refusal where the sandbox's name is none (G-17) or the path cannot be read (G-16).
-        """
-        name, path = visit.sandbox_name, visit.asked
-        if path.startswith(PREFIX):
-            name, slash, rest = path.removeprefix(PREFIX).partition("/")
-            path = environ["PATH_INFO"] = slash + rest
-        visit.is_control = f"{path}/".startswith(CONTROL)
-        if path is not visit.asked:
-            if not NAME.fullmatch(name):
-                reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {printable(name)[:100]!r}"
-                return UnknownPath(Fault("G-17", reason))
-            visit.sandbox_name = name
-            environ["SCRIPT_NAME"] = f"{environ.get('SCRIPT_NAME', '')}{PREFIX}{name}"
-        if not visit.is_control:
-            visit.sandbox = self.sandboxes.find(name, visit.started)
-        if not path.isascii():
-            try:
-                path.encode("latin-1").decode()
-            except UnicodeDecodeError:
-                return UnknownPath(Fault("G-16", "the path's percent-encoding is not UTF-8"))
-        target = environ.get("REQUEST_URI", "")
-        if "%" in target and "%2f" in target.partition("?")[0].lower():
-            return UnknownPath(Fault("G-16", "an identifier cannot hold a slash, and %2F cannot be told from one"))
-        return None
+    def _find_operation(self, context: RequestContext) -> None:
+        """Note the operation and its sandbox, or why there is none."""
+        request = context.request
+        if request.refusal is not None:
+            context.refuse(request.refusal)
+        elif not request.is_preflight:
+            found = self.routes.find(path_text(request.path), request.method)
+            if found is None:
+                return
+            if context.sandbox is None:
+                # Only calls of operations create a sandbox. Otherwise any web page could fill the server with them.
+                try:
+                    context.sandbox = self.sandboxes.sandbox(request.sandbox_name or DEFAULT)
+                except Refusal as no_room:
+                    context.refuse(no_room)
+                    return
+            context.operation, context.parameters = found
 
-    def _disturb(self, visit: Visit, found: Found) -> Disturbance:
-        """What the sandbox's faults make of the call of an operation."""
-        visit.operation, parameters = found
-        operation_id, sandbox = visit.operation.operation_id, visit.own_sandbox
-        directory = sandbox.version.world.directory
+    def _disturb(self, context: RequestContext) -> int:
+        """Let the sandbox's injected faults act on the call of an operation. Return the delay in milliseconds."""
+        operation, parameters = context.operation, context.parameters
+        if operation is None or not context.own_sandbox.faults:
+            return 0
+        directory = context.own_sandbox.version.world.directory
         users = directory.users_of(parameters.get("tenant_id"), parameters.get("group_id"))
 
         def same_user(one: str, other: str) -> bool:
             return directory.exact_user_id(users, one) == directory.exact_user_id(users, other)
 
-        return sandbox.faults.disturb(lambda fault: fault.matches(operation_id, parameters, same_user))
+        operation_id = operation.operation_id
+        disturbance = context.own_sandbox.faults.disturb(
+            lambda fault: fault.matches(operation_id, parameters, same_user)
+        )
+        context.fault = disturbance.fault
+        return disturbance.delay_ms
 
-    def _control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call of the control interface; all but the health may take long, and wait for those before.
+    def _control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call of the control interface. All but the health check may take long, and wait for earlier ones.
 
-        Those with a large body wait for each other, whatever they act on: to read one takes much memory.
+        Calls with a large body wait for each other, even if they act on different sandboxes: reading a large body takes
+        much memory.
         """
-        environ = visit.environ
-        visit.body = _received_body(environ, self.settings.max_state)
-        answer = partial(self._answer_control, visit, refusal, start_response)
-        if environ["PATH_INFO"] == HEALTH:
+        request = context.request
+        answer = partial(self._answer_control, context, start_response)
+        if request.path == HEALTH:
             return answer()
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > LARGE:
+        if request.content_length > LARGE:
             return Background(ONE_BY_ONE, answer)
-        named = environ["PATH_INFO"].partition(f"{CONTROL}sandboxes/")[2]
-        return Background(named or visit.sandbox_name, answer)
+        named = request.path.partition(f"{CONTROL}sandboxes/")[2]
+        return Background(named or request.sandbox_name or DEFAULT, answer)
 
-    def _answer_control(self, visit: Visit, refusal: Refusal | None, start_response: StartResponse) -> Iterable[bytes]:
-        reply = self._through_flask(visit) if refusal is None else refused(refusal, visit)
-        self.recorder.keep(visit, reply.status)
+    def _answer_control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
+        refusal = context.request.refusal
+        reply = self._through_flask(context) if refusal is None else refused(refusal, context)
+        self.recorder.keep(context, reply.status)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
-    def _in_background(self, visit: Visit, answer: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
-        """Answer a call with a large body; others that change its sandbox wait for it without holding up anybody."""
-        sandbox = visit.own_sandbox
+    def _in_background(self, context: RequestContext, answer: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
+        """Answer a call with a large body. Others that change its sandbox wait for it, but hold up nobody."""
+        sandbox = context.own_sandbox
         if sandbox.is_reserved:
-            return Delayed(RESERVED_SECONDS, partial(self._in_background, visit, answer))
-        visit.has_reserved = True
+            return Delayed(RESERVED_SECONDS, partial(self._in_background, context, answer))
+        context.has_reserved = True
 
         def make() -> Iterable[bytes]:
             with sandbox.reserved():
                 return answer()
 
-        return Background(visit.sandbox_name, make)
+        return Background(sandbox.name, make)
 
-    def _answer(
-        self, visit: Visit, refusal: Refusal | None, found: Found | None, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _answer(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
         """Make the answer, record it, and send what an injected fault leaves of it."""
-        fault, environ = visit.fault, visit.environ
-        if _has_to_wait(visit):
-            return Delayed(RESERVED_SECONDS, partial(self._answer, visit, refusal, found, start_response))
+        fault = context.fault
+        if _has_to_wait(context):
+            return Delayed(RESERVED_SECONDS, partial(self._answer, context, start_response))
         if fault is not None and fault.abort == "close":
-            self.recorder.record(visit, None)
+            self.recorder.record(context, None)
             raise ConnectionAborted
-        reply = self._reply(visit, refusal, found)
-        visit.assumed = self.recorder.explanations.assumed(visit.notes, visit.refusal)
-        more: Fields = self._cors_fields(environ, visit) if "HTTP_ORIGIN" in environ else ()
-        if visit.assumed and self.settings.fidelity == "strict":
-            more += ((ASSUMED, ", ".join(visit.assumed)),)
-        if fault is not None:
-            more += ((FAULT_ID, fault.id),)
-        record = self.recorder.record(visit, reply, more)
-        if visit.remembered is not None and record is not None and fault is None:
-            self._remember(visit, _Repeated(reply, more, record), visit.remembered)
+        reply = self._reply(context)
+        context.assumed = self.recorder.explanations.assumed(context.notes, context.refusal)
+        more = self._more_fields(context)
+        record = self.recorder.record(context, reply, more)
+        if context.remembered is not None and record is not None and fault is None:
+            self._remember(context, _Repeated(reply, more, record), context.remembered)
         body = reply.body
         if fault is not None and fault.abort == "truncate":
-            # Of an answer without body there is nothing to send a half of.
+            # An answer without a body has no half that could be sent.
             if len(body) < 2:
                 raise ConnectionAborted
             body = body[: len(body) // 2]
-        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])
+        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
         return [body]
 
-    def _remember(self, visit: Visit, repeated: _Repeated, remembered: Remembered) -> None:
-        """Keep what is needed to answer the next call that is byte for byte the same.
-
-        A call with a cookie is left out: its session may end, and then the answer is another one.
-        """
-        head = visit.environ.get(HEAD)
-        if head is None or "HTTP_COOKIE" in visit.environ or self.settings.delay_ms or not self.direct:
-            return
-        *_, size = repeated.record
-        visit.own_sandbox.answers.remember_with(remembered, head, repeated, len(head) + size)
-
-    def _repeat(self, visit: Visit, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call as the same one was answered before. Nothing that the answer was made from has changed."""
-        reply, more, record = repeated
-        self.recorder.keep(visit, reply.status, record)
-        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, visit.id)])
-        return [reply.body]
-
-    def _reply(self, visit: Visit, refusal: Refusal | None, found: Found | None) -> Reply:
-        """The answer of the one who is to give it."""
-        fault = visit.fault
-        if refusal is not None:
-            return refused(refusal, visit)
-        if visit.preflight:
+    def _reply(self, context: RequestContext) -> Reply:
+        """The answer of whoever has to give it."""
+        request, operation, fault = context.request, context.operation, context.fault
+        if context.refusal is not None:
+            return refused(context.refusal, context)
+        if request.is_preflight:
             return NO_CONTENT
         if fault is not None and fault.status is not None:
             return injected(fault, fault.status)
-        if found is not None and self.direct and not visit.environ.get("QUERY_STRING"):
-            return self.routes.reply(visit, *found)
-        return self._through_flask(visit)
+        if operation is not None and self.direct and not request.query:
+            return self.routes.reply(context, operation, context.parameters)
+        return self._through_flask(context)
 
-    def _through_flask(self, visit: Visit) -> Reply:
+    def _repeated(self, context: RequestContext) -> _Repeated | None:
+        """What is known of an earlier call that was byte for byte the same, if nothing has changed since."""
+        head, sandbox = context.request.head, context.sandbox
+        if head is None or sandbox is None or sandbox.faults:
+            return None
+        known = sandbox.answers.find(head, sandbox.version.world)
+        return None if known is None else known.answer
+
+    def _remember(self, context: RequestContext, repeated: _Repeated, remembered: Remembered) -> None:
+        """Keep what is needed to answer the next call that is byte for byte the same.
+
+        A call with a cookie is left out: its session may end, and then the answer changes.
+        """
+        head = context.request.head
+        if head is None or context.request.cookies is not None or self.settings.delay_ms or not self.direct:
+            return
+        *_, size = repeated.record
+        context.own_sandbox.answers.remember_with(remembered, head, repeated, len(head) + size)
+
+    def _repeat(self, context: RequestContext, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call as the same one was answered before."""
+        reply, more, record = repeated
+        self.recorder.keep(context, reply.status, record)
+        start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
+        return [reply.body]
+
+    def _through_flask(self, context: RequestContext) -> Reply:
         """The whole answer of Flask."""
-        # A copy: an environment and a visit that hold each other would be garbage for the collector to find.
-        environ = {**visit.environ, VISIT: visit}
-        # Flask would take a request that offers WebSocket for nothing else.
+        request = context.request
+        # A copy: an environment and a context that refer to each other would be garbage for the collector.
+        environ = {**request.environ, "SCRIPT_NAME": request.base, "PATH_INFO": request.path, CONTEXT: context}
+        # Flask would refuse hosts that it dislikes, and a request that offers WebSocket would find no rule.
+        environ.pop("HTTP_HOST", None)
         environ.pop("HTTP_UPGRADE", None)
         started: list[tuple[str, Fields]] = []
 
@@ -257,8 +242,17 @@ class Gateway:
             answer.close()
         return Reply.of_flask(*started[-1], body)
 
-    def _cors_fields(self, environ: WSGIEnvironment, visit: Visit) -> Fields:
-        origin = environ["HTTP_ORIGIN"]
+    def _more_fields(self, context: RequestContext) -> Fields:
+        """The headers that are added to an answer."""
+        origin = context.request.origin
+        fields: Fields = () if origin is None else self._cors_fields(context.request, origin)
+        if context.assumed and self.settings.fidelity == "strict":
+            fields += ((ASSUMED, ", ".join(context.assumed)),)
+        if context.fault is not None:
+            fields += ((FAULT_ID, context.fault.id),)
+        return fields
+
+    def _cors_fields(self, request: Request, origin: str) -> Fields:
         fields: Fields = (("Vary", "Origin"),)
         if not self.cors_origins or origin in self.cors_origins:
             fields += (
@@ -266,59 +260,19 @@ class Gateway:
                 ("Access-Control-Allow-Credentials", "true"),
                 ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
             )
-            if visit.preflight:
-                # The method asked for, documented or not: so the page's script gets to read the 405 and its reason.
+            if request.is_preflight:
+                # Also a method that is not documented: then the page's script can read the 405 and its reason.
                 fields += (
-                    ("Access-Control-Allow-Methods", environ["HTTP_ACCESS_CONTROL_REQUEST_METHOD"]),
-                    ("Access-Control-Allow-Headers", environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")),
+                    ("Access-Control-Allow-Methods", request.method_of_preflight or ""),
+                    ("Access-Control-Allow-Headers", request.headers_of_preflight),
                     ("Access-Control-Max-Age", PREFLIGHT_SECONDS),
                 )
         return fields
 
 
-def _has_to_wait(visit: Visit) -> bool:
+def _has_to_wait(context: RequestContext) -> bool:
     """Whether a call must change nothing now, because another one has reserved its sandbox."""
-    sandbox = visit.sandbox
+    sandbox = context.sandbox
     if sandbox is None or not sandbox.is_reserved:
         return False
-    return visit.environ["REQUEST_METHOD"] != "GET" and not visit.has_reserved
-
-
-def _announced(environ: WSGIEnvironment) -> int:
-    """How many bytes of a body are announced."""
-    length = environ.get("CONTENT_LENGTH")
-    return int(length) if length and length.isdecimal() else 0
-
-
-def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
-    """The body's bytes, off the wire before a lock is taken; a fault of theirs is raised when they are asked for."""
-    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
-        return bytes
-    refusal: Refusal | None = None
-    try:
-        if environ.get("wsgi.input_terminated"):
-            # The server has received it, as far as it goes.
-            raw = environ["wsgi.input"].read(limit + 1)
-        else:
-            raw = get_input_stream(environ, max_content_length=limit).read()
-        if len(raw) <= limit:
-            return lambda: raw
-    except RequestEntityTooLarge:
-        # It is refused like one that turns out to be too large.
-        pass
-    except ClientDisconnected:
-        refusal = MalformedBody(Fault("G-2", "the body ended before its announced length"))
-
-    def say() -> bytes:
-        raise refusal or BodyTooLarge(Fault("G-10", f"the body is over the limit of {limit} bytes"))
-
-    return say
-
-
-def _is_preflight(environ: WSGIEnvironment) -> bool:
-    return "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-
-
-def _text(path: str) -> str:
-    """A path of the WSGI environment as text, of which it is known that it is UTF-8."""
-    return path if path.isascii() else path.encode("latin-1").decode()
+    return context.request.method != "GET" and not context.has_reserved

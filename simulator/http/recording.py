@@ -6,13 +6,13 @@ import time
 from collections.abc import Collection
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from simulator.contract.operation import Operation
 from simulator.errors import Refusal
+from simulator.http.context import RequestContext
 from simulator.http.explanation import Explanations
+from simulator.http.request import SMALL_HEADER, Header, Request, field_name, printable, shown_path
 from simulator.http.responses import Fields, Reply
-from simulator.http.visit import HEADER, Visit
 from simulator.log import LoggedRequest, RequestLog
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
@@ -22,11 +22,8 @@ from simulator.state.redaction import (
     without_secret_header,
     without_secret_name,
     without_secret_parameters,
-    without_secrets,
 )
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from simulator.state.sandboxes import DEFAULT
 
 LONGEST_PATH = 300
 """How much of the path of an undocumented call the coverage keeps."""
@@ -36,11 +33,6 @@ MOST_IGNORED = 20
 """How much of the names of what was ignored is kept, and how many of them."""
 LONGEST_HEADER = 4_000
 """How much of a header's name and value the journal keeps."""
-SMALL_HEADER = 4_000
-"""How many characters a header may have so that its form without secrets is remembered."""
-LONGEST_REMEMBERED = 500
-"""How many characters a path may have so that its form without secrets is remembered."""
-
 
 Record = tuple[Content | None, Counted | None, int]
 """What the journal and the coverage keep of a call, and its size in the journal, in bytes."""
@@ -54,144 +46,116 @@ class Recorder:
         self.settings = settings
         self._request_log = request_log
 
-    def record(self, visit: Visit, reply: Reply | None, more: Fields = ()) -> Record | None:
+    def record(self, context: RequestContext, reply: Reply | None, more: Fields = ()) -> Record | None:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
         There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
         Returns what is kept. The gateway reuses it when the same call comes again.
         """
         record = None
-        if visit.sandbox is not None:
-            record = self._made(visit, reply, more)
-        self.keep(visit, None if reply is None else reply.status, record)
+        if context.sandbox is not None:
+            record = self._made(context, reply, more)
+        self.keep(context, None if reply is None else reply.status, record)
         return record
 
-    def keep(self, visit: Visit, status: int | None, record: Record | None = None) -> None:
+    def keep(self, context: RequestContext, status: int | None, record: Record | None = None) -> None:
         """Put the call into the log, and its record, if there is one, into the journal and the coverage."""
-        now, seconds = time.time(), time.perf_counter() - visit.started
+        now, seconds = time.time(), time.perf_counter() - context.request.started
         if record is not None:
             content, counted, size = record
             exchange = None
             if content is not None:
-                exchange = Exchange(visit.id, visit.number, now - seconds, seconds, content, size)
-            visit.own_sandbox.record(exchange, counted)
+                exchange = Exchange(context.request.id, context.request.number, now - seconds, seconds, content, size)
+            context.own_sandbox.record(exchange, counted)
         if self.settings.log_requests:
             self._request_log(
                 LoggedRequest(
                     now,
-                    printable(visit.environ["REQUEST_METHOD"]),
-                    shown_path(visit.asked)[1],
+                    printable(context.request.method),
+                    shown_path(context.request.asked)[1],
                     status,
                     seconds,
-                    visit.rule,
-                    None if visit.fault is None else visit.fault.id,
-                    visit.sandbox_name,
-                    visit.id,
+                    context.rule,
+                    None if context.fault is None else context.fault.id,
+                    context.request.sandbox_name or DEFAULT,
+                    context.request.id,
                 )
             )
 
-    def _made(self, visit: Visit, reply: Reply | None, more: Fields) -> Record:
-        environ, fault = visit.environ, visit.fault
-        status, answer = (None, None) if reply is None else (reply.status, _answer_message(visit, reply, more))
-        path, method = shown_path(environ["PATH_INFO"])[0], environ["REQUEST_METHOD"][:LONGEST_METHOD]
-        operation_id = None if visit.operation is None else visit.operation.operation_id
-        rule = "S-6" if fault is not None and fault.refuses else visit.rule
-        ignored = _ignored(visit.notes.ignored) if visit.notes.ignored else ()
+    def _made(self, context: RequestContext, reply: Reply | None, more: Fields) -> Record:
+        request, fault = context.request, context.fault
+        status, answer = (None, None) if reply is None else (reply.status, _answer_message(context, reply, more))
+        path, method = shown_path(request.path)[0], request.method[:LONGEST_METHOD]
+        operation_id = None if context.operation is None else context.operation.operation_id
+        rule = "S-6" if fault is not None and fault.refuses else context.rule
+        ignored = _ignored(context.notes.ignored) if context.notes.ignored else ()
         counted = None
-        if not visit.preflight:
-            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, visit.assumed, ignored)
+        if not request.is_preflight:
+            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, context.assumed, ignored)
         content = None
         if self.settings.journal_limit:
-            query = environ.get("QUERY_STRING")
+            query = request.query
             content = Content(
                 method,
                 path,
                 without_secret_parameters(query) if query else "",
                 operation_id,
-                visit.account,
-                _request_message(environ, visit),
+                context.account,
+                _request_message(request, context.operation),
                 status,
                 answer,
                 rule,
-                visit.assumed,
+                context.assumed,
                 ignored,
-                "" if visit.refusal is None and fault is None else self._explanation(visit, path),
+                "" if context.refusal is None and fault is None else self._explanation(context, path),
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
             )
         return content, counted, 0 if content is None else content.size
 
-    def _explanation(self, visit: Visit, path: str) -> str:
-        sentences = [] if visit.fault is None else [self.explanations.injected(visit.fault)]
-        if visit.refusal is not None:
-            sentences.append(self.explanations.refusal(visit.operation, path, visit.refusal))
+    def _explanation(self, context: RequestContext, path: str) -> str:
+        sentences = [] if context.fault is None else [self.explanations.injected(context.fault)]
+        if context.refusal is not None:
+            sentences.append(self.explanations.refusal(context.operation, path, context.refusal))
         return " ".join(sentences)
-
-
-def shown_path(path: str) -> tuple[str, str]:
-    """A path of the WSGI environment without secrets (S-7): as text, and for a line of text."""
-    return (_shown_path if len(path) < LONGEST_REMEMBERED else _shown_path.__wrapped__)(path)
-
-
-@lru_cache(maxsize=4_096)
-def _shown_path(path: str) -> tuple[str, str]:
-    text = without_secrets(path if path.isascii() else path.encode("latin-1").decode(errors="replace"))
-    return text, printable(text)
-
-
-def printable(text: str) -> str:
-    """A path for a line of text: one line, whatever it holds."""
-    return text if text.isprintable() and " " not in text else quote(text)
 
 
 def _ignored(names: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(without_secret_name(name)[:LONGEST_NAME] for name in islice(names, MOST_IGNORED)))
 
 
-def _request_message(environ: WSGIEnvironment, visit: Visit) -> Message:
-    header = environ.get(HEADER)
-    if header is not None:
-        message = _without_body(header)
-    else:
-        fields = [("HTTP_HOST", visit.host)] if visit.host else []
-        fields += [
-            (name, value)
-            for name, value in environ.items()
-            if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
-        ]
-        is_small = sum([len(name) + len(value) for name, value in fields]) < SMALL_HEADER
-        message = (_without_body if is_small else _without_body.__wrapped__)(tuple(fields))
+def _request_message(request: Request, operation: Operation | None) -> Message:
+    header = request.header
+    message = (_without_body if request.has_small_header else _without_body.__wrapped__)(header)
     try:
-        body = visit.body()
+        body = request.body()
     except Refusal:
         body = b""
     if body:
-        public = visit.operation.public_attributes if visit.operation is not None else None
+        public = operation.public_attributes if operation is not None else None
         return _message(message.headers, message.header_size, body, public)
-    announced = environ.get("CONTENT_LENGTH") or "0"
-    if announced == "0" or not announced.isdecimal():
-        return message
-    return message._replace(size=int(announced))
+    announced = request.content_length
+    return message._replace(size=announced) if announced else message
 
 
 @lru_cache(maxsize=500)
-def _without_body(fields: Fields) -> Message:
-    """What is kept of a request with this header and no body; `fields` are variables of the WSGI environment."""
+def _without_body(header: Header) -> Message:
+    """What is kept of a request with this header and no body."""
     shown = []
-    for variable, value in fields:
-        name = variable[:LONGEST_HEADER].removeprefix("HTTP_").replace("_", "-").title()
+    for variable, value in header:
+        name = field_name(variable[:LONGEST_HEADER])
         shown.append((name, without_secret_header(name, value[:LONGEST_HEADER])))
     return Message(tuple(shown), b"", 0, False, size_of(shown))
 
 
-def _answer_message(visit: Visit, reply: Reply, more: Fields) -> Message:
+def _answer_message(context: RequestContext, reply: Reply, more: Fields) -> Message:
     if reply.kept is not None and not more:
         return reply.kept
     body, fields = reply.body, (*reply.fields, *more)
     is_small = sum([len(name) + len(value) for name, value in fields]) < SMALL_HEADER
     headers, size = (_clean_headers if is_small else _clean_headers.__wrapped__)(fields)
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
-    if visit.operation is None or visit.fault is not None or reply.status != visit.operation.success:
+    if context.operation is None or context.fault is not None or reply.status != context.operation.success:
         return _message(headers, size, body, None)
     message = Message(headers, body[:BODY_KEPT], len(body), len(body) > BODY_KEPT, size)
     if not more:

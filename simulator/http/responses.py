@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 
 from simulator.contract.operation import JSON, Operation
 from simulator.errors import ContractBreach, Fault, InvalidCredentials, MethodNotAllowed, Refusal
+from simulator.http.context import RequestContext
 from simulator.http.errors import FAILED, KINDS, OVERLOADED, Kind, kind_of_malformed, report
-from simulator.http.visit import Visit
 from simulator.state.faults import WITHOUT_BODY, InjectedFault
 from simulator.state.journal import Message
 
@@ -69,9 +69,9 @@ class Reply:
 NO_CONTENT = Reply(204)
 
 
-def refused(refusal: Refusal, visit: Visit, operation: Operation | None = None) -> Reply:
+def refused(refusal: Refusal, context: RequestContext, operation: Operation | None = None) -> Reply:
     """The answer to a refused request; the contract checks it where the request was to an operation."""
-    visit.refuse(refusal)
+    context.refuse(refusal)
     kind = KINDS[type(refusal)]
     content = report(kind, *refusal.faults)
     if operation is None:

@@ -17,9 +17,9 @@ from werkzeug.wrappers import Response
 from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON, Operation
 from simulator.errors import ContractBreach, Fault, MethodNotAllowed, NotAcceptable, Refusal, UnknownPath
-from simulator.http.recording import shown_path
+from simulator.http.context import RequestContext, context_of
+from simulator.http.request import shown_path
 from simulator.http.responses import Reply, failed, refused
-from simulator.http.visit import Visit, visit_of
 
 logger = logging.getLogger("simulator.routes")
 
@@ -28,7 +28,7 @@ LONGEST_REMEMBERED = 500
 """How many characters a path, or an `Accept` header, may have so that what it leads to is remembered."""
 
 Query = Iterable[tuple[str, str]]
-Answering = Callable[[Visit, Operation, Mapping[str, str], Query, str], Reply]
+Answering = Callable[[RequestContext, Operation, Mapping[str, str], Query, str], Reply]
 """Answers a request to an operation, given the path's parameters, the query and the media type of the answer.
 
 It may raise a refusal.
@@ -79,30 +79,30 @@ class Routes:
                     return operation, dict(zip(operation.path_parameters, values, strict=True))
         return None
 
-    def reply(self, visit: Visit, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
+    def reply(self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
         """The answer to a request to an operation, whoever found that."""
-        visit.operation = operation
+        context.operation = operation
         try:
-            media = _media(operation, visit.environ.get("HTTP_ACCEPT"))
+            media = _media(operation, context.request.accept)
             if query:
-                visit.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query), "G-4"))
-            return self.answer(visit, operation, path, query, media)
+                context.notes.ignored.update(dict.fromkeys(operation.ignored_query(name for name, _ in query), "G-4"))
+            return self.answer(context, operation, path, query, media)
         except Refusal as refusal:
-            return refused(refusal, visit, operation)
+            return refused(refusal, context, operation)
         except ContractBreach as breach:
             logger.exception("the contract was about to be broken")
             return failed(f"the simulator was about to break its contract, and changed nothing: {breach}")
         except Exception as error:
-            logger.exception("%s %s failed", visit.environ["REQUEST_METHOD"], shown_path(visit.asked)[1])
+            logger.exception("%s %s failed", context.request.method, shown_path(context.request.asked)[1])
             return failed(error)
 
     def _serve(self, operations: Mapping[str, Operation], **path: str) -> Response:
-        visit = visit_of(request.environ)
+        context = context_of(request.environ)
         try:
-            operation = _operation(operations, visit)
+            operation = _operation(operations, context)
         except Refusal as refusal:
-            return refused(refusal, visit).for_flask()
-        return self.reply(visit, operation, path, list(request.args.items(multi=True))).for_flask()
+            return refused(refusal, context).for_flask()
+        return self.reply(context, operation, path, list(request.args.items(multi=True))).for_flask()
 
 
 def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
@@ -119,11 +119,11 @@ def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
     return {length: sorted(templates, key=lambda each: each.is_parameter) for length, templates in found.items()}
 
 
-def _operation(operations: Mapping[str, Operation], visit: Visit) -> Operation:
+def _operation(operations: Mapping[str, Operation], context: RequestContext) -> Operation:
     """The operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
-    method = visit.environ["REQUEST_METHOD"]
+    method = context.request.method
     template = next(iter(operations.values())).path
-    fault = _path_fault(visit.environ["PATH_INFO"], template)
+    fault = _path_fault(context.request.path, template)
     if fault is not None:
         right = re.sub("/+", "/", request.path.rstrip("/")) + ("/" if template.endswith("/") else "")
         raise UnknownPath(Fault("G-1", f"{fault}: {request.script_root}{right}"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from simulator.http.errors import FAILED, OVERLOADED, kind_of_malformed
 from simulator.http.responses import malformed
-from simulator.http.visit import Background, ConnectionAborted, Delayed
+from simulator.http.wsgi import Background, ConnectionAborted, Delayed
 from simulator.server.reading import NO_ROOM, Request, RequestReader, Unreadable
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from httptools import (
     HttpRequestParser,
 )
 
-from simulator.http.visit import HEAD, HEADER
+from simulator.http.wsgi import HEAD, HEADER
 
 LARGEST_HEADER = 256 * 1024
 """How many bytes a request may have without its body."""

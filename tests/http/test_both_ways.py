@@ -17,7 +17,7 @@ from simulator.app import Simulation
 from simulator.control.recipe import load_refusals
 from simulator.http.gateway import Gateway
 from simulator.http.routes import Routes
-from simulator.http.visit import HEAD
+from simulator.http.wsgi import HEAD
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE
@@ -148,9 +148,9 @@ def test_most_of_them_do_without_flask(simulation: Simulation, world: World, mon
     asked = []
     through_flask = Gateway._through_flask
 
-    def counted(gateway: Gateway, visit: Any) -> Any:
-        asked.append(visit.asked)
-        return through_flask(gateway, visit)
+    def counted(gateway: Gateway, context: Any) -> Any:
+        asked.append(context.request.asked)
+        return through_flask(gateway, context)
 
     monkeypatch.setattr(Gateway, "_through_flask", counted)
     put = orjson.dumps(BODY)

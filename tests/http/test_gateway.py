@@ -15,7 +15,7 @@ from werkzeug.test import EnvironBuilder
 from simulator.app import Simulation
 from simulator.contract.operation import Call
 from simulator.http.gateway import LARGE_BODY
-from simulator.http.visit import HEAD, Background, Delayed
+from simulator.http.wsgi import HEAD, Background, Delayed
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
 from simulator.state.sandbox import SESSIONS

@@ -18,8 +18,8 @@ from simulator.app import Simulation
 from simulator.control.catalogue import request_view
 from simulator.control.recipe import REFUSALS, Recipe, RefusedExample
 from simulator.http.gateway import ASSUMED
+from simulator.http.request import CONTROL
 from simulator.http.responses import malformed
-from simulator.http.visit import CONTROL
 from simulator.server.reading import unreadable
 from simulator.settings import Settings
 from tools.contract_checks.recipes import place, reason, recipes

@@ -1,0 +1,71 @@
+"""What came of a request so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from simulator.contract.operation import Notes, Operation
+from simulator.errors import Refusal
+from simulator.http.request import Request
+from simulator.state.answers import Remembered
+from simulator.state.faults import InjectedFault
+from simulator.state.sandbox import ServerSandbox
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+CONTEXT = "simulator.context"
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class RequestContext:
+    """A request, and what came of it so far.
+
+    A call of an operation of the simulated API always has a sandbox. A call of no operation has one if the sandbox was
+    there before. A call of the control interface finds its sandbox itself. `account` is the name of who acts. If
+    `has_reserved` is set, the call has reserved its sandbox, and others wait for it. `remembered` is the remembered
+    answer that was given.
+    """
+
+    sandbox: ServerSandbox | None = None
+    operation: Operation | None = None
+    parameters: Mapping[str, str] = _NONE
+    account: str | None = None
+    refusal: Refusal | None = None
+    fault: InjectedFault | None = None
+    assumed: tuple[str, ...] = ()
+    remembered: Remembered | None = None
+    has_reserved: bool = False
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.notes = Notes()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note why the request is refused.
+
+        The refusal drops the frames that it came from. They refer to this context and to everything that the call
+        worked with, for example a large world. Only the garbage collector would free them.
+        """
+        refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
+        self.refusal = refusal
+
+    @property
+    def rule(self) -> str | None:
+        """The rule of the refusal, if the request was refused."""
+        return self.refusal.faults[0].rule if self.refusal is not None else None
+
+    @property
+    def own_sandbox(self) -> ServerSandbox:
+        """The sandbox of a call of an operation of the simulated API."""
+        if self.sandbox is None:
+            raise LookupError("only a call of an operation always has a sandbox")
+        return self.sandbox
+
+
+def context_of(environ: WSGIEnvironment) -> RequestContext:
+    """Return the context that the gateway put into the environment of a request to Flask."""
+    context: RequestContext = environ[CONTEXT]
+    return context
