@@ -210,7 +210,7 @@ class Content:
     data: bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One request to an operation, as its handler sees it.
 

@@ -48,7 +48,7 @@ class Api:
                 reply, assumed = known
                 notes.assumed.update(assumed)
                 return reply
-        call = RequestCall.of(context, operation, path, query, media)
+        call = RequestCall(context, operation, path, query, media)
         handler = self.handlers[operation.operation_id]
         if not is_read:
             with sandbox.transaction() as fork:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Self, cast
+from collections.abc import Mapping
+from typing import cast
 
 from werkzeug.http import dump_cookie
 
@@ -13,6 +12,7 @@ from simulator.contract.operation import Answer, Call, Operation
 from simulator.directory import Account, Directory, Level
 from simulator.errors import CredentialsRequired, Fault, InvalidCredentials, LoginRefused
 from simulator.http.context import RequestContext
+from simulator.http.routes import Query
 from simulator.state.world import Fork
 
 COOKIE = "sessionid"
@@ -71,33 +71,26 @@ def _cookie_path(context: RequestContext) -> str:
     return f"{context.request.base}/api/"
 
 
-@dataclass(kw_only=True)
 class RequestCall(Call):
     """A call together with the context of its request."""
 
-    context: RequestContext
+    __slots__ = ("context",)
 
-    @classmethod
-    def of(
-        cls,
-        context: RequestContext,
-        operation: Operation,
-        path: Mapping[str, str],
-        query: Iterable[tuple[str, str]],
-        media: str,
-    ) -> Self:
-        """The call that a request makes."""
-        return cls(
-            operation=operation,
-            path=path,
-            query_pairs=query,
-            raw_body=context.request.body,
-            content_type=context.request.content_type,
-            content_encoding=context.request.content_encoding,
-            media=media,
-            notes=context.notes,
-            context=context,
+    def __init__(
+        self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query, media: str
+    ) -> None:
+        request = context.request
+        super().__init__(
+            operation,
+            path,
+            query,
+            request.body,
+            request.content_type,
+            request.content_encoding,
+            media,
+            context.notes,
         )
+        self.context = context
 
 
 def login(call: Call, fork: Fork) -> Answer:

@@ -71,7 +71,7 @@ class ControlInterface:
     ) -> Reply:
         """Answer a call, if the caller may make it."""
         request = context.request
-        call = RequestCall.of(context, operation, path, query, media)
+        call = RequestCall(context, operation, path, query, media)
         call.read_json = read_json
         if operation.path != HEALTH:
             self._check_host(request)

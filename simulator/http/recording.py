@@ -60,25 +60,26 @@ class Recorder:
 
     def keep(self, context: RequestContext, status: int | None, record: Record | None = None) -> None:
         """Put the call into the log, and its record, if there is one, into the journal and the coverage."""
-        now, seconds = time.time(), time.perf_counter() - context.request.started
+        request = context.request
+        now, seconds = time.time(), time.perf_counter() - request.started
         if record is not None:
             content, counted, size = record
             exchange = None
             if content is not None:
-                exchange = Exchange(context.request.id, context.request.number, now - seconds, seconds, content, size)
+                exchange = Exchange(request.id, request.number, now - seconds, seconds, content, size)
             context.own_sandbox.record(exchange, counted)
         if self.settings.log_requests:
             self._request_log(
                 LoggedRequest(
                     now,
-                    printable(context.request.method),
-                    shown_path(context.request.asked)[1],
+                    printable(request.method),
+                    shown_path(request.asked)[1],
                     status,
                     seconds,
                     context.rule,
                     None if context.fault is None else context.fault.id,
-                    context.request.sandbox_name or DEFAULT,
-                    context.request.id,
+                    request.sandbox_name or DEFAULT,
+                    request.id,
                 )
             )
 
@@ -152,7 +153,8 @@ def _answer_message(context: RequestContext, reply: Reply, more: Fields) -> Mess
     if reply.kept is not None and not more:
         return reply.kept
     body, fields = reply.body, (*reply.fields, *more)
-    is_small = sum([len(name) + len(value) for name, value in fields]) < SMALL_HEADER
+    # Only the added headers repeat what a client sent.
+    is_small = not more or sum([len(name) + len(value) for name, value in more]) < SMALL_HEADER
     headers, size = (_clean_headers if is_small else _clean_headers.__wrapped__)(fields)
     # No operation documents a secret in the body of its success, and nothing else gets past the contract.
     if context.operation is None or context.fault is not None or reply.status != context.operation.success:

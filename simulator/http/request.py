@@ -176,6 +176,11 @@ def receive(environ: WSGIEnvironment, run: str, number: int, settings: Settings)
             reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {printable(name)[:100]!r}"
             sandbox_name, refusal = None, UnknownPath(Fault("G-17", reason))
     is_control = f"{path}/".startswith(CONTROL)
+    if refusal is None and ("%" in environ.get("REQUEST_URI", "") or not path.isascii()):
+        refusal = _path_refusal(path, environ.get("REQUEST_URI", ""))
+    body: Callable[[], bytes] = bytes
+    if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+        body = _received_body(environ, settings.max_state if is_control else settings.max_body)
     return Request(
         environ,
         number,
@@ -187,8 +192,8 @@ def receive(environ: WSGIEnvironment, run: str, number: int, settings: Settings)
         path,
         sandbox_name,
         is_control,
-        refusal or _path_refusal(path, environ.get("REQUEST_URI", "")),
-        _received_body(environ, settings.max_state if is_control else settings.max_body),
+        refusal,
+        body,
     )
 
 
@@ -220,15 +225,13 @@ def _path_refusal(path: str, target: str) -> UnknownPath | None:
             path_text(path)
         except UnicodeDecodeError:
             return UnknownPath(Fault("G-16", "the path's percent-encoding is not UTF-8"))
-    if "%" in target and "%2f" in target.partition("?")[0].lower():
+    if "%2f" in target.partition("?")[0].lower():
         return UnknownPath(Fault("G-16", "an identifier cannot hold a slash, and %2F cannot be told from one"))
     return None
 
 
 def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
     """Read the body. Return a function that returns its bytes, or raises the refusal that reading them led to."""
-    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
-        return bytes
     refusal: Refusal | None = None
     try:
         if environ.get("wsgi.input_terminated"):

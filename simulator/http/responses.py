@@ -44,12 +44,12 @@ class Reply:
         self.body = body
         self.kept: Message | None = None
         self.line = _LINES.get(status) or f"{status} INJECTED"
-        fields = [*headers.items()]
+        fields: Fields = tuple(headers.items()) if headers else ()
         if body:
-            fields.append(("Content-Type", media))
-        if status not in WITHOUT_LENGTH:
-            fields.append(("Content-Length", str(len(body))))
-        self.fields = tuple(fields)
+            fields += (("Content-Type", media), ("Content-Length", str(len(body))))
+        elif status not in WITHOUT_LENGTH:
+            fields += (("Content-Length", "0"),)
+        self.fields = fields
 
     @classmethod
     def of_flask(cls, line: str, fields: Fields, body: bytes) -> Reply:

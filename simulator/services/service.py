@@ -98,7 +98,7 @@ def assign_services(
         users = {each.user_id: each for each in owners if isinstance(each, User)}
         groups = {**tenant.groups, group_id: replace(group, users={**group.users, **users})}
         tenants[tenant_id] = replace(tenant, groups=groups, users={**tenant.users, **users})
-    fork.world = replace(fork.world, directory=replace(fork.directory, tenants=tenants))
+    fork.world = fork.world._replace(directory=replace(fork.directory, tenants=tenants))
     for service in services:
         if service.services_changed is not None:
             service.services_changed(fork, changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar, cast
 
 from rpds import HashTrieMap
@@ -17,15 +16,14 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(NamedTuple):
     """The directory, and the states of the services by their keys.
 
     The map is persistent: a changed world shares all but a few nodes with the world before.
     """
 
     directory: Directory
-    states: HashTrieMap[Key, object] = field(default_factory=HashTrieMap)
+    states: HashTrieMap[Key, object] = HashTrieMap()
 
 
 class Read(NamedTuple):
@@ -70,11 +68,12 @@ class Fork:
 
     def store(self, key: Key, state: object) -> None:
         """Store a state at a key."""
-        self.world = World(directory=self.world.directory, states=self.world.states.insert(key, state))
+        directory, states = self.world
+        self.world = World(directory, states.insert(key, state))
 
     def discard(self, key: Key) -> None:
         """Remove the state at a key, if there is one."""
-        self.world = replace(self.world, states=self.world.states.discard(key))
+        self.world = self.world._replace(states=self.world.states.discard(key))
 
 
 def _itself(state: object) -> object:

@@ -6,7 +6,6 @@ import itertools
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +299,7 @@ class TestPatch:
             # Another change just before each attempt is over, as long as others may change something at all.
             version = sandboxes[0].version
             if not sandboxes[0].is_reserved:
-                sandboxes[0].replace(version, replace(version.world))
+                sandboxes[0].replace(version, version.world._replace())
             return patched_content(world, patch, fixtures)
 
         monkeypatch.setattr("simulator.control.state.patched_content", interrupted)

@@ -51,7 +51,7 @@ def test_it_survives_what_changes_elsewhere() -> None:
 
 def test_it_does_not_survive_a_change_of_what_it_was_made_from() -> None:
     world = stored(EMPTY, "a", "b")
-    for changed in (stored(world, "a"), stored(world, "b"), replace(world, directory=replace(EMPTY.directory))):
+    for changed in (stored(world, "a"), stored(world, "b"), world._replace(directory=replace(EMPTY.directory))):
         assert found(remembered(world, "a", "b"), "call", changed) is None
 
 

@@ -80,7 +80,7 @@ def test_a_reader_sees_all_of_a_change_or_nothing_of_it() -> None:
 def test_a_write_leaves_the_world_before_it_alone_and_shares_all_the_rest_with_it() -> None:
     large = EMPTY
     for number in range(20_000):
-        large = replace(large, states=large.states.insert(("service", str(number)), number))
+        large = large._replace(states=large.states.insert(("service", str(number)), number))
     fork = Fork(large)
     fork.store(("service", "7"), "changed")
     assert fork.world.directory is large.directory
@@ -97,7 +97,7 @@ def test_a_change_of_the_directory_forgets_the_answers_of_the_one_before() -> No
         fork.store(("a",), 1)
     assert len(sandbox.answers) == 1
     with sandbox.transaction() as fork:
-        fork.world = replace(fork.world, directory=replace(EMPTY.directory))
+        fork.world = fork.world._replace(directory=replace(EMPTY.directory))
     assert len(sandbox.answers) == 0
     sandbox.answers.remember("call", "another answer", 6, Fork(sandbox.version.world))
     assert before is not None

@@ -66,4 +66,4 @@ def enlarged(world: World, users: int) -> World:
     states = world.states
     for each in more:
         states = states.insert(("executive", "foo", GROUP, each), object())
-    return replace(world, directory=replace(directory, tenants={**directory.tenants, "foo": tenant}), states=states)
+    return world._replace(directory=replace(directory, tenants={**directory.tenants, "foo": tenant}), states=states)

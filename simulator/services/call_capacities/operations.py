@@ -50,10 +50,12 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
     """PUT …/call_capacities/{call_capacity_name}/ (CC-5, CC-8, CC-10)."""
     group = _group(call, fork)
     before = _capacities(fork, group)
-    capacities, capacity = rules.update(before, _capacity(call, before), call.body, _find_user(fork, group))
+    capacity = _capacity(call, before)
+    changes = call.body
+    capacities, capacity = rules.update(before, capacity, changes, _find_user(fork, group))
     fork.store(_key(group), capacities)
     _assume_change(call, before, capacity)
-    call.assume("CC-8", when=call.body.get("user_ids", ()) is None)
+    call.assume("CC-8", when=changes.get("user_ids", ()) is None)
     return _instance(call, group, capacity)
 
 
