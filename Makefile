@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Python keeps what it has compiled, also where the environment says otherwise: the tests start many processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
