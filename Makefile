@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+
+# Python keeps what it has compiled, also where the environment says otherwise: the tests start many processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
@@ -53,24 +56,27 @@ audit: $(VENV)/audit/bin/pip-audit  ## look up known vulnerabilities of the pinn
 clean:  ## remove everything that the other targets made
 	rm -rf $(VENV) tools/*/node_modules examples/*/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(VENV)/runtime: pyproject.toml constraints.txt
+$(BIN)/python:
 	@echo "Setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/development: $(VENV)/runtime
+# The extras below contain the ones above, so the first target that is needed installs all of them at once.
+$(VENV)/development: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
-	@touch $@
+	@touch $(VENV)/runtime $@
 
 $(VENV)/audit/bin/pip-audit:
 	@$(PYTHON) -m venv $(VENV)/audit
 	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 
-$(VENV)/contract: $(VENV)/development
+$(VENV)/contract: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[contract]'
-	@touch $@
+	@touch $(VENV)/runtime $(VENV)/development $@
 
-$(VENV)/examples: $(VENV)/development
+$(VENV)/examples: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[examples]'
-	@touch $@
+	@touch $(VENV)/runtime $(VENV)/development $@

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from shlex import quote
@@ -22,9 +22,9 @@ from simulator.app import Simulation
 from simulator.cli import main
 from simulator.document import parse_document
 from simulator.http.errors import FAILED, KINDS, OVERLOADED
-from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
+from tests.conftest import served
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -34,6 +34,8 @@ PAGES = {
 README = PAGES["README.md"]
 CONTROL, OPTIONS, PYTEST = (PAGES[f"docs/{name}.md"] for name in ("control-interface", "options", "pytest-and-library"))
 ADDRESS = "http://127.0.0.1:4080"
+
+Printed = Callable[..., str]
 
 
 def blocks(language: str, page: str) -> list[str]:
@@ -61,10 +63,8 @@ def sessions(page: str) -> list[tuple[str, str]]:
 @pytest.fixture
 def fresh_server(simulation: Simulation, world: World) -> Iterator[str]:
     """The address of a server that no other test has used."""
-    server = Server(simulation.app(world), event_loop=asyncio.SelectorEventLoop)
-    server.start()
-    yield server.url
-    server.stop()
+    with served(simulation.app(world), event_loop=asyncio.SelectorEventLoop) as server:
+        yield server.url
 
 
 @pytest.mark.parametrize("page", [name for name, page in PAGES.items() if sessions(page)])
@@ -178,34 +178,42 @@ def test_it(apio_sandbox):
         shutil.copy(ROOT / "examples" / "python" / "acme.yaml", tmp_path)
         return tmp_path
 
-    def pytest(self, folder: Path, **suite: str) -> str:
-        for name, text in suite.items():
-            (folder / f"{name}.py").write_text(text, encoding="utf-8")
-        return bash(
-            f"cd {quote(str(folder))} && python -m pytest -p no:cacheprovider -p no:schemathesis", APIO_SIMULATOR_URL=""
-        ).stdout
+    @pytest.fixture
+    def printed(self, folder: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Printed:
+        """What pytest prints in the folder, with our plugin and without what else is installed here."""
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.setenv("PYTEST_PLUGINS", "simulator.pytest_plugin")
+        monkeypatch.delenv("APIO_SIMULATOR_URL", raising=False)
+        monkeypatch.chdir(folder)
 
-    def test_the_suite_for_pytest_passes(self, folder: Path) -> None:
-        printed = self.pytest(folder, test_suite=self.SUITE)
-        assert "3 passed" in printed, printed
+        def printed(*options: str, **suite: str) -> str:
+            for name, text in suite.items():
+                (folder / f"{name}.py").write_text(text, encoding="utf-8")
+            return str(pytester.runpytest_inprocess(*options).stdout)
 
-    def test_the_suite_of_the_readme_passes(self, folder: Path) -> None:
+        return printed
+
+    def test_the_suite_for_pytest_passes(self, printed: Printed) -> None:
+        text = printed(test_suite=self.SUITE)
+        assert "3 passed" in text, text
+
+    def test_the_suite_of_the_readme_passes(self, printed: Printed) -> None:
         (suite,) = blocks("python", README)
-        printed = self.pytest(folder, test_suite=suite)
-        assert "1 passed" in printed, printed
+        text = printed(test_suite=suite)
+        assert "1 passed" in text, text
 
-    def test_the_report_of_a_failing_test_is_as_shown(self, folder: Path) -> None:
+    def test_the_report_of_a_failing_test_is_as_shown(self, printed: Printed) -> None:
         (shown,) = blocks("text", PYTEST)
         title, _, rest = shown.partition("\n")
-        printed = self.pytest(folder, test_suite=self.FAILING)
-        _, _, after = printed.partition("AssertionError\n")
+        text = printed(test_suite=self.FAILING)
+        _, _, after = text.partition("AssertionError\n")
         found, _, report = after.partition("\n")
-        assert matches(found.strip("- "), title.strip("- ")), printed
-        assert matches(report.partition("\n=")[0], rest), printed
+        assert matches(found.strip("- "), title.strip("- ")), text
+        assert matches(report.partition("\n=")[0], rest), text
 
-    def test_a_simulator_with_other_options_takes_its_place(self, folder: Path) -> None:
-        printed = self.pytest(folder, conftest=self.OVERRIDE, test_suite=self.FAILING.replace("== 200", "== 401"))
-        assert "1 passed" in printed, printed
+    def test_a_simulator_with_other_options_takes_its_place(self, printed: Printed) -> None:
+        text = printed(conftest=self.OVERRIDE, test_suite=self.FAILING.replace("== 200", "== 401"))
+        assert "1 passed" in text, text
 
     def test_the_example_of_the_library_runs(self, folder: Path) -> None:
         done = subprocess.run(
@@ -226,13 +234,10 @@ def test_it(apio_sandbox):
                 {"control"} if kind is Simulator else set()
             )
 
-    def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, folder: Path) -> None:
+    def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, printed: Printed) -> None:
         stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows(PYTEST, "pytest")}
-        lists = ("--help", "--markers", "--fixtures")
-        printed = "".join(
-            bash(f"cd {quote(str(folder))} && python -m pytest -p no:schemathesis {each}").stdout for each in lists
-        )
-        offered = set(re.findall(r"^ *(--apio-[\w-]+|apio_\w+|@pytest\.mark\.apio_\w+)", printed, re.MULTILINE))
+        text = "\n".join(map(printed, ("--help", "--markers", "--fixtures")))
+        offered = set(re.findall(r"^ *(--apio-[\w-]+|apio_\w+|@pytest\.mark\.apio_\w+)", text, re.MULTILINE))
         assert stated == {each.removeprefix("@pytest.mark.") for each in offered}
 
 

@@ -24,9 +24,11 @@ COMMANDS: dict[str, str] = dict(BLOCKS)
 BUILT = shutil.ignore_patterns("node_modules", "out", "test-results", "api.d.ts", "__pycache__")
 SECONDS = 300
 
-PROXIES = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-"""Of the user. The tests go without, but the packages of the examples may have to come through one."""
-DIRECT = ",".join([*filter(None, [PROXIES.get("NO_PROXY") or PROXIES.get("no_proxy")]), "127.0.0.1", "localhost"])
+NETWORK = {
+    name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")
+}
+"""The user's proxies and certificates. The tests do without them, but the examples may need them for their packages."""
+DIRECT = ",".join([*filter(None, [NETWORK.get("NO_PROXY") or NETWORK.get("no_proxy")]), "127.0.0.1", "localhost"])
 
 JUNIT = Path(os.environ.get("JUNIT_HOME", "/usr/share/java"))
 NEEDS: dict[str, dict[str, object]] = {
@@ -51,11 +53,11 @@ def copy(example: str, folder: Path) -> Path:
 def run(commands: str, folder: Path, server: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run commands as a user would who has the programs of this environment in the path."""
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SSL_CERT_"))},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "APIO_SIMULATOR_URL": server,
         "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
-        **PROXIES,
+        **NETWORK,
         "NO_PROXY": DIRECT,
         "no_proxy": DIRECT,
         **variables,

@@ -85,12 +85,12 @@ def test_a_line_is_no_longer_than_the_terminal_is_wide(terminal: Terminal, monke
 
 
 def test_what_is_done_soon_is_not_shown(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "DELAY_SECONDS", 1.0)
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 600.0)
     began = time.monotonic()
     with shown("f", terminal.stream) as report:
         report("reading", 0.5)
         time.sleep(0.1)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 300
     assert terminal.rest() == ""
 
 

@@ -62,6 +62,13 @@ def connected(server: Server) -> socket.socket:
     return socket.create_connection((server.host, server.port), timeout=5)
 
 
+def more(client: socket.socket) -> bytes:
+    """What comes next, which must be something: of a connection that is closed there is nothing, again and again."""
+    data = client.recv(1 << 20)
+    assert data, "the server has closed the connection"
+    return data
+
+
 def received(client: socket.socket) -> bytes:
     """Everything that comes until the server closes."""
     return b"".join(iter(lambda: client.recv(65536), b""))
@@ -177,7 +184,7 @@ class TestConnections:
             )
             answers = b""
             while b"100 Continue\r\n\r\n" not in answers:
-                answers += client.recv(65536)
+                answers += more(client)
             client.sendall(b"abc")
             answers += received(client)
         assert bodies(answers.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")) == [b"GET /1 ", b"PUT /2 abc"]
@@ -262,12 +269,12 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
                 other.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
                 left = 1_000_000
                 while left > 0:
-                    left -= len(other.recv(1 << 20))
+                    left -= len(more(other))
             # A socket's buffers take a few megabytes.
             assert calls.count("/slow") < 20
             seen = 0
             while seen < 200 * 1_000_000:
-                seen += len(client.recv(1 << 20))
+                seen += len(more(client))
             assert calls.count("/slow") == 200
 
     def test_what_is_pipelined_is_not_read_while_its_answers_wait(self, serving: Serving) -> None:

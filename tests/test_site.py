@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from click.testing import CliRunner, Result
+from mkdocs.__main__ import cli
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = Path("tools", "site", "mkdocs.yml")
 FROM_ELSEWHERE = re.compile(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//")
 
 
-def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(project / SETTINGS), "-d", str(site)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def build(project: Path, site: Path) -> Result:
+    return CliRunner().invoke(cli, ["build", "--strict", "-f", str(project / SETTINGS), "-d", str(site)])
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the site of the checkout."""
     folder = tmp_path_factory.mktemp("site")
     done = build(ROOT, folder)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     return folder
 
 
@@ -104,7 +103,7 @@ def test_every_link_within_the_site_leads_to_a_page_and_a_place_in_it(site: Path
 
 def test_the_copy_without_a_mistake_is_built(project: Path, tmp_path: Path) -> None:
     done = build(project, tmp_path / "built")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
 
 
 @pytest.mark.parametrize("link", ["none.md", "faults.md#none", "#none", "../none.yaml"])
@@ -112,5 +111,5 @@ def test_a_broken_link_is_an_error(project: Path, tmp_path: Path, link: str) -> 
     with (project / "docs" / "faults.md").open("a", encoding="utf-8") as page:
         page.write(f"\n[broken]({link})\n")
     done = build(project, tmp_path / "built")
-    assert done.returncode != 0
+    assert done.exit_code != 0
     assert link.removeprefix("../").removeprefix("faults.md") in done.stderr

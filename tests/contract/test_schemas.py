@@ -77,7 +77,7 @@ def test_the_compiled_schemas_judge_every_document_as_a_json_schema_validator_do
 ) -> None:
     document = simulation.contract.document
     name = data.draw(st.sampled_from(names_of_objects(document)))
-    field, validator = judges(document, name)
+    field, validator = judges(simulation, name)
     value = data.draw(documents({"$ref": f"#/components/schemas/{name}"}, document.data))
     try:
         field.deserialize(value)
@@ -90,9 +90,10 @@ def test_the_compiled_schemas_judge_every_document_as_a_json_schema_validator_do
 _JUDGES: dict[str, tuple[fields.Field[Any], Any]] = {}
 
 
-def judges(document: Document, name: str) -> tuple[fields.Field[Any], Any]:
+def judges(simulation: Simulation, name: str) -> tuple[fields.Field[Any], Any]:
     if name not in _JUDGES:
-        compiler = SchemaCompiler(document, Simulation().ledger)
+        document = simulation.contract.document
+        compiler = SchemaCompiler(document, simulation.ledger)
         field = compiler.field(f"/components/schemas/{name}")
         compiler.finish()
         schema = {"$ref": f"#/components/schemas/{name}", "components": document.data["components"]}

@@ -63,11 +63,13 @@ def test_a_reader_sees_all_of_a_change_or_nothing_of_it() -> None:
     done = threading.Event()
 
     def write() -> None:
-        for number in range(2_000):
-            with sandbox.transaction() as fork:
-                fork.store(("left",), number)
-                fork.store(("right",), number)
-        done.set()
+        try:
+            for number in range(2_000):
+                with sandbox.transaction() as fork:
+                    fork.store(("left",), number)
+                    fork.store(("right",), number)
+        finally:
+            done.set()
 
     def read() -> None:
         while not done.is_set():
