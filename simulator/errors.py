@@ -126,7 +126,7 @@ class TooManySandboxes(Refusal):
 
 
 class InsufficientMemory(Refusal):
-    """There is not enough memory for what a control call brings in (S-10)."""
+    """There is not enough memory for what a call brings in (S-10)."""
 
 
 class ContractBreach(Exception):

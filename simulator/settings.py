@@ -71,7 +71,7 @@ class Settings:
 
     @property
     def arranged_limit(self) -> int:
-        """How many bytes worlds and injected faults may take together (S-10)."""
+        """How many bytes worlds, sessions and injected faults may take together (S-10)."""
         return self.memory_limit // 2
 
     @property

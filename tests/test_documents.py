@@ -239,3 +239,15 @@ def test_aliases_make_no_more_of_yaml_than_its_size_could_hold_without_them(padd
     assert (fault.rule, "aliases make far too much of it" in fault.reason) == ("G-2", True)
     data = parse_yaml((items + "- *a\n" * 2 + "#" * padding).encode())
     assert [len(each) for each in data] == [20_000] * 3
+
+
+@pytest.mark.rule("S-3")
+def test_aliases_that_make_too_much_are_refused_before_a_node_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def root(_: str) -> None:
+        raise AssertionError("nodes are made of the text")
+
+    monkeypatch.setattr("simulator.document.thorough._root", root)
+    with pytest.raises(MalformedBody) as refusal:
+        parse_yaml(b"a: &a [" + b"x, " * 1_000 + b"]\nb: [" + b"*a, " * 1_000 + b"]")
+    [fault] = refusal.value.faults
+    assert fault.reason == "body:2: its aliases make far too much of it"

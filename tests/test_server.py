@@ -8,6 +8,7 @@ import gc
 import http.client
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ import pytest
 from simulator.http.wsgi import Background, ConnectionAborted, Delayed
 from simulator.server import GRACE_SECONDS, Server
 from simulator.server.connection import MOST_AT_ONCE, MOST_UNSENT
+from simulator.server.reading import LARGEST_HEADER
 from simulator.server.server import MOST_IN_A_TURN, new_event_loop
 from tests.conftest import CAPACITIES, Api, faults, python, served, serving_process, wait_until
 
@@ -368,6 +370,19 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
             client.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + trailer)
             assert received(client).startswith(b"HTTP/1.1 431 ")
 
+    @pytest.mark.rule("G-16")
+    @pytest.mark.parametrize(
+        "begun", [b"GET /" + b"x" * LARGEST_HEADER, b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEADER]
+    )
+    def test_a_header_over_the_limit_is_refused_although_its_end_never_comes(
+        self, serving: Serving, begun: bytes
+    ) -> None:
+        with connected(serving(echo)) as client:
+            client.sendall(begun)
+            answer = received(client)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert f"the header is over the limit of {LARGEST_HEADER} bytes".encode() in answer
+
     def test_a_body_over_the_limit_is_refused_before_it_has_come(self, serving: Serving) -> None:
         server = serving(echo, largest_body=1_000)
         chunks = b"".join(b"64\r\n" + b"x" * 100 + b"\r\n" for _ in range(11))
@@ -559,7 +574,57 @@ def httpx_get(server: Server) -> bytes:
         return received(client)
 
 
+PUT = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+@pytest.mark.rule("S-10")
+class TestInTransit:
+    """What requests, waiting calls and unread answers take is counted, and what does not fit is refused."""
+
+    def test_a_waiting_call_keeps_its_body_counted_after_its_client_is_gone(self, serving: Serving) -> None:
+        server = serving(lambda *_: Delayed(60, list))
+        with connected(server) as client:
+            client.sendall(PUT % 20_000 + bytes(20_000))
+            wait_until(lambda: server.delayed == 1)
+            # So the connection is reset, and the server notices.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(lambda: server.connections == 0)
+        assert server.on_its_way >= 20_000
+
+    def test_a_waiting_call_takes_room_even_without_a_body(self, serving: Serving) -> None:
+        server = serving(lambda *_: Delayed(60, list), transfer_limit=20_000)
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connected(server)) for _ in range(3)]
+            for number, client in enumerate(clients[:2], 1):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                wait_until(lambda number=number: server.delayed == number)  # type: ignore[misc]  # bound at once
+            clients[2].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert clients[2].recv(65_536).startswith(b"HTTP/1.1 503 ")
+
+    def test_an_answer_that_nobody_reads_and_that_does_not_fit_ends_the_connection(self, serving: Serving) -> None:
+        large = b"x" * 64 * 1024 * 1024
+        for limit, connections in ((1024 * 1024, 0), (128 * 1024 * 1024, 1)):
+            server = serving(answering(large), transfer_limit=limit)
+            with connected(server) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert client.recv(1) == b"H"
+                held = connections * 1024 * 1024
+                wait_until(lambda: server.connections == connections and server.on_its_way >= held)  # noqa: B023
+
+
 class TestBackground:
+    def test_the_thread_that_answers_gets_its_turn_a_hundred_times_sooner_than_by_default(self) -> None:
+        program = """
+import signal, sys
+from simulator.app import create_app
+from simulator.server import Server, run_until_stopped
+before = sys.getswitchinterval()
+run_until_stopped(Server(create_app()), ready=lambda: signal.raise_signal(signal.SIGTERM))
+print(round(before / sys.getswitchinterval()))
+"""
+        done = python("-c", program, seconds=60)
+        assert (done.stdout, done.stderr) == ("100\n", "")
+
     def test_what_takes_long_holds_nobody_up(self, serving: Serving) -> None:
         go_on = threading.Event()
 

@@ -11,11 +11,10 @@ from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # their 
 from typing import Any, NoReturn
 
 from simulator.contract.bodies import exactly, integer, may_be_rounded, parse_json
-from simulator.errors import Fault, MalformedBody
+from simulator.errors import MOST_FAULTS, Fault, MalformedBody
 
 LARGE = 1024 * 1024
 """A body of more bytes is read in Python: the fast reader stops all other threads until it is done."""
-MOST_PROBLEMS = 100
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -30,7 +29,7 @@ def read_json(raw: bytes) -> Any:
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in pairs:
-            if key in result and len(repeated) < MOST_PROBLEMS:
+            if key in result and len(repeated) <= MOST_FAULTS:
                 repeated.append(key)
             result[key] = value
         return result

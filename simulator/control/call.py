@@ -11,11 +11,10 @@ from typing import Any
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Call
-from simulator.control.body import MOST_PROBLEMS
 from simulator.control.documents import Documents
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
-from simulator.errors import Fault, MalformedBody, RuleViolation, UnknownResource
+from simulator.errors import MOST_FAULTS, Fault, MalformedBody, RuleViolation, UnknownResource
 from simulator.fixture.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import ServerSandbox
@@ -69,7 +68,7 @@ class Control:
         if deeper_than(body, limit):
             raise MalformedBody(Fault("S-3", f"the body is nested more deeply than {limit} levels"))
         lengths = (len(key) for level in collections(body) for each in level if isinstance(each, dict) for key in each)
-        too_long = list(islice((length for length in lengths if length > LONGEST_KEY), MOST_PROBLEMS))
+        too_long = list(islice((length for length in lengths if length > LONGEST_KEY), MOST_FAULTS + 1))
         if too_long:
             reason = f"a key has at most {LONGEST_KEY} characters, not"
             raise MalformedBody(*(Fault("S-3", f"{reason} {length}") for length in too_long))

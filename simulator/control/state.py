@@ -74,11 +74,16 @@ def list_snapshots(_: Call, control: Control) -> object:
 
 
 def take_snapshot(call: Call, control: Control) -> object:
-    """PUT snapshots/{name}: keep the current world under a name (S-5). Too many snapshots are refused (S-3)."""
+    """PUT snapshots/{name}: keep the current world under a name (S-5). Too many snapshots are refused (S-3).
+
+    Raises `InsufficientMemory` if there is no room for what calls have added to the world (S-10).
+    """
     name = new_name(call, "snapshot_name", "S-5")
     if name == SEED:
         raise RuleViolation(Fault("S-5", f"{SEED!r} is the name of what the sandbox started from"))
-    snapshot = control.sandbox.take_snapshot(name)
+    sandbox = control.sandbox
+    with control.sandboxes.memory.room(sandbox.version.world.added):
+        snapshot = sandbox.take_snapshot(name)
     if snapshot is None:
         limit = control.settings.snapshot_limit
         raise RuleViolation(Fault("S-3", f"the sandbox has {limit} snapshots, and may not have more"))
@@ -93,9 +98,12 @@ def delete_snapshot(call: Call, control: Control) -> object:
 
 
 def restore_snapshot(call: Call, control: Control) -> object:
-    """POST snapshots/{name}/restore: back to the snapshot's world (S-5)."""
+    """POST snapshots/{name}/restore: back to the snapshot's world (S-5). Raises `InsufficientMemory` (S-10)."""
     sandbox = control.sandbox
-    sandbox.restore(_snapshot(sandbox, call.path["snapshot_name"]))
+    snapshot = _snapshot(sandbox, call.path["snapshot_name"])
+    growth = snapshot.version.world.added - sandbox.version.world.added
+    with control.sandboxes.memory.room(max(growth, 0)):
+        sandbox.restore(snapshot)
     return None
 
 

@@ -16,10 +16,7 @@ from yaml.composer import Composer
 
 from simulator.document.document import Document, pointer_step
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
-from simulator.errors import BrokenDocument, Problem
-
-MOST_PROBLEMS = 1_000
-"""After how many problems no more are noted."""
+from simulator.errors import MOST_FAULTS, BrokenDocument, Problem
 
 # YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -33,10 +30,9 @@ def read_thoroughly(name: str, text: str) -> Document:
     if name.endswith(".json"):
         text = _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text.removeprefix("\ufeff"))
     text = _SURROGATE_PAIR.sub(_whole_character, text)
-    # A node takes a character at least, and aliases may make as many again, as for the quick reader.
-    construction = _Construction(name, 1_000 + 2 * len(text))
+    construction = _Construction(name)
     try:
-        _check_depth(name, text)
+        _check_size(name, text)
         with _garbage_left_alone():
             data = construction.value(_root(text), "", ())
     except yaml.MarkedYAMLError as error:
@@ -99,25 +95,49 @@ def _root(text: str) -> Any:
         loader.dispose()
 
 
-def _check_depth(name: str, text: str) -> None:
-    """Raise `BrokenDocument` if the text is nested too deeply. The parser itself would run out of stack."""
-    depth = 0
+def _check_size(name: str, text: str) -> None:
+    """Raise `BrokenDocument` if the text is nested too deeply, or if its aliases make too much of it.
+
+    The parser itself would run out of stack. To make nodes of very many aliases would take ten times as long.
+    """
+    # A node takes a character at least. Aliases may make as many again as for the quick reader, which counts no keys.
+    most = 1_000 + 3 * len(text)
+    sizes: dict[str | None, int] = {}
+    # How many nodes each open collection has so far, with what its aliases stand for, and its anchor.
+    inside: list[tuple[int, str | None]] = []
+    size = 0
     for event in yaml.parse(text, Loader=_Loader):
+        anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
-                raise BrokenDocument([Problem(place, f"is nested more deeply than {DEEPEST} levels")])
+            inside.append((size, anchor))
+            size = 1
+            if len(inside) > DEEPEST:
+                raise _broken(name, event, f"is nested more deeply than {DEEPEST} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            before, anchor = inside.pop()
+            if anchor:
+                sizes[anchor] = size
+            size += before
+        elif isinstance(event, yaml.AliasEvent):
+            size += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            size += 1
+            if anchor:
+                sizes[anchor] = 1
+        if size > most:
+            raise _broken(name, event, "its aliases make far too much of it")
+
+
+def _broken(name: str, event: yaml.Event, message: str) -> BrokenDocument:
+    place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
+    return BrokenDocument([Problem(place, message)])
 
 
 class _Construction:
-    """Makes plain data from YAML nodes and notes their lines, up to a number of nodes."""
+    """Makes plain data from YAML nodes and notes their lines."""
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.left = limit
         self.lines: dict[str, int] = {}
         self.problems: list[Problem] = []
 
@@ -126,10 +146,8 @@ class _Construction:
             return None
         line = node.start_mark.line + 1
         self.lines[pointer] = line
-        self.left -= 1
-        if self.left < 0 or node in inside:
-            message = "an alias must not contain itself" if node in inside else "its aliases make far too much of it"
-            raise BrokenDocument([Problem(f"{self.name}:{line}", message)])
+        if node in inside:
+            raise BrokenDocument([Problem(f"{self.name}:{line}", "an alias must not contain itself")])
         if isinstance(node, yaml.ScalarNode):
             return node.value if node.style else scalar(node.value)
         inside = (*inside, node)
@@ -157,5 +175,5 @@ class _Construction:
         return result
 
     def problem(self, line: int, pointer: str, message: str) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) <= MOST_FAULTS:
             self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Operation
 from simulator.directory import LEVELS, authorize
+from simulator.errors import InsufficientMemory
 from simulator.http.auth import RequestCall, authenticate
 from simulator.http.context import RequestContext
-from simulator.http.responses import Reply
+from simulator.http.responses import Reply, refused
 from simulator.http.routes import Query, Routes
 from simulator.services.service import Handler
 from simulator.state.world import Fork
@@ -51,11 +52,15 @@ class Api:
         call = RequestCall(context, operation, path, query, media)
         handler = self.handlers[operation.operation_id]
         if not is_read:
-            with sandbox.transaction() as fork:
-                view = handler(call, fork)
-                if isinstance(view, Answer):
-                    return Reply(operation.success, operation.render(view.view), view.headers)
-                return Reply(operation.success, operation.render(view))
+            try:
+                with sandbox.transaction() as fork:
+                    view = handler(call, fork)
+                    if isinstance(view, Answer):
+                        return Reply(operation.success, operation.render(view.view), view.headers)
+                    return Reply(operation.success, operation.render(view))
+            except InsufficientMemory as refusal:
+                # The contract documents no such answer: it says what the simulator cannot do, not the API.
+                return refused(refusal, context)
         before = set(notes.assumed)
         fork = Fork(world)
         reply = Reply(operation.success, operation.render(handler(call, fork)))

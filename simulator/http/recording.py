@@ -92,7 +92,8 @@ class Recorder:
         ignored = _ignored(context.notes.ignored) if context.notes.ignored else ()
         counted = None
         if not request.is_preflight:
-            counted = Counted(operation_id, method, path[:LONGEST_PATH], status, rule, context.assumed, ignored)
+            counted_path = path[:LONGEST_PATH] if operation_id is None else ""
+            counted = Counted(operation_id, method, counted_path, status, rule, context.assumed, ignored)
         content = None
         if self.settings.journal_limit:
             query = request.query

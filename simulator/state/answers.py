@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,11 +74,12 @@ class RememberedAnswers:
 
     def remember(self, call: object, answer: object, size: int, fork: Fork) -> None:
         """Keep an answer of `size` bytes that was made from this fork."""
-        self._keep(call, Remembered(answer=answer, size=size, directory=fork.directory, reads=tuple(fork.reads)))
+        reads = tuple(fork.reads)
+        self._keep(call, Remembered(answer=answer, size=size + _kept(reads), directory=fork.directory, reads=reads))
 
     def remember_with(self, other: Remembered, call: object, answer: object, size: int) -> None:
         """Keep an answer of `size` bytes that holds as long as another remembered answer."""
-        self._keep(call, replace(other, answer=answer, size=size))
+        self._keep(call, replace(other, answer=answer, size=size + _kept(other.reads)))
 
     def _keep(self, call: object, remembered: Remembered) -> None:
         size = remembered.size + _OVERHEAD
@@ -97,3 +98,8 @@ class RememberedAnswers:
         remembered = self._answers.pop(call, None)
         if remembered is not None:
             self.bytes -= remembered.size + _OVERHEAD
+
+
+def _kept(reads: Iterable[Read]) -> int:
+    """Return how many bytes states take that are kept for these reads alone, once others have replaced them (S-10)."""
+    return sum([getattr(read.found, "added", 0) for read in reads])

@@ -74,19 +74,15 @@ class Disturbance:
 
 @dataclass(slots=True)
 class InjectedFaults:
-    """The faults of a sandbox, in the order they were added."""
+    """The faults of a sandbox, in the order they were added. `bytes` is about how many bytes they take."""
 
+    bytes: int = 0
     _counted: list[_Counted] = field(default_factory=list)
     _added: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __len__(self) -> int:
         return len(self._counted)
-
-    @property
-    def bytes(self) -> int:
-        """About how many bytes the faults take."""
-        return sum(each.size for each in self._counted)
 
     def add(self, make: Callable[[str], InjectedFault], limit: int, size: int = 0) -> InjectedFault | None:
         """Add the fault that `make` returns for a new id. At the limit, add nothing and return `None` (S-3).
@@ -98,20 +94,24 @@ class InjectedFaults:
                 return None
             self._added += 1
             fault = make(str(self._added))
-            self._counted = [*self._counted, _Counted(fault, size)]
+            self._keep([*self._counted, _Counted(fault, size)])
             return fault
 
     def remove(self, fault_id: str) -> bool:
         """Remove a fault, and return whether it existed."""
         with self._lock:
             before = len(self._counted)
-            self._counted = [each for each in self._counted if each.fault.id != fault_id]
+            self._keep([each for each in self._counted if each.fault.id != fault_id])
             return len(self._counted) < before
 
     def clear(self) -> None:
         """Remove all faults."""
         with self._lock:
-            self._counted = []
+            self._keep([])
+
+    def _keep(self, counted: list[_Counted]) -> None:
+        self._counted = counted
+        self.bytes = sum(each.size for each in counted)
 
     def with_hits(self) -> list[tuple[InjectedFault, int]]:
         """Return every fault and how often it took effect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
+from sys import getsizeof
 from typing import NamedTuple
 
 REQUEST_ID = "X-Simulator-Request-Id"
@@ -64,7 +65,9 @@ class Content(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes the content takes."""
-        size = _OVERHEAD + len(self.path) + len(self.query) + len(self.explanation)
+        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + getsizeof(self.explanation)
+        if self.ignored:
+            size += sum(map(getsizeof, self.ignored))
         for message in (self.request, self.response):
             if message is not None:
                 size += len(message.body) + message.header_size

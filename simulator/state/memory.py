@@ -52,9 +52,9 @@ def weigh(content: Any, most: int) -> int:
 class Memory:
     """Keeps the memory of all sandboxes within the limits of the settings.
 
-    Worlds and injected faults stay until they are removed; new ones that do not fit are refused. If journals and
-    remembered answers take too much, old ones are forgotten. The first refusal and the first forgetting are logged.
-    `sandboxes` returns all sandboxes that still exist, in any order.
+    Worlds, what calls of the API add to them, sessions and injected faults stay until they are removed; what does not
+    fit is refused. If journals and remembered answers take too much, old ones are forgotten. The first refusal and the
+    first forgetting are logged. `sandboxes` returns all sandboxes that still exist, in any order.
     """
 
     def __init__(self, settings: Settings, sandboxes: Callable[[], Iterable[ServerSandbox]]) -> None:
@@ -62,6 +62,7 @@ class Memory:
         self._sandboxes = sandboxes
         self._lock = threading.Lock()
         self._reserved = 0
+        self._left = 0
         self._reviewing = threading.Lock()
         self._unseen = 0
         self._step = settings.calls_limit // _STEPS
@@ -69,13 +70,12 @@ class Memory:
 
     @property
     def arranged(self) -> int:
-        """How many bytes the worlds and injected faults take. A world that sandboxes share counts once."""
-        faults, worlds = 0, {}
+        """How many bytes worlds, sessions and injected faults take. A world that sandboxes share counts once."""
+        rest, weights = 0, dict[int, int]()
         for sandbox in self._sandboxes():
-            faults += sandbox.faults.bytes
-            for world in sandbox.worlds():
-                worlds[id(world.directory)] = world.directory.weight
-        return faults + sum(worlds.values())
+            rest += sandbox.faults.bytes + sandbox.added
+            weights.update(sandbox.weights)
+        return rest + sum(weights.values())
 
     @property
     def calls(self) -> int:
@@ -85,24 +85,41 @@ class Memory:
     @contextmanager
     def room(self, weight: int) -> Iterator[None]:
         """Reserve `weight` bytes until the block ends. Raises `InsufficientMemory` if they are not free (S-10)."""
-        limit = self.settings.arranged_limit
         with self._lock:
-            kept = self.arranged + self._reserved
-            if kept + weight > limit:
-                reason = (
-                    f"there is no room for this: it takes {_mebibytes(weight)} MiB or more; worlds and injected faults "
-                    f"take {_mebibytes(kept)} MiB already and may take {limit // MEBIBYTE} MiB, half of --memory-limit"
-                    "; drop what is no longer needed"
-                )
-                if self.settings.log_requests:
-                    self._say_once("refused", "a control call was refused with 507: %s", reason)
-                raise InsufficientMemory(Fault("S-10", reason))
+            self._check(weight)
             self._reserved += weight
+            # What is reserved is not left for calls of the API.
+            self._left = 0
         try:
             yield
         finally:
             with self._lock:
                 self._reserved -= weight
+
+    def admit(self, size: int) -> None:
+        """Let a call of the API add `size` bytes. Raises `InsufficientMemory` if they are not free (S-10).
+
+        Everything is added up only if it is not sure that the bytes are free.
+        """
+        with self._lock:
+            if size > self._left:
+                self._left = self._check(size)
+            self._left -= size
+
+    def _check(self, size: int) -> int:
+        """Return how many bytes are free. Raises `InsufficientMemory` if it is less than `size`."""
+        limit = self.settings.arranged_limit
+        kept = self.arranged + self._reserved
+        if size and kept + size > limit:
+            taken = f"it takes {_mebibytes(size)} MiB or more; " if size >= MEBIBYTE else ""
+            reason = (
+                f"there is no room for this: {taken}worlds, sessions and injected faults take {_mebibytes(kept)} MiB "
+                f"already and may take {limit // MEBIBYTE} MiB, half of --memory-limit; drop what is no longer needed"
+            )
+            if self.settings.log_requests:
+                self._say_once("refused", "a call was refused with 507: %s", reason)
+            raise InsufficientMemory(Fault("S-10", reason))
+        return limit - kept
 
     def grew(self, size: int) -> None:
         """Note that `size` more bytes are kept of a call. From time to time, all kept bytes are added up."""

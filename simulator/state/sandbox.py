@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
+from sys import getsizeof
 
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.answers import RememberedAnswers
@@ -18,6 +19,10 @@ from simulator.state.journal import Exchange, Journal
 from simulator.state.world import Fork, World
 
 SESSIONS = 1_000
+SESSION_BYTES = 250
+"""About how many bytes a session takes."""
+LOGGED_IN_BYTES = 100
+"""About how many bytes it takes, besides the name, to remember that an account has logged in."""
 
 
 class Version:
@@ -44,8 +49,9 @@ class ServerSandbox:
     """A world over time, and everything else that belongs to one test: sessions, journal, faults, coverage.
 
     Sandboxes may share `total`, which counts all their calls, and `positions`, which number their journals' entries.
-    `grew` is called with the number of bytes kept of each call. Readers take `version` without a lock and see one whole
-    world. Writers use `transaction`, one after another.
+    `grew` is called with the number of bytes kept of each call. `admit` is called with the number of bytes that a call
+    is about to add to the world or to the sessions, and raises `InsufficientMemory` if there is no room (S-10). Readers
+    take `version` without a lock and see one whole world. Writers use `transaction`, one after another.
     """
 
     def __init__(
@@ -56,30 +62,36 @@ class ServerSandbox:
         total: Coverage | None = None,
         positions: Iterator[int] | None = None,
         grew: Callable[[int], object] = int,
+        admit: Callable[[int], object] = int,
     ) -> None:
         self.name = name
         self.total = total
         self._positions = positions or count(1)
         self._grew = grew
+        self._admit = admit
         self.seed = seed
         self.settings = settings
         self.created_at = time.time()
         self.last_use = 0.0
         self._lock = threading.Lock()
         self._record_lock = threading.Lock()
-        self._snapshots: dict[str, Snapshot] = {}
         self._reservations = 0
         self.version = Version(seed)
+        self._keep_snapshots({})
         self.answers = self._no_answers()
         self.journal = Journal(settings.journal_limit, settings.journal_bytes, self._positions)
         self.faults = InjectedFaults()
         self.coverage = Coverage()
         self.requests = 0
         self._sessions: OrderedDict[str, str] = OrderedDict()
-        self._logged_in: set[str] = set()
+        self._logged_in: dict[str, str] = {}
+        self._sessions_bytes = 0
 
     def transaction(self) -> AbstractContextManager[Fork]:
-        """Return a fork of the present world. It replaces this world if the block ends without an exception (G-7)."""
+        """Return a fork of the present world. It replaces this world if the block ends without an exception (G-7).
+
+        Raises `InsufficientMemory` at the end of the block if what was added does not fit (S-10).
+        """
         return _Transaction(self)
 
     def replace(self, version: Version, world: World) -> bool:
@@ -92,10 +104,11 @@ class ServerSandbox:
             return True
 
     def _enter(self, version: Version) -> None:
-        if version.world.directory is not self.version.world.directory:
+        before, self.version = self.version, version
+        if version.world.directory is not before.world.directory:
             # With another directory, no remembered answer holds. Keeping them would keep the old directory in memory.
             self.answers = self._no_answers()
-        self.version = version
+            self._keep_snapshots(self._snapshots)
 
     def _no_answers(self) -> RememberedAnswers:
         return RememberedAnswers(grew=self._grew)
@@ -121,15 +134,16 @@ class ServerSandbox:
 
         A call that arrived before the reset and ends after it, as a delayed call may, still acts on the old sandbox.
         """
-        new = ServerSandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew)
-        new.created_at, new.last_use, new._snapshots = self.created_at, self.last_use, self._snapshots
+        new = ServerSandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew, self._admit)
+        new.created_at, new.last_use = self.created_at, self.last_use
+        new._keep_snapshots(self._snapshots)
         return new
 
     def end(self) -> None:
         """Free what nobody can reach any more. A delayed call may keep the sandbox itself in memory for long."""
         self.clear_journal()
         self.answers = self._no_answers()
-        self._snapshots = {}
+        self._keep_snapshots({})
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
         """Record a call: `exchange` in the journal and `counted` in the coverage, unless they are `None`."""
@@ -158,12 +172,13 @@ class ServerSandbox:
             self.answers = self._no_answers()
             return freed + self.journal.forget(size - freed)
 
-    def worlds(self) -> Iterator[World]:
-        """Yield the worlds that the sandbox keeps: seed, present world, snapshots. A world may come several times."""
-        yield self.seed
-        yield self.version.world
-        for snapshot in self._snapshots.values():
-            yield snapshot.version.world
+    @property
+    def added(self) -> int:
+        """About how many bytes calls of the API have added: to the present world, to snapshots, and sessions (S-10).
+
+        A snapshot counts what was added before it, although it shares this with the present world until that changes.
+        """
+        return self.version.world.added + self._snapshots_added + self._sessions_bytes
 
     def clear_journal(self) -> None:
         """Forget the exchanges of the journal."""
@@ -182,13 +197,24 @@ class ServerSandbox:
             if len(others) >= self.settings.snapshot_limit:
                 return None
             snapshot = Snapshot(name, self.version)
-            self._snapshots = {**others, name: snapshot}
+            self._keep_snapshots({**others, name: snapshot})
             return snapshot
 
     def drop_snapshot(self, name: str) -> None:
         """Forget a snapshot."""
         with self._lock:
-            self._snapshots = {key: each for key, each in self._snapshots.items() if key != name}
+            self._keep_snapshots({key: each for key, each in self._snapshots.items() if key != name})
+
+    def _keep_snapshots(self, snapshots: dict[str, Snapshot]) -> None:
+        """Keep these snapshots, and note what they take, so that nobody has to look at each of them (S-10).
+
+        `weights` has the weight of each directory that the sandbox keeps, by the directory's identity.
+        """
+        self._snapshots = snapshots
+        kept = [each.version.world for each in snapshots.values()]
+        self._snapshots_added = sum(world.added for world in kept)
+        worlds = (self.seed, self.version.world, *kept)
+        self.weights = {id(world.directory): world.directory.weight for world in worlds}
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to the snapshot's world. Everything else stays as it is (S-5)."""
@@ -198,12 +224,18 @@ class ServerSandbox:
     def open_session(self, account_name: str) -> tuple[str, bool]:
         """Return a new session id for the account, and whether this is its first login in this sandbox (A-3).
 
-        Beyond a thousand sessions, the oldest one ends.
+        Beyond a thousand sessions, the oldest one ends. Raises `InsufficientMemory` if there is no room for it (S-10).
         """
         session_id = secrets.token_hex(16)
         first = account_name not in self._logged_in
-        self._logged_in.add(account_name)
-        self._sessions[session_id] = account_name
+        growth = SESSION_BYTES if len(self._sessions) < SESSIONS else 0
+        if first:
+            growth += LOGGED_IN_BYTES + getsizeof(account_name)
+        if growth:
+            self._admit(growth)
+            self._sessions_bytes += growth
+        # The same text each time: equal names come from different directories.
+        self._sessions[session_id] = self._logged_in.setdefault(account_name, account_name)
         while len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)
         return session_id, first
@@ -229,7 +261,10 @@ class _Transaction(AbstractContextManager[Fork]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         sandbox, world = self._sandbox, self._fork.world
         try:
-            if kind is None and world is not sandbox.version.world:
+            before = sandbox.version.world
+            if kind is None and world is not before:
+                if world.added > before.added:
+                    sandbox._admit(world.added - before.added)
                 sandbox._enter(Version(world))
         finally:
             sandbox._lock.release()

@@ -104,7 +104,8 @@ class Sandboxes:
         return dropped is not None
 
     def _new(self, name: str, seed: World | None) -> ServerSandbox:
-        return ServerSandbox(name, seed or self.baseline, self.settings, self.total, self._positions, self.memory.grew)
+        seed, memory = seed or self.baseline, self.memory
+        return ServerSandbox(name, seed, self.settings, self.total, self._positions, memory.grew, memory.admit)
 
     def _end(self, sandbox: ServerSandbox) -> None:
         sandbox.end()

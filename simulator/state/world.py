@@ -19,11 +19,13 @@ T = TypeVar("T")
 class World(NamedTuple):
     """The directory, and the states of the services by their keys.
 
-    The map is persistent: a changed world shares all but a few nodes with the world before.
+    The map is persistent: a changed world shares all but a few nodes with the world before. `added` is about how many
+    bytes calls of the API have added since the world was read (S-10). It does not include what was only replaced.
     """
 
     directory: Directory
     states: HashTrieMap[Key, object] = HashTrieMap()
+    added: int = 0
 
 
 class Read(NamedTuple):
@@ -66,10 +68,10 @@ class Fork:
         self.reads.append(Read(key, look, found))
         return found
 
-    def store(self, key: Key, state: object) -> None:
-        """Store a state at a key."""
-        directory, states = self.world
-        self.world = World(directory, states.insert(key, state))
+    def store(self, key: Key, state: object, growth: int = 0) -> None:
+        """Store a state at a key. `growth` is about how many bytes more than the state before it adds to the world."""
+        directory, states, added = self.world
+        self.world = World(directory, states.insert(key, state), added + growth)
 
     def discard(self, key: Key) -> None:
         """Remove the state at a key, if there is one."""

@@ -6,12 +6,14 @@ import threading
 import time
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from simulator.control import body
-from simulator.control.body import MOST_PROBLEMS, read_json
-from simulator.errors import MalformedBody
+from simulator.control.body import LARGE, read_json
+from simulator.errors import MOST_FAULTS, MalformedBody
+from simulator.library import Simulator
 
 
 @pytest.fixture(params=["fast", "slow"])
@@ -81,11 +83,30 @@ def test_a_name_that_stands_twice_in_an_object_is_refused() -> None:
 
 
 @pytest.mark.rule("G-2")
-def test_of_very_many_repeated_names_of_a_large_body_the_first_ones_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "LARGE", 0)
-    with pytest.raises(MalformedBody) as refusal:
-        read_json(b"{" + b",".join([b'"a": 1'] * 1_000) + b"}")
-    assert len(refusal.value.faults) == MOST_PROBLEMS
+@pytest.mark.parametrize(
+    ("media", "content", "said"),
+    [
+        ("json", b"{" + b",".join([b'"a": 1'] * (MOST_FAULTS + 2)) + b" " * LARGE + b"}", "the name 'a' stands twice"),
+        ("json", b"{" + b",".join([b'"a": 1, "a": 1'] * 90) + b" " * LARGE + b"}", "the name 'a' stands twice"),
+        ("json", orjson.dumps({f"{number:1001d}": 0 for number in range(MOST_FAULTS + 1)}), "a key has at most 1000"),
+        ("yaml", b"a: 1\n" * (MOST_FAULTS + 2), "stands here twice"),
+    ],
+    ids=["names of a large body", "few of them", "long keys", "keys of YAML"],
+)
+def test_of_very_many_mistakes_the_first_are_listed_and_it_is_said_that_there_are_more(
+    media: str, content: bytes, said: str
+) -> None:
+    with Simulator() as simulator:
+        headers = {"Content-Type": f"application/{media}"}
+        answer = httpx.put(f"{simulator.url}/_simulator/state", content=content, headers=headers, timeout=60)
+    assert answer.status_code == 400
+    reasons = [error["details"]["reason"] for error in answer.json()["errors"]]
+    listed = [reason for reason in reasons if said in reason]
+    rest = reasons[len(listed) :]
+    if len(listed) < MOST_FAULTS:
+        assert (len(listed), rest) == (179, [])
+    else:
+        assert (len(listed), rest) == (MOST_FAULTS, ["there are more than 1,000 faults; no others are listed"])
 
 
 @pytest.mark.rule("S-3")

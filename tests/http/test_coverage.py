@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Any
 
 import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.state.coverage import KINDS_KEPT, Counted, Coverage
+from simulator.state.coverage import BYTES_KEPT, KINDS_KEPT, Counted, Coverage
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
 
 pytestmark = pytest.mark.rule("S-8")
@@ -114,3 +115,26 @@ def test_undocumented_calls_are_told_apart_up_to_a_number() -> None:
     undocumented = coverage.copy().undocumented
     assert len(undocumented) == KINDS_KEPT
     assert undocumented["GET", "/0", 404] == 2
+
+
+@pytest.mark.rule("S-10")
+def test_what_long_paths_and_names_take_is_bounded(api: Api) -> None:
+    for number in range(600):
+        assert api("GET", f"{number}/" + "\U0001f600" * 250).status_code == 404
+        assert api("GET", f"{CAPACITIES}?{number}-{'x' * 90}=1").status_code == 200
+    coverage = api.arranged("GET", "coverage")
+    paths = [call["path"] for call in coverage["undocumented"]]
+    names = [name for each in coverage["operations"] for name in each["ignored"]]
+    assert 20 < len(paths) < 200
+    assert sum(map(getsizeof, [*paths, *names])) < BYTES_KEPT
+
+
+@pytest.mark.rule("S-10")
+def test_calls_that_wait_to_be_counted_hold_no_long_texts() -> None:
+    coverage = Coverage()
+    for number in range(100):
+        coverage.count(Counted(None, "GET", f"/{number}", 404, "G-1"))
+        coverage.count(Counted("getAlerting", "", "", 200, None, (), (f"name {number}",)))
+        coverage.count(Counted("getAlerting", "", "", 200, None))
+    assert len(coverage._calls) == 1
+    assert coverage.copy().statuses["getAlerting", 200] == 200

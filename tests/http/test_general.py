@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from simulator.app import LONGEST_SHOWN
 from simulator.settings import DEFAULTS
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults
 
@@ -33,6 +34,13 @@ class TestPaths:
     @pytest.mark.parametrize("path", ["", "tenants/", "tenants/foo/groups/foogroup/", "tenants//groups/", "none/"])
     def test_an_unknown_path_is_404(self, api: Api, path: str) -> None:
         assert api.refused("GET", path) == (404, {("G-1", None)})
+
+    @pytest.mark.rule("G-1")
+    def test_of_a_very_long_path_the_answer_says_the_beginning_again(self, api: Api) -> None:
+        answer = api("GET", "x" * 50_000)
+        shown = f"/api/v1/{'x' * 50_000}"[:LONGEST_SHOWN]
+        reason = f"no operation has the path {api.root}{shown}; see {api.root}/_simulator/docs"
+        assert (answer.status_code, answer.json()["errors"][0]["details"]["reason"]) == (404, reason)
 
     @pytest.mark.rule("G-1")
     def test_the_message_about_a_missing_slash_stays_in_the_sandbox(self, api: Api) -> None:

@@ -79,3 +79,11 @@ def test_clearing_forgets_the_exchanges() -> None:
     journal.record(exchange(1))
     journal.clear()
     assert (numbers(journal), journal.bytes) == ([], 0)
+
+
+@pytest.mark.rule("S-10")
+def test_names_of_what_was_ignored_and_letters_beyond_latin_count_as_what_they_take() -> None:
+    plain = content(Message(headers=(), body=b"", size=0))
+    names = tuple(f"name {number}" * 10 for number in range(20))
+    assert plain._replace(ignored=names).size - plain.size > sum(map(len, names))
+    assert plain._replace(path="\U0001f600" * 1_000).size - plain.size > 3_900

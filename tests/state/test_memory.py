@@ -15,13 +15,15 @@ import orjson
 import pytest
 
 from simulator.app import Simulation
+from simulator.contract.bodies import MOST_THOROUGHLY
 from simulator.library import Simulator
 from simulator.settings import Settings
 from simulator.state.journal import Content, Exchange, Message
-from simulator.state.memory import weigh
+from simulator.state.memory import Memory, weigh
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import Sandboxes
-from simulator.state.world import World
-from tests.conftest import CAPACITIES
+from simulator.state.world import Fork, World
+from tests.conftest import CAPACITIES, EXECUTIVE
 
 pytestmark = pytest.mark.rule("S-10")
 
@@ -94,6 +96,20 @@ class TestCalls:
             sandboxes.drop("s")
             assert sandboxes.memory.calls == 0, number
         assert warnings(caplog) == []
+
+    def test_what_was_reset_leaves_room_although_a_call_still_uses_it(self, world: World) -> None:
+        sandboxes = Sandboxes(world, Settings(memory_limit=1 * MIB))
+        used = sandboxes.sandbox("s")
+        with used.transaction() as fork:
+            fork.store(("a",), 1, 50_000)
+        used.take_snapshot("kept")
+        used.record(exchange(100_000), None)
+        used.answers.remember("call", "answer", 5_000, Fork(used.version.world))
+        sandboxes.reset("s")
+        assert (used.calls_bytes, dict(used.snapshots)) == (0, {})
+        assert sandboxes.memory.calls == 0
+        # The call may still change its world. The snapshot belongs to the sandbox that is new.
+        assert sandboxes.memory.arranged == world.directory.weight + 50_000 + 50_000
 
 
 class TestWorlds:
@@ -187,6 +203,155 @@ class TestWorlds:
         assert MIB < weigh(bomb, MIB) < 2 * MIB
 
 
+class TestWhatCallsAdd:
+    """Capacities, criteria, settings and sessions that calls of the API make count like the worlds that hold them."""
+
+    @pytest.fixture
+    def simulator(self) -> Iterator[Simulator]:
+        with Simulator(memory_limit=640 * KIB) as simulator:
+            yield simulator
+
+    @pytest.fixture
+    def client(self, simulator: Simulator) -> Iterator[httpx.Client]:
+        with httpx.Client(base_url=simulator.url) as client:
+            yield client
+
+    def add(self, client: httpx.Client, what: str, number: int) -> httpx.Response:
+        name = f"new {number}"
+        if what == "capacities":
+            return client.post(f"/api/v1/{CAPACITIES}", json={"name": name, "isDefault": False, "maxCalls": 1})
+        if what == "criteria":
+            return client.post(f"/api/v1/{EXECUTIVE}criteria/", json={"name": name})
+        sandbox = f"/_sandboxes/s{number}"
+        if what == "settings":
+            return client.put(f"{sandbox}/api/v1/{EXECUTIVE}screening/", json={"enabled": True})
+        if what == "replaced capacities":
+            return client.put(f"{sandbox}/api/v1/{CAPACITIES}Reception/", json={"maxCalls": number})
+        account = {"username": "groupadmin", "password": "secret"}
+        return client.post("/api/v1/login/" if what == "sessions" else f"{sandbox}/api/v1/login/", json=account)
+
+    def fill(self, client: httpx.Client, what: str) -> int:
+        """How many of them there is room for. The first one that does not fit is refused, and changes nothing."""
+        for number in range(1, 1_000):
+            answer = self.add(client, what, number)
+            if not answer.is_success:
+                assert answer.status_code == 507
+                error = answer.json()["errors"][0]
+                assert (error["code"], error["details"]["rule"]) == (50701, "S-10")
+                assert "there is no room for this" in error["details"]["reason"]
+                return number - 1
+        raise AssertionError("there is room for all of them")
+
+    @pytest.mark.parametrize(
+        ("what", "least", "most"),
+        [
+            ("capacities", 200, 500),
+            ("criteria", 50, 120),
+            ("settings", 20, 120),
+            ("replaced capacities", 100, 500),
+            ("sessions", 400, 999),
+            ("sessions of many sandboxes", 200, 600),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, client: httpx.Client, what: str, least: int, most: int) -> None:
+        assert least < self.fill(client, what) < most
+
+    def test_a_call_that_is_refused_changes_nothing_and_the_journal_says_why(self, client: httpx.Client) -> None:
+        before = len(client.get(f"/api/v1/{CAPACITIES}").json()["call_capacities"])
+        count = self.fill(client, "capacities")
+        entry = client.get("/_simulator/requests?limit=1").json()["requests"][0]
+        assert (entry["status"], entry["rule"]) == (507, "S-10")
+        assert len(client.get(f"/api/v1/{CAPACITIES}").json()["call_capacities"]) == before + count
+        assert client.put("/_simulator/snapshots/one").status_code == 507
+        assert client.delete(f"/api/v1/{CAPACITIES}new 1/").status_code == 200
+
+    @pytest.mark.parametrize("what", ["capacities", "criteria", "sessions"])
+    def test_what_was_deleted_or_reset_leaves_room(self, client: httpx.Client, what: str) -> None:
+        count = self.fill(client, what)
+        if what == "capacities":
+            for number in range(1, 11):
+                assert client.delete(f"/api/v1/{CAPACITIES}new {number}/").status_code == 200
+            assert self.add(client, what, 1).status_code == 201
+        assert client.post("/_simulator/reset").status_code == 204
+        assert self.fill(client, what) == count
+
+    def test_what_one_sandbox_was_given_another_has_no_room_for_until_it_is_dropped(self, client: httpx.Client) -> None:
+        assert self.fill(client, "settings") > 1
+        assert self.add(client, "criteria", 1).status_code == 507
+        assert client.delete("/_simulator/sandboxes/s1").status_code == 204
+        assert self.add(client, "criteria", 1).status_code == 200
+
+    def test_a_change_of_the_same_thing_takes_no_more_room_however_often_it_is_made(self, client: httpx.Client) -> None:
+        for number in range(600):
+            changed = client.put(f"/api/v1/{CAPACITIES}Reception/", json={"maxCalls": number, "userIds": ["user_1"]})
+            assert changed.status_code == 200
+            assert client.put(f"/api/v1/{EXECUTIVE}screening/", json={"enabled": number % 2 == 0}).status_code == 200
+        assert self.fill(client, "capacities") > 200
+
+    def test_a_snapshot_counts_again_what_calls_have_added(self, client: httpx.Client) -> None:
+        for number in range(100):
+            assert self.add(client, "capacities", number).status_code == 201
+        assert client.put("/_simulator/snapshots/one").status_code == 200
+        answer = client.put("/_simulator/snapshots/two")
+        assert (answer.status_code, answer.json()["errors"][0]["details"]["rule"]) == (507, "S-10")
+        assert client.post("/_simulator/snapshots/one/restore").status_code == 204
+
+    def test_a_snapshot_is_restored_only_if_there_is_room_to_change_it(self, client: httpx.Client) -> None:
+        for number in range(100):
+            assert self.add(client, "capacities", number).status_code == 201
+        assert client.put("/_simulator/snapshots/one").status_code == 200
+        assert client.post("/_simulator/reset").status_code == 204
+        assert self.fill(client, "settings") > 1
+        assert client.post("/_simulator/snapshots/one/restore").status_code == 507
+        for number in range(1, 20):
+            client.delete(f"/_simulator/sandboxes/s{number}")
+        assert client.post("/_simulator/snapshots/one/restore").status_code == 204
+
+    def test_a_snapshot_of_what_no_call_has_changed_needs_no_room(self, client: httpx.Client) -> None:
+        assert client.put("/_simulator/snapshots/seed-like").status_code == 200
+        self.fill(client, "capacities")
+        assert client.post("/_simulator/snapshots/seed-like/restore").status_code == 204
+        assert client.put("/_simulator/snapshots/another").status_code == 200
+
+    def test_the_fixture_itself_counts_once_and_what_calls_make_of_it_as_what_is_new(self, world: World) -> None:
+        sandboxes = Sandboxes(world, Settings(memory_limit=1 * MIB))
+        before = sandboxes.memory.arranged
+        for number in range(10):
+            with sandboxes.sandbox(f"s{number}").transaction() as fork:
+                fork.store(("a",), number, 100)
+        assert sandboxes.memory.arranged - before == 1_000
+        sandboxes.reset("s0")
+        assert sandboxes.memory.arranged - before == 900
+
+    def test_all_is_added_up_only_where_the_room_may_be_too_small(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counts: list[Memory] = []
+
+        def counted(memory: Memory) -> int:
+            counts.append(memory)
+            return 0
+
+        monkeypatch.setattr(Memory, "arranged", property(counted))
+        sandbox = Sandboxes(world, Settings(memory_limit=16 * MIB)).sandbox("s")
+        for number in range(1_000):
+            with sandbox.transaction() as fork:
+                fork.store((str(number),), number, 1_000)
+        assert sandbox.added == 1_000_000
+        assert len(counts) == 1
+
+    def test_an_answer_made_from_much_that_calls_have_added_is_remembered_with_its_size(
+        self, simulation: Simulation, world: World
+    ) -> None:
+        app = simulation.app(world, Settings())
+        default: ServerSandbox = app.wsgi_app.sandboxes.sandbox("default")  # type: ignore[attr-defined]  # the gateway's
+        client = app.test_client()
+        for number in range(100):
+            assert client.post(f"/api/v1/{EXECUTIVE}criteria/", json={"name": f"c{number}"}).status_code == 200
+        assert client.get(f"/api/v1/{EXECUTIVE}criteria/c1/").status_code == 200
+        assert default.answers.bytes > 200_000
+
+
 class TestOnTheWay:
     @pytest.fixture
     def simulator(self) -> Iterator[Simulator]:
@@ -246,7 +411,8 @@ class TestWork:
     def test_large_yaml_that_is_wrong_is_refused_without_a_search_for_the_place(self, simulation: Simulation) -> None:
         client = simulation.app(settings=Settings()).test_client()
         wrong = b"version: 1\nversion: 2\n"
-        for padding, said in ((0, "body:2: /version: stands here twice"), (1_100_000, "so large a text")):
+        most = MOST_THOROUGHLY - len(wrong)
+        for padding, said in ((most, "body:2: /version: stands here twice"), (most + 1, "so large a text")):
             text = wrong + b"#" * padding
             answer = client.put("/_simulator/state", data=text, content_type="application/yaml")
             assert answer.status_code == 400

@@ -25,17 +25,25 @@ class CallCapacity(NamedTuple):
     user_ids: tuple[str, ...] = ()
 
 
+CAPACITY_BYTES = 600
+"""About how many bytes a capacity takes, besides its members."""
+MEMBER_BYTES = 100
+"""About how many bytes a member of a capacity takes."""
+
+
 class CallCapacities(NamedTuple):
     """The capacities of a group by name.
 
     `membership` maps a user id to the name of the user's capacity (CC-7). `default` names the default capacity (CC-6).
-    Both repeat data of the capacities, so that a change need not search all of them.
+    Both repeat data of the capacities, so that a change need not search all of them. `added` is about how many bytes
+    of this state calls have made, at most. The state that the fixture made shares the rest (S-10).
     """
 
     by_name: HashTrieMap[str, CallCapacity] = HashTrieMap()
     membership: HashTrieMap[str, str] = HashTrieMap()
     default: str | None = None
     created: int = 0
+    added: int = 0
 
     def in_order(self) -> list[CallCapacity]:
         """Return all capacities, oldest first (G-13)."""

@@ -25,7 +25,7 @@ def create_call_capacity(call: Call, fork: Fork) -> object:
     group = _group(call, fork)
     before = _capacities(fork, group)
     capacities, capacity = rules.create(before, call.body, _find_user(fork, group))
-    fork.store(_key(group), capacities)
+    fork.store(_key(group), capacities, capacities.added - before.added)
     call.assume("CC-5", when=None in call.body.values())
     _assume_change(call, before, capacity)
     return _instance(call, group, capacity)
@@ -53,7 +53,7 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
     capacity = _capacity(call, before)
     changes = call.body
     capacities, capacity = rules.update(before, capacity, changes, _find_user(fork, group))
-    fork.store(_key(group), capacities)
+    fork.store(_key(group), capacities, capacities.added - before.added)
     _assume_change(call, before, capacity)
     call.assume("CC-8", when=changes.get("user_ids", ()) is None)
     return _instance(call, group, capacity)
@@ -62,9 +62,10 @@ def update_call_capacity(call: Call, fork: Fork) -> object:
 def delete_call_capacity(call: Call, fork: Fork) -> object:
     """DELETE …/call_capacities/{call_capacity_name}/ (CC-11)."""
     group = _group(call, fork)
-    capacities = _capacities(fork, group)
-    capacity = _capacity(call, capacities)
-    fork.store(_key(group), rules.delete(capacities, capacity))
+    before = _capacities(fork, group)
+    capacity = _capacity(call, before)
+    capacities = rules.delete(before, capacity)
+    fork.store(_key(group), capacities, capacities.added - before.added)
     call.assume("CC-11", when=capacity.is_default or bool(capacity.user_ids))
     return None
 
@@ -79,11 +80,11 @@ def list_available_users(call: Call, fork: Fork) -> object:
 
 
 def seed(fork: Fork, group: Group, section: list[dict[str, Any]], attempt: Attempt) -> None:
-    """Create a fixture's capacities in a group, as POST does."""
+    """Create a fixture's capacities in a group, as POST does. The weight of the fixture counts them (S-10)."""
     capacities = NONE
     for i, attributes in enumerate(section):
         capacities = attempt(f"/{i}", partial(_seed_one, capacities, attributes, _find_user(fork, group)), capacities)
-    fork.store(_key(group), capacities)
+    fork.store(_key(group), capacities._replace(added=0))
 
 
 def show(fork: Fork, group: Group) -> object:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 
 from simulator.directory import User
 from simulator.errors import MOST_FAULTS, Fault, RuleViolation, UnknownResource
-from simulator.services.call_capacities.model import CallCapacities, CallCapacity
+from simulator.services.call_capacities.model import CAPACITY_BYTES, MEMBER_BYTES, CallCapacities, CallCapacity
 
 RESERVED_NAME = "available_users"
 LIMITS = frozenset({"max_calls", "max_incoming_calls", "max_outgoing_calls"})
@@ -105,6 +105,7 @@ def _put(
     capacities: CallCapacities, before: CallCapacity | None, after: CallCapacity
 ) -> tuple[CallCapacities, CallCapacity]:
     """Store a new or changed capacity. A new default replaces the old default (CC-6)."""
+    added = capacities.added + CAPACITY_BYTES
     if before is not None and before.name == after.name and before.user_ids is after.user_ids:
         membership = capacities.membership
     else:
@@ -112,15 +113,17 @@ def _put(
         membership = capacities.membership
         for user_id in after.user_ids:
             membership = membership.insert(user_id, after.name)
+        added += MEMBER_BYTES * len(after.user_ids)
     by_name, default = capacities.by_name, capacities.default
     if after.is_default:
         if default is not None and default != after.name:
             by_name = by_name.insert(default, by_name[default]._replace(is_default=False))
+            added += CAPACITY_BYTES
         default = after.name
     elif default == after.name:
         default = None
     by_name = by_name.insert(after.name, after)
-    return CallCapacities(by_name=by_name, membership=membership, default=default, created=capacities.created), after
+    return CallCapacities(by_name, membership, default, capacities.created, _at_most(added, by_name, membership)), after
 
 
 def _without(capacities: CallCapacities, capacity: CallCapacity) -> CallCapacities:
@@ -128,4 +131,12 @@ def _without(capacities: CallCapacities, capacity: CallCapacity) -> CallCapaciti
     for user_id in capacity.user_ids:
         membership = membership.discard(user_id)
     default = None if capacities.default == capacity.name else capacities.default
-    return capacities._replace(by_name=capacities.by_name.remove(capacity.name), membership=membership, default=default)
+    by_name = capacities.by_name.remove(capacity.name)
+    return CallCapacities(
+        by_name, membership, default, capacities.created, _at_most(capacities.added, by_name, membership)
+    )
+
+
+def _at_most(added: int, by_name: Sized, membership: Sized) -> int:
+    """Return how many bytes calls have added: no more than everything takes, however often it was replaced."""
+    return min(added, CAPACITY_BYTES * len(by_name) + MEMBER_BYTES * len(membership))

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+SETTINGS_BYTES = 2_000
+"""About how many bytes the settings of an executive take."""
+CRITERION_BYTES = 2_000
+"""About how many bytes a criterion takes."""
+REFERENCE_BYTES = 8
+"""How many bytes an entry of a tuple takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ class Executive:
     """The service's state for one executive. Criteria are in the order of creation, assistants as given (G-13).
 
     `given` holds the attributes that were ever set, like `screening.enabled`. The others still have their defaults.
+    `changes` is how many criteria calls have created, changed or deleted, and at least 1 after any other change.
     """
 
     allow_opt_in_out: bool = False
@@ -88,3 +96,13 @@ class Executive:
     alerting: Alerting = Alerting()
     criteria: tuple[Criterion, ...] = ()
     given: frozenset[str] = frozenset()
+    changes: int = field(default=0, compare=False)
+
+    @property
+    def added(self) -> int:
+        """About how many bytes of this state calls have made, at most. The fixture's state shares the rest (S-10)."""
+        if not self.changes:
+            return 0
+        criteria = len(self.criteria)
+        references = criteria + len(self.assistant_ids)
+        return SETTINGS_BYTES + REFERENCE_BYTES * references + CRITERION_BYTES * min(self.changes, criteria)

@@ -110,8 +110,9 @@ def update_alerting(call: Call, fork: Fork) -> object:
 def create_criterion(call: Call, fork: Fork) -> object:
     """POST …/criteria/ (EX-13)."""
     user = _executive(call, fork)
-    state, criterion = rules.create_criterion(_state(fork, user), call.body)
-    fork.store(_key(user), state)
+    before = _state(fork, user)
+    state, criterion = rules.create_criterion(before, call.body)
+    _store(fork, user, before, state)
     callers = call.body.get("from_dn_criteria", {})
     emptied = any(call.body.get(each, each) is None for each in rules.SCHEDULE_TYPES)
     call.assume("EX-10", when=emptied or not {"active", "filter"} <= call.body.keys())
@@ -128,10 +129,10 @@ def get_criterion(call: Call, fork: Fork) -> object:
 def update_criterion(call: Call, fork: Fork) -> object:
     """PUT …/criteria/{instance_name}/ (EX-14)."""
     user = _executive(call, fork)
-    state = _state(fork, user)
-    criterion = rules.criterion_named(state, call.path["instance_name"])
-    state, criterion = rules.update_criterion(state, criterion, call.body)
-    fork.store(_key(user), state)
+    before = _state(fork, user)
+    criterion = rules.criterion_named(before, call.path["instance_name"])
+    state, criterion = rules.update_criterion(before, criterion, call.body)
+    _store(fork, user, before, state)
     _assume_schedule(call)
     return criterion
 
@@ -141,12 +142,15 @@ def delete_criterion(call: Call, fork: Fork) -> object:
     user = _executive(call, fork)
     state = _state(fork, user)
     criterion = rules.criterion_named(state, call.path["instance_name"])
-    fork.store(_key(user), rules.delete_criterion(state, criterion))
+    _store(fork, user, state, rules.delete_criterion(state, criterion))
     return None
 
 
 def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> None:
-    """Store a fixture's parts for one executive, each as the API's update does."""
+    """Store a fixture's parts for one executive, each as the API's update does.
+
+    The weight of the fixture counts them, so they are no changes (S-10).
+    """
     state = Executive()
     for i, attributes in enumerate(parts.get("criteria", ())):
         state = attempt(f"/criteria/{i}", partial(_seed_criterion, state, attributes), state)
@@ -159,7 +163,7 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     for part, update in updates.items():
         if part in parts:
             state = attempt(f"/{part}", partial(_updated, state, update, part, parts[part]), state)
-    fork.store(_key(user), state)
+    fork.store(_key(user), replace(state, changes=0) if state.changes else state)
 
 
 def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
@@ -229,8 +233,9 @@ def _state(fork: Fork, user: User) -> Executive:
 def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
     """Apply the rule to the user's state with the request's body. Store and return the new state."""
     user = _executive(call, fork)
-    state = _updated(_state(fork, user), update, part, call.body)
-    fork.store(_key(user), state)
+    before = _state(fork, user)
+    state = _updated(before, update, part, call.body)
+    _store(fork, user, before, state)
     _assume_fresh(call, state, part)
     return state
 
@@ -238,7 +243,12 @@ def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
 def _updated(state: Executive, update: Update, part: str, changes: Changes) -> Executive:
     """Return the state after the rule, with the given attributes noted in it."""
     state = update(state, changes)
-    return replace(state, given=state.given | {f"{part}.{rules.ALIASES.get(each, each)}" for each in changes})
+    given = state.given | {f"{part}.{rules.ALIASES.get(each, each)}" for each in changes}
+    return replace(state, given=given, changes=state.changes or 1)
+
+
+def _store(fork: Fork, user: User, before: Executive, after: Executive) -> None:
+    fork.store(_key(user), after, after.added - before.added)
 
 
 def _assume_fresh(call: Call, state: Executive, part: str) -> None:

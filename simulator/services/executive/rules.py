@@ -93,7 +93,8 @@ def update_filtering(state: Executive, changes: Changes) -> Executive:
     if faults:
         raise RuleViolation(*faults)
     filtering: Filtering = replace(state.filtering, **own)
-    return replace(state, filtering=filtering, criteria=tuple(criteria.values()))
+    count = state.changes + len(named)
+    return replace(state, filtering=filtering, criteria=tuple(criteria.values()), changes=count)
 
 
 def update_screening(state: Executive, changes: Changes) -> Executive:
@@ -135,7 +136,7 @@ def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, 
     """Add a criterion (EX-13). Raises `RuleViolation` if the name is in use."""
     _check_name_free(state, attributes["name"], "EX-13")
     criterion = _changed(Criterion(name=attributes["name"]), attributes)
-    return replace(state, criteria=(*state.criteria, criterion)), criterion
+    return replace(state, criteria=(*state.criteria, criterion), changes=state.changes + 1), criterion
 
 
 def update_criterion(state: Executive, criterion: Criterion, changes: Changes) -> tuple[Executive, Criterion]:
@@ -143,12 +144,14 @@ def update_criterion(state: Executive, criterion: Criterion, changes: Changes) -
     if changes.get("name", criterion.name) != criterion.name:
         _check_name_free(state, changes["name"], "EX-14")
     changed = _changed(criterion, changes)
-    return replace(state, criteria=tuple(changed if each is criterion else each for each in state.criteria)), changed
+    criteria = tuple(changed if each is criterion else each for each in state.criteria)
+    return replace(state, criteria=criteria, changes=state.changes + 1), changed
 
 
 def delete_criterion(state: Executive, criterion: Criterion) -> Executive:
     """Remove a criterion (EX-14)."""
-    return replace(state, criteria=tuple(each for each in state.criteria if each is not criterion))
+    criteria = tuple(each for each in state.criteria if each is not criterion)
+    return replace(state, criteria=criteria, changes=state.changes + 1)
 
 
 def without_assistants(state: Executive, user_ids: Collection[str]) -> Executive:
