@@ -1,4 +1,4 @@
-"""A third service is its package, its part of the contract, its rules, and an entry in `SERVICES`: nothing else changes.
+"""One more service is its package, its part of the contract, its rules, and an entry in `SERVICES`; nothing else changes.
 
 The service here is Voicemail. The documentation of the simulated API has no such service; it is made up for this test.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
