@@ -1,4 +1,4 @@
-"""One more service is its package, its part of the contract, its rules, and an entry in `SERVICES`; nothing else changes.
+"""One more service is its package, its part of the contract, its rules and an entry in `SERVICES`, and nothing else.
 
 The service here is Voicemail. The documentation of the simulated API has no such service; it is made up for this test.
 """

@@ -15,8 +15,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from simulator.contract.compiler import SchemaCompiler
 from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
-from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler, snake_case
+from simulator.contract.schemas import AnyObject, CompiledSchema, snake_case
 from simulator.document import Document, pointer_step, read_document
 from simulator.errors import InvalidAttribute
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn
 import marshmallow
 from marshmallow import ValidationError, fields, missing
 
+from simulator.contract.constraints import Validator
 from simulator.contract.fields import (
     Ignored,
     ObjectOf,
@@ -24,7 +25,6 @@ from simulator.contract.fields import (
     StrictNested,
     StrictNumber,
     StrictString,
-    Validator,
 )
 from simulator.contract.view import parts
 
