@@ -1,6 +1,7 @@
 """Compiles the contract's schemas into marshmallow schemas, once at the start.
 
-The compiler supports the keywords of JSON Schema that the contract uses, and refuses all others.
+The compiler supports the keywords of JSON Schema that the contract uses, and refuses all others. The module is long
+because there is a method for each type, and the methods call each other for the parts of a schema.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The contract is refused, with file, line and place, if the simulator could not follow it exactly. Reasons are: an
 unknown keyword, an example that does not satisfy its schema, an undocumented status that an operation can answer, an
 operation without handler.
+
+The module is long because each part of the contract is checked where it is read.
 """
 
 from __future__ import annotations

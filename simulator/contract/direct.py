@@ -3,6 +3,8 @@
 The fields of a schema are compiled once into plain functions. For a valid value of exactly the expected type, such a
 function returns the same as marshmallow. For every other value it gives up: it raises `ValidationError`, as the
 fields' validators do. Marshmallow then handles the value: it reports the faults, or accepts the value after all.
+
+The module is long because reading and writing are together: the writer is the reader with a few differences.
 """
 
 from __future__ import annotations

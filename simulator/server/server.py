@@ -1,4 +1,7 @@
-"""The server that runs the WSGI application: asyncio on one thread of this process."""
+"""The server that runs the WSGI application: asyncio on one thread of this process.
+
+The class is long because all that connections share is here: the loop, its clock, the bytes in transit, and the end.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The operations of the Executive service."""
+"""The operations of the Executive service.
+
+The module is long because the service has 13 operations, each with a short handler.
+"""
 
 from __future__ import annotations
 
