@@ -5,7 +5,9 @@ The service here is Voicemail. The documentation of the simulated API has no suc
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from simulator import app
 from simulator.app import SERVICES, Simulation, shipped
 from simulator.contract.ledger import LEDGER, load_ledger
 from simulator.contract.operation import Call
-from simulator.directory import User
+from simulator.directory import Group, User
 from simulator.errors import BrokenDocument, Fault, RuleViolation, ServiceNotAssigned
 from simulator.services.service import Attempt, Owner, Section, Service, lost
 from simulator.state.world import Fork, Key
@@ -63,6 +65,10 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
             fork.discard(_key(user))
 
 
+def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
+    return {"mailboxes": [each.user_id for each in group.users.values() if "Voicemail" in each.services]}
+
+
 def _user(call: Call, fork: Fork) -> User:
     user = fork.directory.user(call.path["tenant_id"], call.path["group_id"], call.path["user_id"])
     if "Voicemail" not in user.services:
@@ -88,7 +94,16 @@ voicemail = Service(
         show=show,
     ),
     services_changed=services_changed,
+    ids=ids,
 )
+CONTRACT_RUN = """
+[dictionaries.mailboxes]
+values = {{ toml(ids("mailboxes")) }}
+
+[[operations]]
+include-operation-id = ["getVoicemail", "updateVoicemail"]
+parameters = { "path.user_id" = { dictionary = "mailboxes", probability = 0.9 } }
+"""
 
 # Its part of the contract, and its rules.
 
@@ -215,8 +230,10 @@ def larger_simulation(tmp_path_factory: pytest.TempPathFactory) -> Simulation:
     )
     ledger = folder / "ledger.yaml"
     ledger.write_text(LEDGER.read_text(encoding="utf-8") + RULES, encoding="utf-8")
+    settings = folder / "schemathesis.toml"
+    settings.write_text(CONTRACT_RUN, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(app, "SERVICES", (*SERVICES, voicemail))
+        patched.setattr(app, "SERVICES", (*SERVICES, replace(voicemail, contract_run=settings)))
         patched.setattr(app, "load_ledger", partial(load_ledger, ledger))
         return Simulation(contract)
 
@@ -227,7 +244,9 @@ def larger_api(larger_simulation: Simulation) -> Iterator[Api]:
         served(larger_simulation.app(larger_simulation.world(FIXTURE))) as server,
         httpx.Client(base_url=server.url, timeout=10) as client,
     ):
-        yield Api(client, "third")
+        api = Api(client, "third")
+        api.reset()
+        yield api
 
 
 def test_its_operations_read_and_change_what_the_fixture_says(larger_api: Api) -> None:
@@ -315,6 +334,14 @@ def test_its_operations_take_credentials_and_injected_faults_like_all_others(lar
     assert larger_api("GET", ANN, headers={"Authorization": "Bearer nobody"}).status_code == 401
     larger_api.arranged("POST", "faults", {"operationId": "getVoicemail", "status": 503, "times": 1})
     assert [larger_api("GET", ANN).status_code for _ in range(2)] == [503, 200]
+
+
+def test_contract_runs_get_its_ids_and_its_settings(larger_api: Api) -> None:
+    settings = tomllib.loads(larger_api.control("GET", "schemathesis.toml").text)
+    assert settings["dictionaries"]["mailboxes"]["values"] == ["ann@example.com", "bob@example.com"]
+    assert settings["dictionaries"]["groups"]["values"] == ["bar"]
+    [own] = [each for each in settings["operations"] if "getVoicemail" in each["include-operation-id"]]
+    assert own["parameters"]["path.user_id"]["dictionary"] == "mailboxes"
 
 
 def test_without_the_entry_there_is_no_such_service(simulation: Simulation) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from simulator.contract.operation import Call
@@ -312,5 +313,6 @@ executive = Service(
         show=show,
     ),
     services_changed=services_changed,
+    contract_run=Path(__file__).with_name("schemathesis.toml"),
     ids=ids,
 )
