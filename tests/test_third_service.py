@@ -6,7 +6,7 @@ The service here is Voicemail. The documentation of the simulated API has no suc
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from simulator.contract.ledger import LEDGER, load_ledger
 from simulator.contract.operation import Call
 from simulator.directory import Group, User
 from simulator.errors import BrokenDocument, Fault, RuleViolation, ServiceNotAssigned
-from simulator.services.service import Attempt, Owner, Section, Service, lost
+from simulator.services.service import Attempt, Section, Service
 from simulator.state.world import Fork, Key
 from tests.conftest import Api, served
 
@@ -59,12 +59,6 @@ def seed(fork: Fork, user: User, section: dict[str, Any], attempt: Attempt) -> N
     fork.store(_key(user), attempt("", partial(update, Voicemail(), section, user), Voicemail()))
 
 
-def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None:
-    for user in lost("Voicemail", changes):
-        if isinstance(user, User):
-            fork.discard(_key(user))
-
-
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
     return {"mailboxes": [each.user_id for each in group.users.values() if "Voicemail" in each.services]}
 
@@ -93,7 +87,6 @@ voicemail = Service(
         state_key=_key,
         show=show,
     ),
-    services_changed=services_changed,
     ids=ids,
 )
 CONTRACT_RUN = """
