@@ -1,4 +1,7 @@
-"""The Python library: runs a simulator inside a test suite's process, or connects to one that runs elsewhere."""
+"""The Python library: runs a simulator inside a test suite's process, or connects to one that runs elsewhere.
+
+The module is long because it is the whole public interface: two classes with a short method for each call.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The pytest plugin: a simulator for the session, a sandbox for each test, and its calls if the test fails.
 
-The rest of the simulator is only loaded when a test uses one of the plugin's pytest fixtures.
+The rest of the simulator is only loaded when a test uses one of the plugin's pytest fixtures. The module is long
+because pytest looks for all hooks and pytest fixtures of a plugin in one module.
 """
 
 from __future__ import annotations

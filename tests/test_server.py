@@ -489,7 +489,7 @@ class TestRoom:
     def full(self, serving: Serving) -> Server:
         """A server with room for three."""
         server = serving(echo)
-        server._limit = 3
+        server.listener.limit = 3
         return server
 
     def test_the_longest_idle_connection_makes_room_for_a_new_client(self, full: Server) -> None:
@@ -526,7 +526,7 @@ class TestRoom:
         server = serving(
             lambda environ, start: Delayed(600, list) if environ["PATH_INFO"] == "/slow" else echo(environ, start)
         )
-        server._limit = 3
+        server.listener.limit = 3
         with contextlib.ExitStack() as stack:
             for number in range(3):
                 client = stack.enter_context(connected(server))
@@ -802,7 +802,7 @@ class TestTheEnd:
 
     def test_the_port_is_free_even_if_another_process_has_inherited_it(self, serving: Serving) -> None:
         server = serving(echo)
-        inherited = os.dup(server._listener.fileno())
+        inherited = os.dup(server.listener._socket.fileno())
         server.stop()
         with pytest.raises(httpx.ConnectError):
             httpx.get(server.url)

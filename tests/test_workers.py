@@ -9,7 +9,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from simulator.server.workers import THRESHOLDS, Workers, collect_in_pieces
+from simulator.server.process import THRESHOLDS, collect_in_pieces
+from simulator.server.workers import Workers
 
 
 @pytest.fixture

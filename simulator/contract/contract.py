@@ -3,6 +3,8 @@
 The contract is refused, with file, line and place, if the simulator could not follow it exactly. Reasons are: an
 unknown keyword, an example that does not satisfy its schema, an undocumented status that an operation can answer, an
 operation without handler.
+
+The module is long because each part of the contract is checked where it is read.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from simulator.contract.compiler import SchemaCompiler
 from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
-from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler, snake_case
+from simulator.contract.schemas import AnyObject, CompiledSchema, snake_case
 from simulator.document import Document, pointer_step, read_document
 from simulator.errors import InvalidAttribute
 

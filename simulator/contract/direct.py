@@ -3,6 +3,8 @@
 The fields of a schema are compiled once into plain functions. For a valid value of exactly the expected type, such a
 function returns the same as marshmallow. For every other value it gives up: it raises `ValidationError`, as the
 fields' validators do. Marshmallow then handles the value: it reports the faults, or accepts the value after all.
+
+The module is long because reading and writing are together: the writer is the reader with a few differences.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, ClassVar, NoReturn
 import marshmallow
 from marshmallow import ValidationError, fields, missing
 
+from simulator.contract.constraints import Validator
 from simulator.contract.fields import (
     Ignored,
     ObjectOf,
@@ -24,7 +27,6 @@ from simulator.contract.fields import (
     StrictNested,
     StrictNumber,
     StrictString,
-    Validator,
 )
 from simulator.contract.view import parts
 

@@ -1,4 +1,7 @@
-"""One operation of the contract: reads its requests and renders its answers."""
+"""One operation of the contract: reads its requests and renders its answers.
+
+The module is long because it has all that a handler deals with: operation, call, notes and answer refer to each other.
+"""
 
 from __future__ import annotations
 

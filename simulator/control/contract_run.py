@@ -10,7 +10,7 @@ from simulator.contract.operation import Call, Content
 from simulator.control.call import Control, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.directory import Directory, Group, Level
-from simulator.reports.page import render
+from simulator.reports.page import render, render_file
 from simulator.state.world import Fork, World
 
 TOML = "application/toml"
@@ -23,10 +23,16 @@ def get_schemathesis_settings(_: Call, control: Control) -> object:
     world = control.sandbox.version.world
     found = {**_ids(control, world), **_accounts(world.directory)}
     credentials_required = control.settings.auth == "required"
+
+    def ids(kind: str) -> list[str]:
+        return list(found.get(kind) or NOTHING)
+
+    templates = [each.contract_run for each in control.fixtures.services if each.contract_run is not None]
     text = render(
         "control/schemathesis.toml",
         address=control.address or SERVER,
-        ids=lambda kind: list(found.get(kind) or NOTHING),
+        ids=ids,
+        services=[render_file(each, ids=ids, toml=_toml) for each in templates],
         credentials_required=credentials_required,
         token=_token(world.directory) if credentials_required else None,
         toml=_toml,

@@ -1,4 +1,7 @@
-"""The gateway in front of Flask: sandbox, CORS, delays, injected faults, journal and log."""
+"""The gateway in front of Flask: sandbox, CORS, delays, injected faults, journal and log.
+
+The module is long because it holds the whole way of a call, so that one can read it from top to bottom.
+"""
 
 from __future__ import annotations
 

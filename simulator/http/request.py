@@ -1,4 +1,7 @@
-"""A request as it arrived."""
+"""A request as it arrived.
+
+The module is long because each header has a property, so that no other module reads the WSGI environment.
+"""
 
 from __future__ import annotations
 

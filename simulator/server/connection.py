@@ -1,4 +1,7 @@
-"""One connection of the server: takes requests, and sends their answers in the same order."""
+"""One connection of the server: takes requests, and sends their answers in the same order.
+
+The module is long because it is one class: every step, from the first byte to the last, depends on the same state.
+"""
 
 from __future__ import annotations
 

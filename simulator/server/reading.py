@@ -1,4 +1,8 @@
-"""Turns the bytes of a connection into requests, with httptools. Refuses bytes that are not a request (G-16)."""
+"""Turns the bytes of a connection into requests, with httptools. Refuses bytes that are not a request (G-16).
+
+The module is long because the parser calls one object for each part of a request, and this object holds the state
+between the calls.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple, cast
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from httptools import (
     HttpParserCallbackError,
@@ -19,6 +22,7 @@ from httptools import (
 )
 
 from simulator.http.wsgi import HEAD, HEADER
+from simulator.server.variables import field_variables, target_variables
 
 LARGEST_HEADER = 256 * 1024
 """How many bytes a request may have without its body."""
@@ -38,7 +42,6 @@ KNOWN_METHODS = frozenset((b"GET", b"PUT", b"POST", b"DELETE", b"PATCH", b"HEAD"
 _STAND_IN = b"GET"
 _METHOD = re.compile(rb"[A-Z][A-Z-]*")
 _PROTOCOLS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
-_WITHOUT_PREFIX = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 
 
 class Request(NamedTuple):
@@ -200,7 +203,8 @@ class RequestReader:
         environ = self._environ = self._common.copy()
         is_small = self._received <= SMALL
         try:
-            environ.update((_target if len(self._target) <= SHORT else _target.__wrapped__)(self._target))
+            variables_of = target_variables if len(self._target) <= SHORT else target_variables.__wrapped__
+            environ.update(variables_of(self._target))
         except ValueError:
             return self._refuse(400, "this is no HTTP request: its target cannot be read")
         if version not in _PROTOCOLS:
@@ -209,9 +213,9 @@ class RequestReader:
         environ["SERVER_PROTOCOL"] = _PROTOCOLS[version]
         fields = tuple(self._fields)
         if is_small:
-            environ[HEADER] = variables = _variables(fields)
+            environ[HEADER] = variables = field_variables(fields)
         else:
-            variables = _variables.__wrapped__(fields)
+            variables = field_variables.__wrapped__(fields)
         environ.update(variables)
         host = environ.get("HTTP_HOST")
         if version == "1.1" and (host is None or "," in host):
@@ -299,39 +303,3 @@ def _header(head: bytes) -> _Header | None:
         environ[HEAD] = head
     # A client that waits for `100 Continue` must get it each time.
     return None if "HTTP_EXPECT" in environ else _Header(environ, length, keep_alive)
-
-
-@lru_cache(maxsize=1_000)
-def _target(target: bytes) -> tuple[tuple[str, str], ...]:
-    """Returns the WSGI variables of a target. Raises `ValueError` if it cannot be read."""
-    text = target.decode("ascii")
-    parts = text
-    if not text.startswith("/"):
-        absolute = urlsplit(text)
-        parts = f"{absolute.path or '/'}?{absolute.query}"
-    path, _, query = parts.partition("#")[0].partition("?")
-    decoded = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
-    return (("REQUEST_URI", text), ("PATH_INFO", decoded), ("QUERY_STRING", query))
-
-
-@lru_cache(maxsize=500)
-def _variables(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
-    """Returns the fields of a header as WSGI variables. Repeated fields are joined by commas, cookies by semicolons.
-
-    They are remembered, because the requests of a connection mostly have the same fields.
-    """
-    found: dict[str, str] = {}
-    repeated: dict[str, list[str]] = {}
-    for name, value in fields:
-        # `A_B` and `A-B` would become the same variable.
-        if b"_" in name:
-            continue
-        field, text = name.decode("latin-1").upper(), value.decode("latin-1")
-        variable = _WITHOUT_PREFIX.get(field) or f"HTTP_{field.replace('-', '_')}"
-        if variable in found:
-            repeated.setdefault(variable, [found[variable]]).append(text)
-        else:
-            found[variable] = text
-    for variable, texts in repeated.items():
-        found[variable] = ("; " if variable == "HTTP_COOKIE" else ", ").join(texts)
-    return tuple(found.items())

@@ -1,30 +1,25 @@
-"""The server that runs the WSGI application: asyncio on one thread of this process."""
+"""The server that runs the WSGI application: asyncio on one thread of this process.
+
+The class is long because all that connections share is here: the loop, its clock, the bytes in transit, and the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import select
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
 from itertools import islice
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from simulator.server.connection import Connection
+from simulator.server.listening import Listener
 from simulator.server.reading import NO_ROOM
-from simulator.server.workers import Workers, collect_in_pieces
+from simulator.server.workers import Workers
 from simulator.settings import DEFAULTS, is_every_address
-
-try:
-    import resource
-except ImportError:  # Windows has no such limit.
-    resource = None  # type: ignore[assignment]  # checked before use
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -34,23 +29,7 @@ logger = logging.getLogger("simulator.server")
 GRACE_SECONDS = 0.8
 """How long requests in flight may still take when the server stops."""
 
-SWITCH_SECONDS = 0.00005
-"""How long a worker thread may compute before the loop's thread has its turn.
-
-The loop's thread gives up its turn with each system call. With a hundred calls, it waits a hundred times as long.
-"""
-
-SIGNAL_SECONDS = 0.5
-"""How long it may take until Ctrl-C is noticed on Windows."""
-
 NAME = "apio-simulator"
-LAST_PORT = 65_535
-CONNECTIONS = 1_000 if hasattr(select, "poll") else 500
-"""How many connections may be open at a time. Windows only has `select`, which watches at most 512."""
-OTHER_FILES = 32
-"""How many files stay free for other uses if the process may not open many."""
-ACCEPTED_AT_ONCE = 20
-"""How many new clients are accepted before other clients have their turn."""
 MOST_IN_A_TURN = 4
 """How many clients that sent many requests at once are answered again before other clients have their turn."""
 WORKERS = 4
@@ -59,10 +38,6 @@ TICK_SECONDS = 1.0
 """How often the server looks for clients whose time is over."""
 GLANCE_SECONDS = 0.005
 """How often a stopping server checks whether everything is sent."""
-
-
-class AddressUnavailable(Exception):
-    """The server cannot listen at the address."""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -97,8 +72,8 @@ class Server:
         event_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
         transfer_limit: int = DEFAULTS.transfer_limit,
     ) -> None:
-        self._listener = _listening_socket(host, port)
-        self.host, self.port = self._listener.getsockname()[:2]
+        self.listener = Listener(host, port, lambda: Connection(self), self._make_room)
+        self.host, self.port = self.listener.host, self.listener.port
         self.app = app
         self.largest_body = largest_body
         self.request_seconds = request_seconds
@@ -122,10 +97,6 @@ class Server:
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
         }
-        self._limit = _most_connections()
-        self._open = 0
-        self._is_accepting = False
-        self._accepted: set[asyncio.Task[Any]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._to_flush: list[Connection] = []
         self._in_line: dict[Connection, None] = {}
@@ -169,7 +140,7 @@ class Server:
                 self.hand_over(self._wind_up)
                 self._thread.join(2 * GRACE_SECONDS)
             else:
-                self._listener.close()
+                self.listener.close(self._loop)
                 self._loop.close()
 
     def _run(self) -> None:
@@ -238,44 +209,12 @@ class Server:
     def closed(self, connection: Connection) -> None:
         """A connection was closed, so there is room for another one."""
         self._connections.discard(connection)
-        self._open -= 1
+        self.listener.client_left()
         self._listen()
 
-    # Accepting clients
-
     def _listen(self) -> None:
-        if not self._is_accepting and not self.is_stopping:
-            self._is_accepting = True
-            self._loop.add_reader(self._listener, self._accept)
-
-    def _accept(self) -> None:
-        """Accept clients. If there is no room, they wait until another client leaves."""
-        for number in range(ACCEPTED_AT_ONCE):
-            if self._open >= self._limit:
-                if number:
-                    # If another client waits, the loop calls again. Only then is room made for it.
-                    return
-                if not self._make_room():
-                    break
-            try:
-                client, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError:
-                # The process may open no more files. It tries again after the next second.
-                break
-            client.setblocking(False)
-            # Python's loop does not set this, because the listening socket is ours. Without it, the second of two
-            # answers waits up to 40 ms, until the client has acknowledged the first one.
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._open += 1
-            task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self), client))
-            self._accepted.add(task)
-            task.add_done_callback(self._accepted.discard)
-        else:
-            return
-        self._loop.remove_reader(self._listener)
-        self._is_accepting = False
+        if not self.is_stopping:
+            self.listener.listen(self._loop)
 
     def _make_room(self) -> bool:
         """Close the longest idle connection, or one whose client may have hung up. Returns whether there was one."""
@@ -298,11 +237,7 @@ class Server:
     # Stopping
 
     def _wind_up(self) -> None:
-        self._loop.remove_reader(self._listener)
-        # A forked process may hold the socket too, and keep it open without answering.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.listener.close(self._loop)
         # After two turns of the loop, everything that arrived before is read.
         self._loop.call_soon(self._loop.call_soon, self._settle, self._loop.time() + GRACE_SECONDS)
 
@@ -317,61 +252,10 @@ class Server:
             return
         for connection in list(self._connections):
             connection.abort()
-        for task in self._accepted:
-            task.cancel()
+        self.listener.give_up_accepted()
         # The sockets are closed in the next turn.
         self._loop.call_soon(self._loop.call_soon, self._loop.stop)
 
 
-def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` is called once the server answers."""
-    # A threading.Event can deadlock if a signal handler sets it while `wait` begins. This queue is reentrant.
-    stop: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stop.put(number))
-    # The loop's thread should not wait long for a worker thread.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    collect_in_pieces()
-    server.start()
-    ready()
-    stopped = False
-    while not stopped:
-        # On Windows before Python 3.14, Ctrl-C does not interrupt a wait without a timeout.
-        with contextlib.suppress(Empty):
-            stop.get(timeout=SIGNAL_SECONDS)
-            stopped = True
-    server.stop()
-
-
-def allow_files() -> None:
-    """Raise the process's limit of open files to what a server's connections need, as far as allowed."""
-    if resource is not None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = CONNECTIONS + OTHER_FILES
-        if -1 < soft < needed:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (needed if hard < 0 else min(needed, hard), hard))
-
-
-def _most_connections() -> int:
-    """Returns how many connections the limit of open files allows."""
-    if resource is None:
-        return CONNECTIONS
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if most < 0 else max(1, min(CONNECTIONS, most - OTHER_FILES))
-
-
 def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= LAST_PORT:
-        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: a port is a number from 0 to {LAST_PORT}")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=CONNECTIONS)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AddressUnavailable(f"cannot listen at {host!r} port {port}: {reason.partition(' (while')[0]}") from None
-    listener.setblocking(False)
-    return listener

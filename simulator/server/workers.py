@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
 Job = Callable[[], object]
-
-FULL = 2
-"""The generation of a garbage collection that looks at all objects."""
-THRESHOLDS = (700, 10, 2)
-"""How often garbage is collected, as `gc.set_threshold` takes it. A full collection sees about 20,000 objects."""
 
 
 class Workers:
@@ -61,18 +55,3 @@ class Workers:
             self._queue.put((key, waiting.popleft()))
         else:
             del self._waiting[key]
-
-
-def collect_in_pieces() -> None:
-    """Keep each garbage collection short: objects that survive a full one are not looked at again.
-
-    All threads wait during a garbage collection. A world has very many objects, but it is never cyclic garbage: it is
-    freed when nothing refers to it any more. Use this only in a process that does nothing but serve.
-    """
-    gc.set_threshold(*THRESHOLDS)
-    gc.callbacks.append(_spare_survivors)
-
-
-def _spare_survivors(phase: str, info: Mapping[str, int]) -> None:
-    if phase == "stop" and info["generation"] == FULL:
-        gc.freeze()

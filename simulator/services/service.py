@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from simulator.contract.operation import Call
@@ -63,7 +64,8 @@ class Section:
 class Service:
     """One simulated service: handlers by operation id, the services that can be assigned, its sections of a fixture.
 
-    `ids` returns ids that generated requests to a group can use, by kind.
+    `contract_run` is a template of settings for Schemathesis: what its generated requests use as parameters. `ids`
+    returns the ids that they can use in a group, by kind; in the template, `toml(ids("kind"))` is a list of them.
     """
 
     handlers: Mapping[str, Handler]
@@ -72,6 +74,7 @@ class Service:
     group_section: Section | None = None
     user_section: Section | None = None
     services_changed: ServicesChanged | None = None
+    contract_run: Path | None = None
     ids: Callable[[Fork, Group], Mapping[str, Sequence[str]]] = field(default=lambda *_: {})
 
 

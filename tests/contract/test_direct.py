@@ -20,11 +20,12 @@ from marshmallow import ValidationError, fields
 from werkzeug.test import TestResponse
 
 from simulator.app import Simulation, shipped
+from simulator.contract.compiler import SchemaCompiler
 from simulator.contract.contract import Contract
 from simulator.contract.direct import reader, writer
 from simulator.contract.fields import Ignored, ObjectOf, OneOf, StrictList, StrictNested, StrictString
 from simulator.contract.operation import Operation
-from simulator.contract.schemas import AnyObject, CompiledSchema, SchemaCompiler
+from simulator.contract.schemas import AnyObject, CompiledSchema
 from simulator.contract.view import View
 from simulator.directory import Level
 from simulator.document import Document, parse_document, pointer_step, read_document

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
 from simulator.app import Simulation
-from simulator.contract.schemas import CompiledSchema, SchemaCompiler, snake_case
+from simulator.contract.compiler import SchemaCompiler
+from simulator.contract.schemas import CompiledSchema, snake_case
 from simulator.document import Document, parse_document
 from simulator.errors import BrokenDocument, InvalidAttribute
 

@@ -273,7 +273,7 @@ class TestDelays:
         self, simulation: Simulation, world: World
     ) -> None:
         with served(simulation.app(world, Settings(delay_ms=600_000))) as server:
-            server._limit = 3
+            server.listener.limit = 3
             for number in range(30):
                 with socket.create_connection((server.host, server.port)) as client:
                     client.sendall(f"GET /api/v1/{CAPACITIES} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from simulator.contract.operation import Call
@@ -176,5 +177,6 @@ call_capacities = Service(
         show=show,
     ),
     services_changed=services_changed,
+    contract_run=Path(__file__).with_name("schemathesis.toml"),
     ids=ids,
 )

@@ -1,10 +1,14 @@
-"""The operations of the Executive service."""
+"""The operations of the Executive service.
+
+The module is long because the service has 13 operations, each with a short handler.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from simulator.contract.operation import Call
@@ -319,5 +323,6 @@ executive = Service(
         show=show,
     ),
     services_changed=services_changed,
+    contract_run=Path(__file__).with_name("schemathesis.toml"),
     ids=ids,
 )
