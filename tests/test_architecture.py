@@ -1,8 +1,12 @@
-"""The import rule: imports point down, services do not know each other, Flask lives in one package."""
+"""The import rule: imports point down, services do not know each other, Flask lives in one package.
+
+ARCHITECTURE.md shows the rule, and names files and code that exist.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +73,8 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
     "__init__": {"app", "client", "errors", "library", "server"},
 }
+PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"`([^`]+)`", PAGE)
 SERVICES = {path.name for path in (ROOT / "simulator" / "services").iterdir() if (path / "model.py").exists()}
 
 
@@ -146,3 +152,52 @@ def test_templates_are_rendered_in_one_place() -> None:
     assert [part(each) for each in MODULES if "jinja2" in {name.split(".")[0] for name in imported(each)}] == [
         "reports"
     ]
+
+
+def test_the_page_lists_all_rooms_and_each_imports_only_from_below() -> None:
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE.partition("| Room |")[2].partition("\n\n")[0], re.MULTILINE)
+    rooms = [name.rstrip("/").removesuffix(".py") for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(rooms) == sorted(ALLOWED.keys() - {"__init__", "__main__"})
+    for i, room in enumerate(rooms):
+        assert ALLOWED[room] <= set(rooms[i + 1 :]), room
+
+
+def test_the_page_names_files_and_folders_that_exist() -> None:
+    files = [name for name in NAMED if re.fullmatch(r"[\w.-]+(/[\w.-]+)*(/|\.(py|yaml|yml|md|html|json))", name)]
+    assert len(files) > 50
+    inside_services = {"model.py", "rules.py", "operations.py"}
+    for name in files:
+        assert name in inside_services or (ROOT / "simulator" / name).exists() or (ROOT / name).exists(), name
+
+
+def members(module: Path) -> set[str]:
+    """The names that a module defines, and the methods and attributes of its classes: `Sandbox.reset`."""
+    names: set[str] = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        names |= stored([node])
+        if isinstance(node, ast.ClassDef):
+            of_self = {ast.unparse(each) for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+            own = stored(node.body) | {name[5:] for name in of_self if name.startswith("self.")}
+            names |= {f"{node.name}.{name}" for name in own}
+    return names
+
+
+def stored(statements: list[ast.stmt]) -> set[str]:
+    """The names that these statements define."""
+    names: set[str] = set()
+    for node in statements:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names.add(ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target))
+    return names
+
+
+def test_the_page_names_code_that_exists_in_the_file_that_it_names() -> None:
+    dotted = {name for name in NAMED if re.fullmatch(r"[A-Z]\w+\.[a-z]\w+", name)}
+    assert len(dotted) > 10
+    assert dotted - set().union(*map(members, MODULES)) == set()
+    placed = re.findall(r"`([\w.]+)`\s\(`([\w/]+\.py)`\)", PAGE)
+    assert len(placed) > 20
+    for name, file in placed:
+        assert name in members(ROOT / "simulator" / file), f"{file}: {name}"
