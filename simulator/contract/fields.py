@@ -18,7 +18,7 @@ Rules = Mapping[str, str]
 """For each keyword, the rule that its violation rests on (`x-rule`). `default` is for all other keywords."""
 
 MOST_ERRORS = MOST_FAULTS + 1
-"""After how many faults no more are looked for in an array or an object."""
+"""After how many faults an array or an object is not checked any further."""
 
 Validator = Callable[[Any], None]
 
@@ -33,7 +33,7 @@ class StrictString(fields.String):
 
 
 class Secret(StrictString):
-    """A JSON string that is never shown, not even in an error message (`writeOnly`, S-7)."""
+    """A JSON string that is never shown, not even in error messages (`writeOnly`, S-7)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
@@ -167,7 +167,7 @@ class OneOf(fields.Field[Any]):
 
 
 class Ignored(fields.Field[Any]):
-    """An attribute that a request may have and that a rule ignores (`x-ignored`)."""
+    """An attribute that a request may have, and that is ignored by a rule (`x-ignored`)."""
 
     def __init__(self, inner: fields.Field[Any], rule: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -187,7 +187,7 @@ def _count(messages: Any) -> int:
 
 
 def shown(value: Any) -> str:
-    """Return a value as error messages show it: a scalar as in JSON, cut if long, other values by their kind."""
+    """Return a value as error messages show it: a scalar as JSON, shortened if long, or else the kind of value."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -251,7 +251,7 @@ def matching(pattern: re.Pattern[str], meaning: str, rules: Rules) -> Validator:
     """Return a check of a `pattern` that is anchored at both ends."""
 
     def check(value: Any) -> None:
-        # Not a search: Python's `$` also matches before a line feed at the end.
+        # `fullmatch`, because Python's `$` also matches before a line feed at the end.
         if not pattern.fullmatch(value):
             raise _invalid(rules, "pattern", f"must be {meaning}, not {shown(value)}")
 
