@@ -78,7 +78,7 @@ class Alerting:
 class Executive:
     """The service's state for one executive. Criteria are in the order of creation, assistants as given (G-13).
 
-    `given` holds the attributes that have ever been set, like `screening.enabled`. The others still have their defaults.
+    `given` holds the attributes that have been set, like `screening.enabled`. The others still have their defaults.
     """
 
     allow_opt_in_out: bool = False
