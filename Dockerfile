@@ -1,4 +1,4 @@
-# Any image with Python 3.11 or newer, pip and venv; name it by its digest for builds that can be repeated.
+# Any image with Python 3.11 or newer, pip and venv. For reproducible builds, name it by its digest.
 ARG PYTHON_IMAGE=python:3.14-slim
 
 # hadolint ignore=DL3006
@@ -8,13 +8,13 @@ COPY constraints.txt ./
 RUN python3 -m venv /build \
  && /build/bin/pip install --no-cache-dir --constraint constraints.txt hatchling
 COPY . .
-# Compiled here, since nobody can write at run time; copying may change a file's time, so no bytecode depends on that.
+# Compiled here, because nothing can be written at run time. The bytecode ignores file times: copying may change them.
 RUN /build/bin/python -m hatchling build --target wheel --directory /build/wheel \
  && python3 -m venv --without-pip /opt/apio-simulator \
  && /build/bin/pip --python /opt/apio-simulator install --no-cache-dir --no-compile --constraint constraints.txt \
       "$(echo /build/wheel/*.whl)[fast]" \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/apio-simulator/lib
-# The only fixture in its folder, as long as nothing is mounted there.
+# The only fixture in the folder, unless a folder is mounted there.
 RUN mkdir /fixtures \
  && fixture="$(/opt/apio-simulator/bin/python -I -c \
       'from simulator.app import shipped; print(shipped("fixtures/default.yaml"))')" \
@@ -22,7 +22,7 @@ RUN mkdir /fixtures \
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
-# Images of Python come without the bytecode of its library.
+# Python's images lack the bytecode of the standard library.
 RUN library="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && python3 -m compileall -q -x 'site-packages|/test/' --invalidation-mode unchecked-hash "$library"
 COPY --from=build /opt/apio-simulator /opt/apio-simulator

@@ -48,7 +48,7 @@ logger = logging.getLogger("simulator.app")
 SERVICES: tuple[Service, ...] = (call_capacities, executive)
 
 LONGEST_SHOWN = 1_000
-"""How much of a path that is no operation's is said again."""
+"""How many characters of an unknown path the answer repeats."""
 
 _PACKAGE = Path(__file__).parent
 

@@ -27,7 +27,7 @@ class Level(IntEnum):
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """The path parameters that limit what an account of this level reaches (A-1)."""
+        """The path parameters that must name the account's own ids (A-1)."""
         return _SCOPES[self]
 
 
@@ -69,7 +69,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group and the services assigned to it. Users and departments keep the order of the seed (G-13)."""
+    """A group and the services assigned to it. Users and departments keep the order of the fixture (G-13)."""
 
     tenant_id: str
     group_id: str
@@ -95,7 +95,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account that may call: name, password, perhaps a fixed token, level, and the ids that limit its reach."""
+    """An account that may call: name, password, level, perhaps a fixed token, and the ids that limit its scope."""
 
     name: str
     password: str
@@ -146,11 +146,11 @@ class Directory:
         return user
 
     def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:
-        """Return the one of these users that has this id, if there is one (G-11)."""
+        """Return the user with this id, if one of these users has it (G-11)."""
         return users.get(self.exact_user_id(users, user_id))
 
     def exact_user_id(self, users: Mapping[str, User], user_id: str) -> str:
-        """Return the exact id: an id without domain that no user has gets the default domain (G-11)."""
+        """Return the exact id. If no user has this id and it has no domain, it gets the default domain (G-11)."""
         return user_id if "@" in user_id or user_id in users else f"{user_id}@{self.default_domain}"
 
     def users_of(self, tenant_id: str | None, group_id: str | None) -> Mapping[str, User]:

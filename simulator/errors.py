@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain.
+"""What can go wrong: one class for each kind of error.
 
 A refusal names the rule of the ledger that it rests on. `simulator.http.errors` gives it a status and an error code.
 """
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 MOST_FAULTS = 1_000
-"""How many faults an answer lists; once there is one more, no others are looked for (G-8)."""
+"""How many faults an answer lists. One more is looked for, and then the search ends (G-8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Fault:
     """One reason to refuse a request: the rule, a sentence for a person, and the JSON Pointer of the place in the body.
 
     The pointer is `None` if the fault is not in the body. If an unknown name was `asked` for, `known` holds the names
-    that exist. `assumed` says whether the refusal rests on our decision alone. It is `None` if the refusal rests on
-    the same as the other refusals by the rule (S-9).
+    that exist. `assumed` says whether the refusal is only our decision. It is `None` if the ledger says this
+    for all refusals by the rule (S-9).
     """
 
     rule: str

@@ -27,7 +27,7 @@ EXECUTIVE = "tenants/foo/groups/foogroup/users/foouser/services/executive/"
 
 
 class Api:
-    """The simulated API in a sandbox of its own, over real HTTP."""
+    """The simulated API in its own sandbox, over real HTTP."""
 
     def __init__(self, client: httpx.Client, sandbox: str) -> None:
         self.client = client
@@ -39,7 +39,7 @@ class Api:
         return self.client.request(method, f"{self.root}/api/v1/{path}", **options)
 
     def ok(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
-        """The body of an answer that must be a success."""
+        """Call the API, which must succeed. Return the body."""
         response = self(method, path, json, **options)
         assert response.is_success, response.text
         return response.json() if response.content else None
@@ -47,19 +47,19 @@ class Api:
     def refused(
         self, method: str, path: str, json: Any = None, **options: Any
     ) -> tuple[int, set[tuple[str, str | None]]]:
-        """The status of an answer that must be an error, and the rule and pointer of each of its faults."""
+        """Call the API, which must refuse. Return the status, and the rule and pointer of each fault."""
         response = self(method, path, json, **options)
         assert response.status_code >= 400, response.text
         return response.status_code, faults(response)
 
     def control(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        """A call of the control interface, about this sandbox."""
+        """Call the control interface for this sandbox."""
         if json is not None:
             options["json"] = json
         return self.client.request(method, f"{self.root}/_simulator/{path}", **options)
 
     def arranged(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
-        """The body of an answer of the control interface that must be a success."""
+        """Call the control interface, which must succeed. Return the body."""
         response = self.control(method, path, json, **options)
         assert response.is_success, response.text
         return response.json() if response.content else None
@@ -69,7 +69,7 @@ class Api:
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
-    """Rule and pointer of each fault of an error answer, which must have the one error shape (G-8)."""
+    """Return rule and pointer of each fault in an error answer. Checks that it has the shape of errors (G-8)."""
     assert response.headers["Content-Type"] == "application/json"
     errors = response.json()["errors"]
     assert errors
@@ -81,7 +81,7 @@ def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
 
 
 def wait_until(true: Callable[[], object], seconds: float = 10) -> None:
-    """Return once a condition holds, which must be soon."""
+    """Wait until a condition holds. Fail if that takes too long."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"it does not come true within {seconds} s"
@@ -98,7 +98,7 @@ def run(*arguments: str, **environment: str) -> Finished:
 
 
 def python(*arguments: str, seconds: float = 30, **environment: str) -> Finished:
-    """Run Python in a process of its own: for what needs one, as an exit status, a signal or what is loaded."""
+    """Run Python in its own process, for tests of exit statuses, signals or loaded modules."""
     variables = {**os.environ, **environment}
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, timeout=seconds, env=variables, check=False
@@ -107,7 +107,7 @@ def python(*arguments: str, seconds: float = 30, **environment: str) -> Finished
 
 @contextmanager
 def served(app: Any, **options: Any) -> Iterator[Server]:
-    """A server of an application in this process, stopped in the end."""
+    """Run a server of an application in this process until the block ends."""
     server = Server(app, **options)
     server.start()
     try:
@@ -133,12 +133,12 @@ class Running:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port, as sockets take them."""
+        """Host and port, as sockets need them."""
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         return host, int(port)
 
     def stop(self, number: int = signal.SIGTERM) -> float:
-        """Send the signal; the seconds until the process has ended."""
+        """Send the signal. Return the seconds until the process has ended."""
         began = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(5)
@@ -147,7 +147,7 @@ class Running:
 
 @contextmanager
 def serving_process(*arguments: str, **environment: str) -> Iterator[Running]:
-    """A `serve` in a process of its own at a free port, ended at last."""
+    """Run `serve` in its own process at a free port until the block ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def serving_process(*arguments: str, **environment: str) -> Iterator[Running]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hide what the user has set for simulators and clients of their own: a test says itself what it wants."""
+    """Hide the user's own settings of simulators, proxies and certificates. Each test makes its own settings."""
     with pytest.MonkeyPatch.context() as environment:
         # No test speaks TLS, but each client of httpx reads all certificates: 50 ms for a call that takes 4.
         environment.delenv("SSL_CERT_FILE", raising=False)
@@ -178,7 +178,7 @@ def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_works() -> None:
-    """Let the tests' processes notice Ctrl-C: what a shell runs in the background ignores it, and hands that on."""
+    """Let the tests' processes react to Ctrl-C. In the background of a shell, they would inherit ignoring it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -195,7 +195,7 @@ def world(simulation: Simulation) -> World:
 
 @pytest.fixture(scope="session")
 def server(simulation: Simulation, world: World) -> Iterator[str]:
-    """The address of a server with the default fixture, shared by all tests; on the loop that everybody has."""
+    """The address of a server with the default fixture, for all tests. Its event loop is available everywhere."""
     with served(simulation.app(world), event_loop=asyncio.SelectorEventLoop) as server:
         yield server.url
 
@@ -214,7 +214,7 @@ def client(shared_client: httpx.Client) -> httpx.Client:
 
 @pytest.fixture
 def api(client: httpx.Client, request: pytest.FixtureRequest) -> Iterator[Api]:
-    """A fresh sandbox, named after the test, and dropped after it: there is room for a thousand (G-17)."""
+    """A fresh sandbox with the name of the test. It is dropped at the end: only a thousand may exist (G-17)."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", request.node.nodeid)[-64:]
     api = Api(client, name)
     api.reset()

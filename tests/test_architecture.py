@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "simulator").rglob("*.py"))
 
-# What a part of the package may import of the others; app, cli and __main__ hold everything together.
+# Which other parts of the package each part may import.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "settings": set(),
@@ -79,7 +79,7 @@ SERVICES = {path.name for path in (ROOT / "simulator" / "services").iterdir() if
 
 
 def imported(module: Path) -> set[str]:
-    """The dotted names a module imports, wherever in it."""
+    """Return the dotted names that a module imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

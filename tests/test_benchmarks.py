@@ -1,4 +1,4 @@
-"""The benchmarks: what they make of wrk's output, how they judge, and what they show of it."""
+"""The benchmarks: how they read wrk's output, judge the figures and show them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Created: 50412
 
 
 def said(p99: str = "2.50ms", objection: str = "") -> str:
-    """What wrk prints, with an objection where it has its place."""
+    """Return what wrk prints, with an error message in its usual place."""
     return WRK.replace("{p99}", p99).replace("Requests/sec:", f"{objection}Requests/sec:")
 
 
@@ -161,7 +161,7 @@ def test_a_goal_that_can_never_be_judged_is_refused(entry: dict[str, object]) ->
 
 
 def measured() -> Results:
-    """A made-up run."""
+    """Return an invented run."""
     results = Results({"Cores": "2", "Date": "2026-01-01"})
     for rate in (19_000, 20_000, 30_000):
         results.add("get", OURS, rate)
@@ -180,7 +180,7 @@ def measured() -> Results:
 
 
 def cells(page: str, heading: str) -> dict[str, list[str]]:
-    """The rows of the first table below a heading, by their first cell."""
+    """Return the rows of the first table below a heading, by their first cell."""
     section = page.partition(f"\n## {heading}")[2].partition("\n## ")[0].split("\n\n")[1]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.strip().splitlines()]
     return {first: others for first, *others in rows}
@@ -365,7 +365,7 @@ def test_a_server_is_ended_with_all_that_it_has_started_whatever_happens(
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs; one that has ended may be left as a zombie by whatever took it over."""
+    """Return whether a process still runs. An ended one may remain as a zombie if its new parent leaves it."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:

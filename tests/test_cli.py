@@ -1,4 +1,4 @@
-"""The command line: what it says of mistakes, and `serve` as a process of its own."""
+"""The command line: how it reports mistakes, and `serve` in its own process."""
 
 from __future__ import annotations
 

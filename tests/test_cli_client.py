@@ -25,12 +25,12 @@ from tests.conftest import CAPACITIES, EXECUTIVE, Api, python, run, served
 
 
 def about(api: Api, server: str) -> tuple[str, ...]:
-    """The options that lead to the sandbox of a test."""
+    """Return the options that select the sandbox of a test."""
     return "--url", server, "--sandbox", api.root.rpartition("/")[2]
 
 
 def made_up(**changes: Any) -> dict[str, Any]:
-    """A coverage that somebody has written by hand."""
+    """Return the coverage of one operation, as written by hand."""
     operation = {
         "operationId": "x",
         "method": "GET",
@@ -47,7 +47,7 @@ def made_up(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def nobody() -> str:
-    """An address where nobody listens."""
+    """The address of a port where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -230,7 +230,7 @@ class TestCommands:
 class TestCoverage:
     @pytest.fixture
     def half(self, api: Api) -> Api:
-        """A sandbox in which four operations were called, one with an undocumented status, one with too much."""
+        """A sandbox with calls of four operations, one with an undocumented status, one with an ignored attribute."""
         api("GET", CAPACITIES)
         api("PUT", f"{CAPACITIES}Reception/", {"maxCalls": -1})
         api.arranged("POST", "faults", {"operationId": "getAlerting", "status": 503})

@@ -1,4 +1,4 @@
-"""The checks of the contract: what they make of tools that object, or that are not there."""
+"""The checks of the contract: what they do if a tool finds a mistake or is missing."""
 
 from __future__ import annotations
 

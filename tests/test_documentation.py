@@ -1,4 +1,4 @@
-"""README.md and docs/ say what is true: their commands run, and their tables are those of the program."""
+"""README.md and docs/ are true: their commands run, and their tables match the program."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def blocks(language: str, page: str) -> list[str]:
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, without its head."""
+    """Return the cells of the first table below a heading, without its header."""
     section = page.partition(f"# {heading}\n")[2]
     table = re.search(r"\|.*?\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", section)
     assert table, heading
@@ -51,7 +51,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 
 
 def sessions(page: str) -> list[tuple[str, str]]:
-    """Each command that a page shows with its output, in order."""
+    """Return each command that a page shows with its output, in order."""
     found = []
     for block in blocks("console", page):
         for part in block.split("$ ")[1:] if block.startswith("$ ") else []:
@@ -80,7 +80,7 @@ def test_the_pages_show_many_commands_with_their_output() -> None:
     assert len(sessions(README)) >= 10
 
 
-# The commands shown without output, and what runs them instead.
+# The commands that are shown without output, and what runs them instead.
 RUN_ELSEWHERE = {
     "git clone": "a checkout is there",
     "make": "test_the_commands_are_targets_of_the_makefile",
@@ -119,14 +119,14 @@ def test_every_command_in_a_sentence_is_one_of_the_program() -> None:
 
 
 def bash(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user of this environment would, who has its programs in the path."""
+    """Run a command as a user would, with this environment's programs in the path."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, **variables}
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
 
 
 def matches(printed: str, shown: str) -> bool:
-    """Whether a command printed what a page shows, where `…` stands for what is different each time."""
+    """Return whether a command printed what a page shows. `…` stands for text that differs each time."""
     pattern = ".*".join(re.escape(part) for part in shown.strip().split("…"))
     return re.fullmatch(pattern, printed.strip()) is not None
 
@@ -314,7 +314,7 @@ def test_the_readme_is_short() -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that GitHub makes of the headings of a page."""
+    """Return the anchors that GitHub makes for the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Documents: what is read quickly is what a thorough reading finds, and lines are known when they are asked for."""
+"""Documents: the quick and the thorough reader agree, and lines are found when they are needed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def edited(text: str, edits: list[tuple[float, int, str]]) -> str:
 
 
 def verdict(name: str, text: str, read: Any) -> tuple[Any, ...]:
-    """What comes of a text: its data with their types, its problems and lines, or why it is refused."""
+    """Return the result of reading a text: data with types, problems and lines, or why it is refused."""
     try:
         document = read(name, text)
     except BrokenDocument as broken:
@@ -60,7 +60,7 @@ def verdict(name: str, text: str, read: Any) -> tuple[Any, ...]:
 def test_yaml_is_read_as_a_thorough_reading_finds_it(
     value: Any, layout: dict[str, Any], edits: list[tuple[float, int, str]]
 ) -> None:
-    # Of a value that stands there twice, the second is written as an alias.
+    # The value occurs twice, so the second one is written as an alias.
     text = edited(yaml.dump({"a": value, "b": [value]}, allow_unicode=True, **layout), edits)
     assert verdict("f.yaml", text, parse_document) == verdict("f.yaml", text, read_thoroughly)
 
@@ -72,7 +72,7 @@ def test_json_is_read_as_a_thorough_reading_finds_it(
     text = edited(json.dumps(value, ensure_ascii=ascii_only, indent=indent), edits)
     found, expected = verdict("f.json", text, parse_document), verdict("f.json", text, read_thoroughly)
     if found != expected:
-        # YAML knows no line break and no tab in some places where JSON does; then there are no lines.
+        # In some places, JSON allows line breaks and tabs and YAML does not. Then there are no lines.
         assert "is not well-formed YAML" in expected[0]
         assert found == (repr(json.loads(text.removeprefix("\ufeff"))), [], {})
 
@@ -230,7 +230,7 @@ def test_the_garbage_collector_is_left_as_it_was(enabled: bool) -> None:
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["small", "large"])
 def test_aliases_make_no_more_of_yaml_than_its_size_could_hold_without_them(padding: int) -> None:
     items = f"- &a [{', '.join(['[]'] * 20_000)}]\n"
-    # More than the text has characters, and fewer than ten times as many.
+    # More nodes than the text has characters, but fewer than ten times as many.
     times = 4 * (len(items) + padding) // 20_000
     too_much = items + "- *a\n" * times + "#" * padding
     with pytest.raises(MalformedBody) as refusal:

@@ -1,4 +1,4 @@
-"""What the example for Testcontainers asks of a Docker engine, which is played here: no container is started."""
+"""What the example for Testcontainers asks of a Docker engine. A fake engine answers; no container is started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGE = "registry.example.com/apio-simulator:0.2.0"
 
 
 class Engine(ThreadingHTTPServer):
-    """A Docker engine that says of each container that it runs, and that its port is a port of this machine."""
+    """A fake Docker engine. It says that each container runs, and that its port is a port of this machine."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
@@ -41,7 +41,7 @@ class Answering(BaseHTTPRequestHandler):
         self.server.calls.append(call)
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
         if call == "GET /_simulator/health":
-            # The port of the container is that of the engine itself.
+            # The container's port is the port of the engine itself.
             self.send(200 if self.server.calls.count(call) > self.server.healthy_after else 503, {})
         elif call == "GET /version":
             self.send(200, {"ApiVersion": "1.44"})
@@ -83,7 +83,7 @@ def engine() -> Iterator[Engine]:
 
 
 def settings(engine: Engine) -> dict[str, str]:
-    """What leads Testcontainers to an engine, and keeps it from starting a container of its own there."""
+    """Return variables that make Testcontainers use an engine, and start no container of its own there."""
     return {
         "DOCKER_HOST": f"tcp://127.0.0.1:{engine.server_port}",
         "TESTCONTAINERS_CONNECTION_MODE": "docker_host",

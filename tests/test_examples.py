@@ -1,4 +1,4 @@
-"""The examples work the way their README says, and tell why a test fails."""
+"""The examples work as their README says, and show why a test fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS = 300
 NETWORK = {
     name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")
 }
-"""The user's proxies and certificates. The tests do without them, but the examples may need them for their packages."""
+"""The user's proxies and certificates. The tests do not use them, but installing the examples' packages may."""
 DIRECT = ",".join([*filter(None, [NETWORK.get("NO_PROXY") or NETWORK.get("no_proxy")]), "127.0.0.1", "localhost"])
 
 JUNIT = Path(os.environ.get("JUNIT_HOME", "/usr/share/java"))
@@ -39,11 +39,11 @@ NEEDS: dict[str, dict[str, object]] = {
     },
     "java": {"a JDK": shutil.which("javac"), "JUnit 5": list(JUNIT.glob("junit-platform-console*.jar"))},
 }
-"""What an example cannot do without, and what was found of it."""
+"""What each example needs, and whether it was found."""
 
 
 def copy(example: str, folder: Path) -> Path:
-    """A copy of an example; skips the test if the example cannot run here."""
+    """Return a copy of an example. Skips the test if the example cannot run here."""
     missing = [name for name, found in NEEDS.get(example, {}).items() if not found]
     if missing:
         pytest.skip(f"examples/{example} needs {' and '.join(missing)}")
@@ -51,7 +51,7 @@ def copy(example: str, folder: Path) -> Path:
 
 
 def run(commands: str, folder: Path, server: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run commands as a user would who has the programs of this environment in the path."""
+    """Run commands as a user would, with this environment's programs in the path."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "SSL_CERT_"))},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -119,7 +119,7 @@ def test_a_test_that_fails_tells_why_the_api_refused(
 
 
 def attached(report: str) -> str:
-    """What Playwright's report in JSON holds as attachments, as text."""
+    """Return the attachments in Playwright's JSON report as text."""
     bodies = re.findall(r'"body": "([A-Za-z0-9+/=]+)"', report)
     return "\n".join(base64.b64decode(body).decode() for body in bodies)
 
@@ -145,7 +145,7 @@ def test_the_commands_of_a_pipeline_that_talk_to_the_simulator_work(file: str, s
 
 
 def scripts(pipeline: Path) -> list[str]:
-    """The commands of a pipeline, in order."""
+    """Return the commands of a pipeline, in order."""
     document: dict[str, Any] = yaml.safe_load(pipeline.read_text("utf-8"))
     if "jobs" in document:
         return [step["run"] for job in document["jobs"].values() for step in job["steps"] if "run" in step]

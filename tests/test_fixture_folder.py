@@ -1,4 +1,4 @@
-"""A folder in the place of a fixture: it says which one is meant, or it is refused."""
+"""A folder instead of a fixture's file: it is clear which fixture is meant, or the folder is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINIMAL = shipped("fixtures/minimal.yaml").read_bytes()
 
 
 def folder(root: Path, *names: str) -> Path:
-    """A folder with the minimal fixture under each of these names."""
+    """Fill a folder with the minimal fixture, under each of these names."""
     for name in names:
         (root / name).write_bytes(MINIMAL)
     return root
@@ -70,7 +70,7 @@ def test_what_is_no_folder_is_meant_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link"])
 def test_what_is_named_like_a_fixture_and_is_none_hides_no_mistake(tmp_path: Path, kind: str) -> None:
-    """A container engine makes a folder of a file that is not there and is to be mounted."""
+    """If a file to be mounted is missing, a container engine makes a folder of its name."""
     folder(tmp_path, "shipped.yaml")
     default = tmp_path / "default.yaml"
     if kind == "folder":
@@ -83,8 +83,8 @@ def test_what_is_named_like_a_fixture_and_is_none_hides_no_mistake(tmp_path: Pat
     assert (result.returncode, result.stderr) == (2, f"{default}: cannot be read: {reason}\n")
 
 
-# Linux lets root give up its capabilities, with which it may read everything. The modules are loaded before: the
-# checkout may belong to another user.
+# Root can read everything, so on Linux it first gives up its capabilities. The modules are loaded before that, because
+# the checkout may belong to another user.
 WITHOUT_CAPABILITIES = """
 import ctypes, os
 from simulator import app, cli, log, server

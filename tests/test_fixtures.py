@@ -1,4 +1,4 @@
-"""Fixtures: all or nothing, every fault at once with file, line and rule, and no state the API would refuse."""
+"""Fixtures: all faults are listed with file, line and rule, and no world can exist that the API would refuse."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ accounts:
   admin: {password: secret, level: Group Admin, tenantId: t, groupId: g, token: tok}
 """
 
-# What is replaced in the good fixture, by what, at which line and for which rule it is then refused.
+# What is replaced in the good fixture, the replacement, and the line and rule of the refusal.
 BREAKS: dict[str, tuple[str, str, int, str]] = {
     "an unknown version": ("version: 1", "version: 2", 1, "must be 1, not 2"),
     "no default domain": ("defaultDomain: d.example\n", "", 1, "/defaultDomain: is required"),

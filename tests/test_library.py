@@ -1,4 +1,4 @@
-"""The library: a simulator in the process of a test suite, and handles on one that runs elsewhere."""
+"""The library: a simulator in the process of a test suite, and access to one that runs elsewhere."""
 
 from __future__ import annotations
 

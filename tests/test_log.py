@@ -1,4 +1,4 @@
-"""The log is written by a thread that nobody waits for."""
+"""The log is written by a thread, and no request waits for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def read_all(pipe: Pipe) -> str:
-    """What was written, once nobody writes any more."""
+    """Return what was written, once the other end is closed."""
     reading, writing = pipe
     os.close(writing)
     with os.fdopen(reading, closefd=False) as file:
@@ -179,7 +179,7 @@ def test_what_comes_over_the_wire_puts_one_line_without_secrets_into_the_log(log
 def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_does(pipe: Pipe) -> None:
     reading, writing = pipe
     writer = LogWriter(writing, "text")
-    # As much as a pipe takes, and more; when that waits to be written, more lines than may wait for it.
+    # More than fits into a pipe. While that waits to be written, send more lines than may wait behind it.
     for _ in range(200):
         writer.request(REQUEST._replace(path="/" + "x" * 1_000))
     time.sleep(10 * PAUSE_SECONDS)
@@ -213,7 +213,7 @@ def test_a_log_that_is_closed_is_no_reason_to_stop(pipe: Pipe) -> None:
 def test_a_server_whose_log_nobody_reads_answers_and_can_be_stopped() -> None:
     with serving_process() as server:
         with httpx.Client(base_url=server.url, timeout=10) as client:
-            # Of each call there is a line; a pipe takes some hundreds of them.
+            # Each call writes one line. Some hundreds of them fit into a pipe.
             for _ in range(1_500):
                 assert client.get(f"/api/v1/{CAPACITIES}").status_code == 200
         server.stop()

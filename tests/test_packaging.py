@@ -1,4 +1,4 @@
-"""The wheel works without the checkout, and the sdist is the checkout: what is needed travels in them."""
+"""The wheel works without the checkout, and the sdist is the checkout: both contain all that is needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build(source: Path, folder: Path, *targets: str) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the sdist of the checkout."""
+    """A folder with the wheel and the sdist, built from the checkout."""
     folder = tmp_path_factory.mktemp("built")
     build(ROOT, folder, "wheel", "sdist")
     return folder
@@ -43,7 +43,7 @@ def wheel(built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(built: Path) -> Path:
-    """The project as the sdist holds it."""
+    """The folder of the unpacked sdist."""
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archive.extractall(built, filter="data")
@@ -65,7 +65,7 @@ def described(installed: Path) -> Path:
 
 
 def run(installed: Path, *arguments: str) -> str:
-    """What a Python prints that knows the wheel's content and nothing of the checkout."""
+    """Return what Python prints if it has the wheel's content but not the checkout."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=installed.parent,

@@ -1,4 +1,4 @@
-"""Pages are made from templates: what clients have sent stays text, and nobody else waits for Jinja."""
+"""Pages come from templates: clients' input stays text, and other commands do not load Jinja."""
 
 from __future__ import annotations
 

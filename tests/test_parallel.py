@@ -10,7 +10,7 @@ import pytest
 
 PROCESSES, ROUNDS = 16, 6
 
-# Each test process of a suite, in short: arrange, act, look at everything that could leak from the others.
+# What each test process of a suite does: arrange, act, then check everything that could leak from the others.
 CLIENT = """
 import json, sys, urllib.request
 

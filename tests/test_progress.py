@@ -1,4 +1,4 @@
-"""Progress: a line on a terminal while work takes long, and nothing anywhere else."""
+"""Progress: one line on a terminal while work takes long, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 
 
 class Terminal:
-    """Both ends of a pseudo-terminal: what a program writes to, and the screen."""
+    """Both ends of a pseudo-terminal: the stream that a program writes to, and the screen."""
 
     def __init__(self) -> None:
         self.screen, self.end = pty.openpty()
         self.stream: TextIO = os.fdopen(self.end, "w", encoding="utf-8")
 
     def read(self) -> str:
-        """What has been written since; waits until there is something, which must be soon."""
+        """Wait for new text on the screen, and return it. Fail if that takes too long."""
         assert select.select([self.screen], [], [], 10)[0], "nothing more is written"
         return os.read(self.screen, 100_000).decode()
 
     def has(self, words: str) -> bool:
-        """Whether what has been written since holds these words."""
+        """Return whether the new text contains these words."""
         return words in self.read()
 
     def rest(self) -> str:
-        """What has been written since, once nothing more will be."""
+        """End the writing, and return the rest of the text."""
         self.stream.close()
         text = ""
         try:
             while more := self.read():
                 text += more
-        except OSError:  # how Linux says that nobody has the terminal open any more
+        except OSError:  # on Linux: the other end is closed
             pass
         os.close(self.screen)
         return text
@@ -108,7 +108,7 @@ def test_a_terminal_that_goes_away_does_not_stop_the_work(terminal: Terminal) ->
         os.close(terminal.screen)
         time.sleep(0.05)
         report("reading", 0.5)
-    # What could not be written is given up, too.
+    # The text that could not be written is still in the stream's buffer, so closing fails.
     with pytest.raises(OSError, match="Input/output"):
         terminal.stream.close()
 

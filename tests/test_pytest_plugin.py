@@ -38,7 +38,7 @@ accounts: {}
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("APIO_SIMULATOR_URL", raising=False)
-    # What else is installed here takes its time to load.
+    # Other plugins that are installed here would take time to load.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "simulator.pytest_plugin,xdist.plugin")
 

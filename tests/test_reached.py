@@ -1,4 +1,4 @@
-"""The script that says what a contract run reached, by the report of the run."""
+"""The script that finds in the report of a contract run what the run reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[1] / "tools" / "contract_checks" / "reached.py"
 
 
 def scenario(*calls: tuple[str, str, str, int | None]) -> str:
-    """A line of a report: calls as method, path, mode and status."""
+    """Return a line of a report. Calls are method, path, mode and status."""
     cases: dict[str, Any] = {}
     interactions: dict[str, Any] = {}
     for number, (method, path, mode, status) in enumerate(calls):

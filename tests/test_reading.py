@@ -1,4 +1,4 @@
-"""Requests are the same however their bytes arrive, and whether or not the like was read before."""
+"""Requests are read alike, however their bytes are split, and whether or not an equal one came before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REQUESTS = {
 
 
 def read(pieces: Iterable[bytes]) -> tuple[list[Any], bool, list[str]]:
-    """The requests in these pieces, whether another one has begun, and how often a body was asked for."""
+    """Return the requests in these pieces, if another one has begun, and each time a body was asked for."""
     asked: list[str] = []
     reader = RequestReader({"SERVER_NAME": "a"}, 50, lambda: asked.append("body"))
     found: list[Any] = []
@@ -58,7 +58,7 @@ def read(pieces: Iterable[bytes]) -> tuple[list[Any], bool, list[str]]:
             if isinstance(request, Unreadable):
                 found.append(request)
             else:
-                # How the header is kept is the business of the gateway and the recorder alone.
+                # Only the gateway and the recorder use the kept header.
                 variables = {key: value for key, value in request.environ.items() if key not in (HEAD, HEADER)}
                 body = variables.pop("wsgi.input").read()
                 found.append((variables, body, request.keep_alive))

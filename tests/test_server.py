@@ -1,4 +1,4 @@
-"""The server as a carrier of any application: connections, their order and their end, and what is no HTTP request."""
+"""The server with any application: connections, the order of answers, the end, and invalid requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Serving = Callable[..., Server]
 
 @pytest.fixture(params=[asyncio.SelectorEventLoop, new_event_loop], ids=["asyncio", "fastest"])
 def serving(request: pytest.FixtureRequest) -> Iterator[Serving]:
-    """Starts servers of an application, on Python's own loop and on the fastest one there is."""
+    """Starts servers of an application, on Python's own event loop and on the fastest available one."""
     with contextlib.ExitStack() as stack:
 
         def serve(app: Any, **options: Any) -> Server:
@@ -65,19 +65,19 @@ def connected(server: Server) -> socket.socket:
 
 
 def more(client: socket.socket) -> bytes:
-    """What comes next, which must be something: of a connection that is closed there is nothing, again and again."""
+    """Return the next bytes, of which there must be some. A closed connection would return none forever."""
     data = client.recv(1 << 20)
     assert data, "the server has closed the connection"
     return data
 
 
 def received(client: socket.socket) -> bytes:
-    """Everything that comes until the server closes."""
+    """Return everything that arrives until the server closes."""
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def bodies(answers: bytes) -> list[bytes]:
-    """The bodies of answers of status 200 with a length, one after the other."""
+    """Return the bodies of consecutive answers that have status 200 and a length."""
     found = []
     while answers:
         head, _, rest = answers.partition(b"\r\n\r\n")
@@ -164,7 +164,7 @@ class TestConnections:
         assert body == b""
 
     def test_another_protocol_that_is_offered_is_not_taken(self, serving: Serving) -> None:
-        # As the HTTP client of Java does with each first request, also with one that has a body.
+        # Java's HTTP client sends this with its first request, even if that has a body.
         offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
         with connected(serving(echo)) as client:
             client.sendall(
@@ -234,7 +234,7 @@ class TestLimits:
         wait_until(lambda: not server.connections)
 
     def test_a_thousand_connections_are_served_by_a_server_of_its_own(self) -> None:
-        # Neither the server nor a client may open more files than a process usually may.
+        # The server and each client stay below 1,024 files, as many as a process can usually open.
         program = """
 import select, socket, sys
 host, port, number = sys.argv[1], int(sys.argv[2]), 480
@@ -272,7 +272,7 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
                 left = 1_000_000
                 while left > 0:
                     left -= len(more(other))
-            # A socket's buffers take a few megabytes.
+            # The buffers of a socket hold a few megabytes.
             assert calls.count("/slow") < 20
             seen = 0
             while seen < 200 * 1_000_000:
@@ -335,7 +335,7 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
             all_sent.set()
             assert bodies(other.recv(65536)) == [b"GET /other "]
             wait_until(lambda: len(order) == 2_001)
-        # What is left of the turn in which it came, and some more.
+        # The rest of the turn in which it came, and a few turns more.
         assert order.index("/other") <= 1_000 + 3 * MOST_IN_A_TURN * MOST_AT_ONCE
 
     def test_a_connection_that_is_closed_leaves_nothing_for_the_garbage_collector(self, serving: Serving) -> None:
@@ -408,7 +408,7 @@ assert all(select.select([client], [], [], 0)[0] == [] for client in clients)
 
 
 class TestTimes:
-    """The clock of these servers is moved on instead of being waited for."""
+    """These tests do not wait: they move the clock of the server."""
 
     @pytest.fixture
     def server(self, serving: Serving) -> Server:
@@ -418,7 +418,7 @@ class TestTimes:
 
     @pytest.fixture
     def clients(self, server: Server) -> Iterator[dict[str, socket.socket]]:
-        """A client that sends nothing, one between two requests, one within the second, and one that waits."""
+        """Clients: one has sent nothing, one a request, one also part of a second, and one waits for its answer."""
         with contextlib.ExitStack() as stack:
             clients = {
                 name: stack.enter_context(connected(server)) for name in ("silent", "idle", "dripping", "waiting")
@@ -487,7 +487,7 @@ class TestTimes:
 class TestRoom:
     @pytest.fixture
     def full(self, serving: Serving) -> Server:
-        """A server with room for three."""
+        """A server that has room for three connections."""
         server = serving(echo)
         server.listener.limit = 3
         return server
@@ -815,7 +815,7 @@ def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> No
 
 
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
-    """Status and faults of the answer to bytes that no HTTP client would send."""
+    """Send bytes that no HTTP client would send. Return status and faults of the answer."""
     host, _, port = server.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(request)

@@ -1,4 +1,4 @@
-"""The pages are built as a site that needs nothing from elsewhere."""
+"""The pages are built as a site that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the checkout, as far as the site needs it and links lead to it."""
+    """A copy of the checkout: the files that the site needs or links to."""
     shutil.copytree((ROOT / SETTINGS).parent, tmp_path / "tools" / "site")
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     (tmp_path / "README.md").write_text("# A page\n\n## Operations\n", encoding="utf-8")
@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """What a page loads, where its links lead, and the anchors in it."""
+    """Collects what a page loads, the targets of its links, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 def file_of(site: Path, page: Path, target: str) -> Path:
-    """The file that a page of a site means by a relative address."""
+    """Return the file that a relative address in a page of the site leads to."""
     path = unquote(urlsplit(target).path)
     return (site / path.lstrip("/") if path.startswith("/") else page.parent / path if path else page).resolve()
 

@@ -1,4 +1,4 @@
-"""The worker threads, and how garbage is looked for in a process that does nothing else."""
+"""The worker threads, and the garbage collection of a process that only serves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_a_full_collection_has_left_is_not_looked_at_again() -> None:
 
 
 class Thing:
-    """What a job works with."""
+    """An object that a job uses."""
 
     def work(self) -> None:
         pass

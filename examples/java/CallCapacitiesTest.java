@@ -21,7 +21,7 @@ class CallCapacitiesTest {
     @RegisterExtension
     final ApioSandbox apio = new ApioSandbox();
 
-    // The cookie of the login is kept, and sent with what follows.
+    // The login's cookie is kept, and sent with later requests.
     private final HttpClient client = HttpClient.newBuilder().cookieHandler(new CookieManager()).build();
 
     @Test

@@ -6,13 +6,13 @@ const debian = "/usr/bin/chromium";
 const chromium = process.env.CHROMIUM ?? (existsSync(debian) ? debian : undefined);
 
 export default defineConfig({
-  // The five seconds of the default are few where a CI system runs much at the same time.
+  // The default of five seconds is short for a CI system that runs many jobs at a time.
   expect: { timeout: 10_000 },
   use: {
     // A browser sends the login's cookie only if page and API have the same host name; the ports may differ.
     baseURL: `http://${simulator.hostname}:${process.env.PAGE_PORT}`,
     launchOptions: {
-      // Without one, the Chromium that `npx playwright install chromium` downloads.
+      // Without a path, the Chromium that `npx playwright install chromium` downloads.
       ...(chromium && { executablePath: chromium }),
       args: ["--disable-gpu", "--disable-quic"],
     },

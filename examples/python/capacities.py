@@ -9,26 +9,26 @@ import httpx
 
 
 class Refused(Exception):
-    """The API refused a request, for the reasons of the message."""
+    """The API refused a request. The message has the reasons."""
 
 
 class Capacities:
-    """The call capacities of one group; `None` as a limit takes it away."""
+    """The call capacities of one group. A limit of `None` removes the limit."""
 
     def __init__(self, base_url: str, tenant: str, group: str) -> None:
         self._client = httpx.Client(base_url=base_url)
         self._path = f"/api/v1/tenants/{tenant}/groups/{group}/services/call_capacities/"
 
     def log_in(self, username: str, password: str) -> None:
-        """Start a session; its cookie stays with the client."""
+        """Start a session. The client keeps its cookie."""
         self._call("POST", "/api/v1/login/", {"username": username, "password": password})
 
     def names(self) -> list[str]:
-        """The names of all capacities."""
+        """Return the names of all capacities."""
         return [each["name"] for each in self._call("GET", self._path)["call_capacities"]]
 
     def limit(self, name: str, **limits: int | None) -> dict[str, Any]:
-        """Change limits, and return the capacity as it is then."""
+        """Change limits, and return the changed capacity."""
         return self._call("PUT", f"{self._path}{name}/", limits)
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client against the simulator: each test has a sandbox of its own, of which nothing is left afterwards."""
+"""The client against the simulator. Each test has its own sandbox, which is dropped afterwards."""
 
 from __future__ import annotations
 

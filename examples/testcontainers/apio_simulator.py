@@ -9,13 +9,13 @@ PORT = 4080
 
 
 class ApioSimulatorContainer(DockerContainer):
-    """A simulator whose sandboxes start from a fixture, a file on this machine, or else from the default one.
+    """A simulator whose sandboxes start from `fixture`, a file on this machine, or else from the default fixture.
 
-    Starting it takes until it is healthy, and raises `TimeoutError` if it is not in time.
+    Starting waits until the simulator is healthy. Raises `TimeoutError` if that takes too long.
     """
 
     def __init__(self, image: str, fixture: Path | None = None) -> None:
-        # Where the engine is not this machine, tests reach the simulator by a name that it does not know.
+        # If the engine is on another machine, tests call the simulator by a name that it does not know.
         super().__init__(image, ports=[PORT], env={"APIO_SIMULATOR_ALLOWED_HOST": "*"})
         if fixture is not None:
             self.with_volume_mapping(fixture.resolve(strict=True), "/fixtures/default.yaml")
@@ -23,5 +23,5 @@ class ApioSimulatorContainer(DockerContainer):
 
     @property
     def url(self) -> str:
-        """The address of the server; base URLs of clients are below it."""
+        """The address of the server. The base URLs of clients begin with it."""
         return f"http://{self.get_container_host_ip()}:{self.get_exposed_port(PORT)}"

@@ -1,4 +1,4 @@
-"""One simulator for all tests, and a sandbox of its own for each."""
+"""One simulator for all tests, and a separate sandbox for each."""
 
 import os
 import uuid
@@ -13,7 +13,7 @@ IMAGE = "registry.example.com/apio-simulator:0.2.0"
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of the simulator: the one that runs already, or one in a container."""
+    """The address of the simulator: one that is already running, or one in a container."""
     running = os.environ.get("APIO_SIMULATOR_URL")
     if running:
         yield running

@@ -17,13 +17,13 @@ from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
 MOST_THOROUGHLY = 512 * 1024
-"""Up to how many bytes what is wrong with YAML is looked for: the reader that finds it takes 200 bytes for each."""
+"""Up to how many bytes of YAML all mistakes are looked for. The thorough reader takes 200 bytes for each byte."""
 MOST_DIGITS = 1_000
-"""Of an integer with more digits the value counts no more, only that it is too large."""
+"""If an integer has more digits, its value no longer matters: it is too large."""
 
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LONG_INTEGER = re.compile(rb"[0-9]{19}")
-# Matches whole texts too, so that numbers within texts are not matched.
+# Also matches whole texts, so that it does not match numbers within them.
 _TEXT_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[0-9][0-9.eE+-]*+', re.DOTALL)
 _LONGEST_SAFE = 18
 
@@ -108,8 +108,8 @@ def _with_small_numbers(raw: bytes) -> Any:
 
 
 def integer(text: str) -> int:
-    """The integer that a text of JSON states; of one with more than `MOST_DIGITS` digits, one that looks the same."""
-    # Python makes no integers of very many digits; the first and the last are what a message shows of one.
+    """Return the integer of a JSON text. Beyond `MOST_DIGITS` digits, it only looks the same in messages."""
+    # Python does not convert very many digits. Messages show only the first ones and the last one.
     return int(text if len(text) <= MOST_DIGITS else text[: MOST_DIGITS - 1] + text[-1])
 
 
@@ -127,7 +127,7 @@ class _Object(dict[str, Any]):
 
 
 def _refuse_repeated(raw: bytes, data: dict[str, Any]) -> None:
-    """Raise `MalformedBody` if an object has a name twice (G-2). The time is proportional to the size of the body."""
+    """Raise `MalformedBody` if an object has a name twice (G-2). This takes linear time."""
     members = sum(len(each) for level in collections(data) for each in level if isinstance(each, dict))
     if raw.count(b":") == members:
         return

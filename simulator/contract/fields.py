@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields, missing
 from simulator.errors import MOST_FAULTS
 
 MOST_ERRORS = MOST_FAULTS + 1
-"""After how many faults no more are looked for in an array or an object."""
+"""After how many faults an array or an object is not checked any further."""
 
 
 class StrictString(fields.String):
@@ -25,7 +25,7 @@ class StrictString(fields.String):
 
 
 class Secret(StrictString):
-    """A JSON string that is never shown, not even in an error message (`writeOnly`, S-7)."""
+    """A JSON string that is never shown, not even in error messages (`writeOnly`, S-7)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
@@ -159,7 +159,7 @@ class OneOf(fields.Field[Any]):
 
 
 class Ignored(fields.Field[Any]):
-    """An attribute that a request may have and that a rule ignores (`x-ignored`)."""
+    """An attribute that a request may have, and that is ignored by a rule (`x-ignored`)."""
 
     def __init__(self, inner: fields.Field[Any], rule: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -179,7 +179,7 @@ def _count(messages: Any) -> int:
 
 
 def shown(value: Any) -> str:
-    """Return a value as error messages show it: a scalar as in JSON, cut if long, other values by their kind."""
+    """Return a value as error messages show it: a scalar as JSON, shortened if long, or else the kind of value."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Reads a text as plain data, quickly and without lines. Mistakes and rare things are left to the thorough reader."""
+"""Reads a text as plain data, quickly and without lines. Raises `Unusual` for mistakes and rare cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unusual(Exception):
-    """The text has a mistake, or only the thorough reader can decide that."""
+    """The text has a mistake, or only the thorough reader can tell."""
 
 
 def json_data(text: str) -> Any:
@@ -69,7 +69,7 @@ class _Construction:
         self.length = length
         self.progress = progress
         self.mappings = 0
-        # A node takes a character at least: aliases make no more nodes than a text of this length could hold without.
+        # Every node takes at least one character. Aliases may make no more nodes than a text of this length can hold.
         self.left = length
         self.keys: dict[str, str] = {}
         self.anchored: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from simulator.document.document import Document, pointer_step
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
 from simulator.errors import MOST_FAULTS, BrokenDocument, Problem
 
-# YAML knows no surrogate pairs; JSON writes characters beyond the first plane with them.
+# JSON writes characters beyond U+FFFF as surrogate pairs. YAML does not have these.
 _SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 # JSON allows these characters. YAML refuses them or reads them as the end of a line.
@@ -55,10 +55,10 @@ def _whole_character(match: re.Match[str]) -> str:
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(Composer, _Parser):  # type: ignore[misc]  # which class it is, is known at run time
-    """Leaves the types of scalars open: to find them takes half the time, and they are not YAML's here.
+class _Loader(Composer, _Parser):  # type: ignore[misc]  # the class is known only at run time
+    """Does not resolve the types of scalars. That would take half the time, and our types are not YAML's.
 
-    The composer is Python's: that of the C library lets no other thread compute before it is done.
+    The composer is Python's: while the C library's composer works, no other thread can run.
     """
 
     def __init__(self, text: str) -> None:

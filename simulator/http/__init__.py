@@ -1,1 +1,1 @@
-"""HTTP: the only package that knows Flask."""
+"""HTTP. This is the only package that knows Flask."""

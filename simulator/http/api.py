@@ -1,4 +1,4 @@
-"""The simulated API: the way of a call from credentials to an answer, and to another world."""
+"""The simulated API: checks credentials, runs the operation, and makes the answer and the next world."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simulator.state.world import Fork
 
 
 class Api:
-    """Answers the operations of a contract with their handlers."""
+    """Answers calls of a contract's operations with their handlers."""
 
     def __init__(self, contract: Contract, handlers: Mapping[str, Handler], *, credentials_required: bool) -> None:
         self.routes = Routes(contract, self.answer)
@@ -27,7 +27,7 @@ class Api:
     def answer(
         self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query, media: str
     ) -> Reply:
-        """Answer a call: credentials, scope, then the operation itself (A-7)."""
+        """Answer a call: check credentials, then scope, then run the operation (A-7)."""
         request, sandbox, notes = context.request, context.own_sandbox, context.notes
         if operation.secured:
             directory = sandbox.version.world.directory
@@ -37,7 +37,7 @@ class Api:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
         is_read = operation.method == "GET"
         world = sandbox.version.world
-        # What a read answers depends on the call and the world alone; on a body only where one may be sent.
+        # The answer to a read depends on the call and the world only, and on the body if one may be sent.
         key = None
         if is_read and (operation.body is None or not request.may_have_body):
             documented = [pair for pair in query if pair[0] in operation.query] if query else ()

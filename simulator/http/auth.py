@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens, login sessions, and the login operation itself."""
+"""Finds out who calls: bearer tokens, login sessions, and the login operation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from simulator.state.world import Fork
 
 COOKIE = "sessionid"
 ANONYMOUS = Account(name="anonymous", password="", level=Level.SYSTEM_ADMIN)
-"""Who acts when a request carries no credentials and needs none (A-6)."""
+"""The account of a request that has no credentials and needs none (A-6)."""
 
 
-# Cookies end at semicolons (RFC 6265), also within quotation marks. A server or a proxy that joins several Cookie
-# headers may do so by commas, which no session id holds.
+# A cookie ends at a semicolon (RFC 6265), even within quotation marks. A server or a proxy may join several Cookie
+# headers with commas. No session id contains a comma.
 _SESSION = re.compile(rf"(?:^|[;,])\s*{COOKIE}\s*(?:=\s*([^;,]*)|(?=[;,]|$))")
 
 
 def authenticate(context: RequestContext, directory: Directory, *, required: bool) -> Account:
-    """The account of a request; a token counts before a session, and what this decides is noted (A-5).
+    """Return the account of a request. A token takes precedence over a session; if they differ, this is noted (A-5).
 
-    Raises `InvalidCredentials` (A-5), or `CredentialsRequired` where there are none and some are required (A-6).
+    Raises `InvalidCredentials` (A-5), or `CredentialsRequired` if there are none but they are required (A-6).
     """
     request, notes = context.request, context.notes
     authorization, cookies = request.authorization, request.cookies
@@ -58,7 +58,7 @@ def authenticate(context: RequestContext, directory: Directory, *, required: boo
 
 
 def _owner(context: RequestContext, directory: Directory, session: str) -> Account | None:
-    """The account of a session, as a cookie holds its id; none if the session is unknown or has ended."""
+    """Return the account of a session id from a cookie, or `None` if the session is unknown or has ended."""
     session_id = session.rstrip()
     if len(session_id) > 1 and session_id[0] == session_id[-1] == '"':
         session_id = session_id[1:-1]
@@ -67,7 +67,7 @@ def _owner(context: RequestContext, directory: Directory, session: str) -> Accou
 
 
 def _cookie_path(context: RequestContext) -> str:
-    """Where the cookie of a session counts: the path keeps those of different sandboxes apart in a browser."""
+    """Return the path of a session's cookie. It keeps the cookies of different sandboxes apart in a browser."""
     return f"{context.request.base}/api/"
 
 
@@ -100,7 +100,7 @@ def login(call: Call, fork: Fork) -> Answer:
         raise LoginRefused(Fault("A-3", "the user name or the password is wrong"))
     context = cast(RequestCall, call).context
     context.account = account.name
-    # What counts as the first login is in every answer.
+    # Every answer contains `is_first_login`, whose exact meaning is assumed.
     call.assume("A-3")
     session_id, first = context.own_sandbox.open_session(account.name)
     cookie = dump_cookie(COOKIE, session_id, path=_cookie_path(context), httponly=True)

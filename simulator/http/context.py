@@ -1,4 +1,4 @@
-"""What came of a request so far."""
+"""The context of a request: what is known about it so far."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class RequestContext:
-    """A request, and what came of it so far.
+    """A request, and what is known about it so far.
 
-    A call of an operation of the simulated API always has a sandbox. A call of no operation has one if the sandbox was
-    there before. A call of the control interface finds its sandbox itself. `account` is the name of who acts. If
-    `has_reserved` is set, the call has reserved its sandbox, and others wait for it. `remembered` is the remembered
-    answer that was given.
+    A call of an operation of the simulated API always has a sandbox. An undocumented call has one only if the sandbox
+    already existed. A call of the control interface finds its sandbox itself. `account` is the name of the caller's
+    account. If `has_reserved` is set, the call has reserved its sandbox, and others wait for it. `remembered` is the
+    remembered answer that was given.
     """
 
     sandbox: ServerSandbox | None = None
@@ -46,8 +46,8 @@ class RequestContext:
     def refuse(self, refusal: Refusal) -> None:
         """Note why the request is refused.
 
-        The refusal drops the frames that it came from. They refer to this context and to everything that the call
-        worked with, for example a large world. Only the garbage collector would free them.
+        This removes the stack frames from the refusal. They refer to this context and to everything that the call
+        used, for example a large world. Only the garbage collector would free them.
         """
         refusal.__traceback__ = refusal.__context__ = refusal.__cause__ = None
         self.refusal = refusal

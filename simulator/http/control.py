@@ -1,4 +1,4 @@
-"""The control interface over HTTP: who may call it, and the way of a call to its handler."""
+"""The control interface over HTTP: checks who may call it, and passes a call to its handler."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class ControlInterface:
-    """Answers the operations of the control interface's contract."""
+    """Answers calls of the operations in the control interface's contract."""
 
     def __init__(self, contract: Contract, control: Control) -> None:
         self.routes = Routes(contract, self.answer)
@@ -52,7 +52,7 @@ class ControlInterface:
         self.settings = control.settings
 
     def register(self, app: Flask) -> None:
-        """Give the app the interface's paths; where it is switched off, that of the health alone (S-2)."""
+        """Add the interface's paths to the app. If it is switched off, only the health path is added (S-2)."""
         if self.settings.control:
             self.routes.register(app)
             app.add_url_rule(f"{CONTROL}docs/<path:asset>", view_func=self._asset, methods=["GET"])
@@ -79,7 +79,7 @@ class ControlInterface:
             self._check_origin(request)
         if operation.secured:
             self._check_token(request)
-            # Asked for at once: a call to the wrong sandbox must not pass because nobody looked at `?sandbox=`.
+            # Read now: a call must not act on the wrong sandbox because no handler reads `?sandbox=`.
             _ = call.query
         control = replace(
             self.control,
@@ -90,7 +90,7 @@ class ControlInterface:
         try:
             view = HANDLERS[operation.operation_id](call, control)
         except Refusal as refusal:
-            # No journal will explain this one.
+            # The journal has no control calls, so the answer itself gives the hint.
             refusal.faults = tuple(map(_with_hint, refusal.faults))
             raise
         if not isinstance(view, Content):
@@ -100,7 +100,7 @@ class ControlInterface:
         return Reply(operation.success, view.data, media=_with_charset(view.media_type))
 
     def _check_host(self, request: Request) -> None:
-        """Raise `ForeignCaller` if the name that was asked for may be another one's, bent to us (S-2)."""
+        """Raise `ForeignCaller` if the host name may be another site's that resolves to us: DNS rebinding (S-2)."""
         name = _host_name(request.host) if _HOST.fullmatch(request.host) else ""
         if request.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
@@ -120,7 +120,7 @@ class ControlInterface:
             raise ForeignCaller(Fault("S-2", reason))
 
     def _asset(self, asset: str) -> Response:
-        """A file of the documentation pages."""
+        """Return a file of the documentation pages."""
         context = context_of(flask.request.environ)
         try:
             self._check_host(context.request)
@@ -128,12 +128,12 @@ class ControlInterface:
             return refused(refusal, context).for_flask()
         if flask.request.path.endswith("/"):
             raise NotFound
-        # Whole and unconditionally: what HTTP makes of ranges and conditions would not have the shape of our errors.
+        # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
         answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
         return answer
 
     def _check_token(self, request: Request) -> None:
-        """Raise `CredentialsRequired` or `InvalidCredentials` if the control token is needed and not there (S-2)."""
+        """Raise `CredentialsRequired` or `InvalidCredentials` if a required control token is missing or wrong (S-2)."""
         wanted = self.settings.control_token
         if wanted is None:
             return
@@ -151,7 +151,7 @@ def _with_hint(fault: Fault) -> Fault:
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header, without the port."""
+    """Return the name in a Host header, without the port."""
     return (
         (host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0])
         .lower()
@@ -178,7 +178,7 @@ def _switched_off(**_: str) -> Response:
 
 
 def _swagger_ui() -> Path:
-    """The documentation page's assets, found without importing their package: that would take a tenth of the start."""
+    """Return the folder of the documentation page's assets. Importing their package would take 10 % of the start."""
     spec = importlib.util.find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("flask-swagger-ui, which holds the documentation page's assets, is not installed")

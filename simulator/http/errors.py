@@ -1,4 +1,4 @@
-"""What each kind of refusal is over HTTP: its status, its code, and the body that names its faults (G-8)."""
+"""The status, the code and the body of each kind of refusal over HTTP (G-8)."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ _MALFORMED = {
 
 
 def kind_of_malformed(status: int) -> Kind:
-    """The kind of an error that the server finds before there is a request, by the status that the server gives it.
+    """Return the kind of an error that the server finds before there is a request, by the server's status.
 
-    500 stands for an application that failed without an answer, 503 for a request that there is no room for (S-10).
+    500 means that the application failed without an answer, 503 that there is no room for the request (S-10).
     """
     return _MALFORMED.get(status, KINDS[errors.MalformedRequest])
 
 
 def report(kind: Kind, *faults: Fault) -> dict[str, Any]:
-    """The body of an error answer; of very many faults it lists the first ones and says that there are more."""
+    """Return the body of an error answer. It lists at most `MOST_FAULTS` faults, and says if there are more."""
     if len(faults) > MOST_FAULTS:
         more = Fault(faults[MOST_FAULTS].rule, f"there are more than {MOST_FAULTS:,} faults; no others are listed")
         faults = (*faults[:MOST_FAULTS], more)

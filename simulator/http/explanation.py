@@ -1,4 +1,4 @@
-"""Why a call was refused, in words for the person who reads the journal (S-7)."""
+"""Explains to the reader of the journal why a call was refused (S-7)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from simulator.state.redaction import without_secrets
 
 MOST_EXPLAINED = 10
 MOST_NAMES = 1_000
-"""Among how many names the nearest one is looked for: a refusal must not become slow in a large world."""
+"""How many names are searched for the nearest one. The limit keeps refusals fast in a large world."""
 LONGEST_ASKED = 300
 
 
 class Explanations:
-    """Explains the refusals of a contract by its ledger."""
+    """Explains refusals with the rules of the ledger."""
 
     def __init__(self, contract: Contract, ledger: Mapping[str, Rule]) -> None:
         self.contract = contract
@@ -31,7 +31,7 @@ class Explanations:
         self._in_order = lru_cache(maxsize=1_000)(lambda rules: tuple(sorted(rules, key=positions.__getitem__)))
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
-        """What was wrong, where, what would have been right, and what the rule rests on."""
+        """Return what was wrong, where, what would have been right, and what the rule rests on."""
         kind = KINDS[type(refusal)]
         who = operation.operation_id if operation else "The call"
         lines = [f"{who} was refused with {kind.status}, {kind.message}."]
@@ -48,7 +48,7 @@ class Explanations:
         return " ".join(lines)
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
-        """The rules without whose assumed part the answer would have been another one, in the ledger's order (S-9)."""
+        """Return the rules whose assumed part changed the answer, in the order of the ledger (S-9)."""
         if not (notes.ignored or refusal):
             return self._in_order(tuple(notes.assumed))
         rules = {*notes.assumed, *(rule for rule in notes.ignored.values() if rule and self._only_assumed(rule))}
@@ -61,7 +61,7 @@ class Explanations:
         return self.ledger[rule].basis == ("assumed",)
 
     def injected(self, fault: InjectedFault) -> str:
-        """What an injected fault did."""
+        """Return what an injected fault did."""
         if fault.abort == "close":
             return f"The injected fault {fault.id} closed the connection; nothing was done. {self._rule_line('S-6')}"
         if fault.status is None and fault.abort is None:
@@ -92,7 +92,7 @@ class Explanations:
 
 
 def nearest_to(fault: Fault) -> str | None:
-    """The existing name that was probably meant, where a fault is about a name that does not exist."""
+    """Return the existing name that was probably meant, if the fault is about an unknown name."""
     asked = fault.asked
     if asked is None and fault.known and fault.pointer:
         asked = fault.pointer.rpartition("/")[2]
@@ -104,14 +104,14 @@ def _fault_line(fault: Fault) -> str:
     nearest = nearest_to(fault)
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
-    # The place says which attribute it is; together they would look like the attribute and its value.
+    # Redacted separately: together, place and reason would look like an attribute and its value.
     return f"{without_secrets(place)}{without_secrets(reason.removesuffix('.'))}.{hint}"
 
 
 def _nearest_name(asked: str, known: Collection[str]) -> str | None:
     names: Iterable[str] = islice(known, MOST_NAMES)
     by_folded = {name.casefold(): name for name in names}
-    # A user id is often given without its domain; that part says nothing about how near two ids are.
+    # A user id is often given without its domain. The domain does not show how similar two ids are.
     by_folded.update({folded.partition("@")[0]: name for folded, name in list(by_folded.items())})
     nearest = get_close_matches(asked.casefold()[:LONGEST_ASKED], by_folded, n=1)
     return by_folded[nearest[0]] if nearest else None
@@ -129,16 +129,16 @@ def _shared_beginning(lists: list[list[str]]) -> list[str]:
 
 
 def _likeness(asked: list[str], template: str) -> tuple[int, float]:
-    """How much of the asked path is in the template: in whole segments, and then in letters."""
+    """Return how similar the requested path is to the template: by whole segments, then by letters."""
     filled = _filled(template, asked)
     blocks = SequenceMatcher(None, filled, asked, autojunk=False).get_matching_blocks()
-    # Of 200 letters and more, those that stand often are left out: they would take ages, and say nothing.
+    # From 200 letters on, this leaves out frequent letters. They would take very long and tell little.
     letters = SequenceMatcher(None, "/".join(filled), "/".join(asked)).ratio()
     return sum(block.size for block in blocks), letters
 
 
 def _filled(template: str, asked: list[str]) -> list[str]:
-    """The template's segments, with what stands in an asked path of as many at the places of its parameters."""
+    """Return the template's segments, with the values of a requested path of equal length as parameters."""
     parts = template.split("/")
     if len(parts) != len(asked):
         return parts

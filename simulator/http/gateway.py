@@ -31,7 +31,7 @@ ASSUMED = "X-Simulator-Assumed"
 EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 LARGE_BODY = 32 * 1024
-"""A call with a longer body may take so long that others are answered meanwhile."""
+"""A call with a longer body may take long, so other calls are answered meanwhile."""
 ONE_BY_ONE = "/"
 """The key of all control calls with a large body. No sandbox has this name."""
 RESERVED_SECONDS = 0.05
@@ -39,7 +39,7 @@ RESERVED_SECONDS = 0.05
 
 
 class _Repeated(NamedTuple):
-    """What the gateway needs to answer the same call again: the answer, headers added to it, and the record."""
+    """What the gateway needs to answer the same call again: the answer, its added headers, and the record."""
 
     reply: Reply
     more: Fields
@@ -49,9 +49,9 @@ class _Repeated(NamedTuple):
 class Gateway:
     """The WSGI application around Flask's.
 
-    Calls of the control interface are passed on as they come. All others get CORS headers, delays and faults here, and
-    are put into the journal of their sandbox. If path and method are those of an operation and there is no query, the
-    gateway answers without Flask, unless `direct` is unset. The answer is the same.
+    Calls of the control interface are passed on unchanged. All others get CORS headers, delays and faults here, and go
+    into the journal of their sandbox. If `direct` is set, the gateway itself answers a call without a query whose path
+    and method belong to an operation. Flask would give the same answer.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Gateway:
             context.sandbox = self.sandboxes.find(request.sandbox_name, request.started)
 
     def _find_operation(self, context: RequestContext) -> None:
-        """Note the operation and its sandbox, or why there is none."""
+        """Note the operation and its sandbox, or the refusal."""
         request = context.request
         if request.refusal is not None:
             context.refuse(request.refusal)
@@ -112,7 +112,7 @@ class Gateway:
             context.operation, context.parameters = found
 
     def _disturb(self, context: RequestContext) -> int:
-        """Let the sandbox's injected faults act on the call of an operation. Return the delay in milliseconds."""
+        """Apply the sandbox's injected faults to the call of an operation. Return the delay in milliseconds."""
         operation, parameters = context.operation, context.parameters
         if operation is None or not context.own_sandbox.faults:
             return 0
@@ -130,9 +130,9 @@ class Gateway:
         return disturbance.delay_ms
 
     def _control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call of the control interface. All but the health check may take long, and wait for earlier ones.
+        """Answer a call of the control interface. All but the health check may take long and wait for earlier ones.
 
-        Calls with a large body wait for each other, even if they act on different sandboxes: reading a large body takes
+        Calls with a large body wait for each other even if their sandboxes differ, because reading a large body takes
         much memory.
         """
         request = context.request
@@ -152,7 +152,7 @@ class Gateway:
         return [reply.body]
 
     def _in_background(self, context: RequestContext, answer: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
-        """Answer a call with a large body. Others that change its sandbox wait for it, but hold up nobody."""
+        """Answer a call with a large body. Calls that change its sandbox wait for it, without blocking others."""
         sandbox = context.own_sandbox
         if sandbox.is_reserved:
             return Delayed(RESERVED_SECONDS, partial(self._in_background, context, answer))
@@ -165,7 +165,7 @@ class Gateway:
         return Background(sandbox.name, make)
 
     def _answer(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
-        """Make the answer, record it, and send what an injected fault leaves of it."""
+        """Make the answer, record it and send it. An injected fault may cut it off."""
         fault = context.fault
         if _has_to_wait(context):
             return Delayed(RESERVED_SECONDS, partial(self._answer, context, start_response))
@@ -180,7 +180,7 @@ class Gateway:
             self._remember(context, _Repeated(reply, more, record), context.remembered)
         body = reply.body
         if fault is not None and fault.abort == "truncate":
-            # An answer without a body has no half that could be sent.
+            # An answer without a body cannot be cut in half.
             if len(body) < 2:
                 raise ConnectionAborted
             body = body[: len(body) // 2]
@@ -188,7 +188,7 @@ class Gateway:
         return [body]
 
     def _reply(self, context: RequestContext) -> Reply:
-        """The answer of whoever has to give it."""
+        """Return the answer: a refusal, an injected one, that of an operation, or Flask's."""
         request, operation, fault = context.request, context.operation, context.fault
         if context.refusal is not None:
             return refused(context.refusal, context)
@@ -201,7 +201,7 @@ class Gateway:
         return self._through_flask(context)
 
     def _repeated(self, context: RequestContext) -> _Repeated | None:
-        """What is known of an earlier call that was byte for byte the same, if nothing has changed since."""
+        """Return what is kept of an earlier, byte for byte equal call, if nothing has changed since."""
         head, sandbox = context.request.head, context.sandbox
         if head is None or sandbox is None or sandbox.faults:
             return None
@@ -209,7 +209,7 @@ class Gateway:
         return None if known is None else known.answer
 
     def _remember(self, context: RequestContext, repeated: _Repeated, remembered: Remembered) -> None:
-        """Keep what is needed to answer the next call that is byte for byte the same.
+        """Keep what is needed to answer the next call that is byte for byte equal.
 
         A call with a cookie is left out: its session may end, and then the answer changes.
         """
@@ -220,18 +220,18 @@ class Gateway:
         context.own_sandbox.answers.remember_with(remembered, head, repeated, len(head) + size)
 
     def _repeat(self, context: RequestContext, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call as the same one was answered before."""
+        """Give the answer of the earlier, equal call."""
         reply, more, record = repeated
         self.recorder.keep(context, reply.status, record)
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
         return [reply.body]
 
     def _through_flask(self, context: RequestContext) -> Reply:
-        """The whole answer of Flask."""
+        """Return the whole answer of Flask."""
         request = context.request
-        # A copy: an environment and a context that refer to each other would be garbage for the collector.
+        # A copy: if environment and context referred to each other, only the garbage collector could free them.
         environ = {**request.environ, "SCRIPT_NAME": request.base, "PATH_INFO": request.path, CONTEXT: context}
-        # Flask would refuse hosts that it dislikes, and a request that offers WebSocket would find no rule.
+        # Flask would refuse some host names, and would find no rule for a request that offers WebSocket.
         environ.pop("HTTP_HOST", None)
         environ.pop("HTTP_UPGRADE", None)
         started: list[tuple[str, Fields]] = []
@@ -246,7 +246,7 @@ class Gateway:
         return Reply.of_flask(*started[-1], body)
 
     def _more_fields(self, context: RequestContext) -> Fields:
-        """The headers that are added to an answer."""
+        """Return the headers that are added to an answer."""
         origin = context.request.origin
         fields: Fields = () if origin is None else self._cors_fields(context.request, origin)
         if context.assumed and self.settings.fidelity == "strict":
@@ -264,7 +264,7 @@ class Gateway:
                 ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
             )
             if request.is_preflight:
-                # Also a method that is not documented: then the page's script can read the 405 and its reason.
+                # Undocumented methods too: then the page's script can read the 405 and its reason.
                 fields += (
                     ("Access-Control-Allow-Methods", request.method_of_preflight or ""),
                     ("Access-Control-Allow-Headers", request.headers_of_preflight),
@@ -274,7 +274,7 @@ class Gateway:
 
 
 def _has_to_wait(context: RequestContext) -> bool:
-    """Whether a call must change nothing now, because another one has reserved its sandbox."""
+    """Return whether a call must wait because another one has reserved its sandbox."""
     sandbox = context.sandbox
     if sandbox is None or not sandbox.is_reserved:
         return False

@@ -1,4 +1,4 @@
-"""What is kept of a call: its entry in the journal of its sandbox, its place in the coverage, its line in the log."""
+"""Records a call: in the journal of its sandbox, in the coverage, and in the log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from simulator.state.redaction import (
 from simulator.state.sandboxes import DEFAULT
 
 LONGEST_PATH = 300
-"""How much of the path of an undocumented call the coverage keeps."""
+"""How many characters of an undocumented call's path the coverage keeps."""
 LONGEST_METHOD = 40
 LONGEST_NAME = 100
 MOST_IGNORED = 20
@@ -39,7 +39,7 @@ Record = tuple[Content | None, Counted | None, int]
 
 
 class Recorder:
-    """Records calls, without their secrets and with an explanation of what was refused (S-7, S-8)."""
+    """Records calls without their secrets, and explains refusals (S-7, S-8)."""
 
     def __init__(self, explanations: Explanations, settings: Settings, request_log: RequestLog) -> None:
         self.explanations = explanations
@@ -49,8 +49,8 @@ class Recorder:
     def record(self, context: RequestContext, reply: Reply | None, more: Fields = ()) -> Record | None:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
-        There is no reply where the connection is closed without one; `more` are headers that it has besides its own.
-        Returns what is kept. The gateway reuses it when the same call comes again.
+        `reply` is `None` if the connection is closed without an answer. `more` are headers added to the answer. Returns
+        what is kept. The gateway reuses it when the same call comes again.
         """
         record = None
         if context.sandbox is not None:
@@ -59,7 +59,7 @@ class Recorder:
         return record
 
     def keep(self, context: RequestContext, status: int | None, record: Record | None = None) -> None:
-        """Put the call into the log, and its record, if there is one, into the journal and the coverage."""
+        """Put the call into the log, and its record, if any, into the journal and the coverage."""
         request = context.request
         now, seconds = time.time(), time.perf_counter() - request.started
         if record is not None:
@@ -142,7 +142,7 @@ def _request_message(request: Request, operation: Operation | None) -> Message:
 
 @lru_cache(maxsize=500)
 def _without_body(header: Header) -> Message:
-    """What is kept of a request with this header and no body."""
+    """Return what is kept of a request with this header and no body."""
     shown = []
     for variable, value in header:
         name = field_name(variable[:LONGEST_HEADER])
@@ -154,10 +154,10 @@ def _answer_message(context: RequestContext, reply: Reply, more: Fields) -> Mess
     if reply.kept is not None and not more:
         return reply.kept
     body, fields = reply.body, (*reply.fields, *more)
-    # Only the added headers repeat what a client sent.
+    # Only the added headers repeat text that a client sent.
     is_small = not more or sum([len(name) + len(value) for name, value in more]) < SMALL_HEADER
     headers, size = (_clean_headers if is_small else _clean_headers.__wrapped__)(fields)
-    # No operation documents a secret in the body of its success, and nothing else gets past the contract.
+    # No operation documents a secret in its success body, and the contract lets only documented attributes through.
     if context.operation is None or context.fault is not None or reply.status != context.operation.success:
         return _message(headers, size, body, None)
     message = Message(headers, body[:BODY_KEPT], len(body), len(body) > BODY_KEPT, size)
@@ -168,7 +168,7 @@ def _answer_message(context: RequestContext, reply: Reply, more: Fields) -> Mess
 
 @lru_cache(maxsize=500)
 def _clean_headers(fields: Fields) -> tuple[Fields, int]:
-    """The headers of an answer without their secrets, and about how many bytes it takes to keep them."""
+    """Return an answer's headers without secrets, and about how many bytes they take."""
     headers = tuple([(name, without_secret_header(name, value)) for name, value in fields])
     return headers, size_of(headers)
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 CONTROL = "/_simulator/"
-"""Where the control interface begins."""
+"""The beginning of the control interface's paths."""
 HEALTH = f"{CONTROL}health"
-"""The one call of the control interface that anybody may make, and that never takes long."""
+"""The only call of the control interface that everybody may make. It never takes long."""
 SANDBOXES = "/_sandboxes/"
-"""Where the addresses of named sandboxes begin."""
+"""The beginning of the paths of named sandboxes."""
 LONGEST_REMEMBERED = 500
 """How many characters a path may have so that its form without secrets is remembered."""
 
@@ -99,13 +99,13 @@ class Request(NamedTuple):
 
     @property
     def content_length(self) -> int:
-        """How many bytes of a body the header announces."""
+        """The length of the body that the header announces, in bytes."""
         length = self.environ.get("CONTENT_LENGTH")
         return int(length) if length and length.isdecimal() else 0
 
     @property
     def may_have_body(self) -> bool:
-        """Whether the header announces a body, or announces something that is not a length."""
+        """Whether the header announces a body. An invalid length counts as a body."""
         return bool(self.environ.get("CONTENT_LENGTH", "").strip("0"))
 
     @property
@@ -132,7 +132,7 @@ class Request(NamedTuple):
 
     @property
     def head(self) -> bytes | None:
-        """The bytes of first line and header, if the server says that they tell everything about the request."""
+        """The bytes of first line and header, if they tell everything about the request (see `wsgi.HEAD`)."""
         return self.environ.get(HEAD)
 
     @property
@@ -234,7 +234,7 @@ def _path_refusal(path: str, target: str) -> UnknownPath | None:
 
 
 def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
-    """Read the body. Return a function that returns its bytes, or raises the refusal that reading them led to."""
+    """Read the body. Return a function that returns its bytes or raises the refusal from reading them."""
     refusal: Refusal | None = None
     try:
         if environ.get("wsgi.input_terminated"):
@@ -245,7 +245,7 @@ def _received_body(environ: WSGIEnvironment, limit: int) -> Callable[[], bytes]:
         if len(raw) <= limit:
             return lambda: raw
     except RequestEntityTooLarge:
-        # It is refused like one that turns out to be too large.
+        # Refused like a body that turns out to be too large.
         pass
     except ClientDisconnected:
         refusal = MalformedBody(Fault("G-2", "the body ended before its announced length"))

@@ -1,4 +1,4 @@
-"""The answer to a request as a value, and the one place where errors become answers."""
+"""The answer to a request as a value. Only this module turns errors into answers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LINES = {status: f"{status} {phrase.upper()}" for status, phrase in HTTP_STATUS
 _NONE: Mapping[str, str] = MappingProxyType({})
 WITHOUT_LENGTH = (204, 304)
 RETRY_SECONDS = "1"
-"""When a request may be sent again that there was no room for."""
+"""After how many seconds a request that found no room may be sent again."""
 
 
 class Reply:
-    """An answer, which never changes: status, body, the headers that are its own, and the body's media type.
+    """An immutable answer: status, body, its own headers, and the media type of the body.
 
-    `line` is the status with its phrase. `fields` are the headers with those that speak of the body; without one it has
-    no type. `kept` is for what the journal keeps of it: the same answer may be given many times.
+    `line` is the status with its phrase. `fields` are all headers, including those about the body; without a body there
+    is no `Content-Type`. `kept` is what the journal keeps of the answer, for the next time that it is given.
     """
 
     __slots__ = ("body", "fields", "kept", "line", "status")
@@ -53,13 +53,13 @@ class Reply:
 
     @classmethod
     def of_flask(cls, line: str, fields: Fields, body: bytes) -> Reply:
-        """What Flask has answered."""
+        """Return Flask's answer as a reply."""
         reply = cls(int(line[:3]), body)
         reply.line, reply.fields = line, fields
         return reply
 
     def for_flask(self) -> Response:
-        """The same as Flask takes it."""
+        """Return the same answer as Flask's response."""
         response = Response(self.body, self.line)
         response.headers.clear()
         response.headers.extend(self.fields)
@@ -70,7 +70,7 @@ NO_CONTENT = Reply(204)
 
 
 def refused(refusal: Refusal, context: RequestContext, operation: Operation | None = None) -> Reply:
-    """The answer to a refused request; the contract checks it where the request was to an operation."""
+    """Return the answer to a refused request. If it was to an operation, the contract checks the answer."""
     context.refuse(refusal)
     kind = KINDS[type(refusal)]
     content = report(kind, *refusal.faults)
@@ -84,13 +84,13 @@ def refused(refusal: Refusal, context: RequestContext, operation: Operation | No
 
 
 def failed(why: str | Exception) -> Reply:
-    """The answer where the simulator itself is at fault: the reason, or the error that nobody expected."""
+    """Return the answer to a failure of the simulator itself. `why` is a reason or an unexpected exception."""
     reason = why if isinstance(why, str) else f"the simulator failed, and changed nothing: {type(why).__name__}"
     return _error(FAILED, Fault("G-8", reason))
 
 
 def malformed(status: int, reason: str) -> Reply:
-    """The answer of the server itself, which has no request for the application (see `kind_of_malformed`)."""
+    """Return the server's own answer if it has no request for the application (see `kind_of_malformed`)."""
     kind = kind_of_malformed(status)
     if kind is FAILED:
         return failed("the simulator failed; its log says why")
@@ -100,7 +100,7 @@ def malformed(status: int, reason: str) -> Reply:
 
 
 def injected(fault: InjectedFault, status: int) -> Reply:
-    """The answer of an injected fault in the place of the operation's (S-6)."""
+    """Return the answer of an injected fault, which replaces the operation's (S-6)."""
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if status in WITHOUT_BODY:
         return Reply(status, b"", headers)
@@ -115,7 +115,7 @@ def _error(kind: Kind, fault: Fault, headers: Mapping[str, str] = _NONE) -> Repl
 
 
 def _refusal_headers(refusal: Refusal) -> Mapping[str, str]:
-    """What may be called instead, how to authenticate, which cookie to delete."""
+    """Return headers that say which methods are allowed, how to authenticate, and which cookie to delete."""
     if isinstance(refusal, MethodNotAllowed):
         return {"Allow": ", ".join(refusal.allowed)}
     if KINDS[type(refusal)].status != 401:

@@ -1,4 +1,4 @@
-"""A contract's paths: from the path and the method of a request to its operation, and to an answer."""
+"""The paths of a contract: finds the operation of a request by path and method, and has it answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("simulator.routes")
 
 PATHS_REMEMBERED = 4_096
 LONGEST_REMEMBERED = 500
-"""How many characters a path, or an `Accept` header, may have so that what it leads to is remembered."""
+"""How many characters a path or an `Accept` header may have so that its result is remembered."""
 
 Query = Iterable[tuple[str, str]]
 Answering = Callable[[RequestContext, Operation, Mapping[str, str], Query, str], Reply]
@@ -38,7 +38,7 @@ Found = tuple[Operation, Mapping[str, str]]
 
 
 class _Template(NamedTuple):
-    """A path of the contract: which of its segments are literals, what these are, and where its parameters stand."""
+    """A path of the contract: which segments are literals, what they are, and the positions of the parameters."""
 
     path: str
     is_parameter: list[bool]
@@ -48,7 +48,7 @@ class _Template(NamedTuple):
 
 
 class Routes:
-    """The paths of one contract; `answer` is what happens at the end of each."""
+    """The paths of one contract. `answer` answers a request once its operation is found."""
 
     def __init__(self, contract: Contract, answer: Answering) -> None:
         self.contract = contract
@@ -57,14 +57,14 @@ class Routes:
         self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
 
     def register(self, app: Flask, only: str | None = None) -> None:
-        """Give the app one rule for each path, or `only` for one; for any method, as Flask would answer some itself."""
+        """Add a rule for each path, or for `only`, to the app, for all methods: Flask would answer some itself."""
         for template, operations in self.contract.paths.items():
             if only in (None, template):
                 app.url_map.add(Rule(template.replace("{", "<").replace("}", ">"), endpoint=template))
                 app.view_functions[template] = partial(self._serve, operations)
 
     def find(self, path: str, method: str) -> Found | None:
-        """The operation of a path and a method. It depends on the contract alone."""
+        """Return the operation of a path and a method. The result depends on the contract only."""
         return (self._find_remembered if len(path) < LONGEST_REMEMBERED else self._find)(path, method)
 
     def _find(self, path: str, method: str) -> Found | None:
@@ -80,7 +80,7 @@ class Routes:
         return None
 
     def reply(self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query = ()) -> Reply:
-        """The answer to a request to an operation, whoever found that."""
+        """Return the answer to a request to an operation, found by the gateway or by Flask."""
         context.operation = operation
         try:
             media = _media(operation, context.request.accept)
@@ -106,7 +106,7 @@ class Routes:
 
 
 def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
-    """The templates by the number of their segments, those before others that have a literal where these have none."""
+    """Return the templates by their number of segments. Where two could match, the one with the literal is first."""
     found: dict[int, list[_Template]] = {}
     for path in paths:
         segments = path.split("/")
@@ -120,7 +120,7 @@ def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
 
 
 def _operation(operations: Mapping[str, Operation], context: RequestContext) -> Operation:
-    """The operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
+    """Return the operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
     method = context.request.method
     template = next(iter(operations.values())).path
     fault = _path_fault(context.request.path, template)
@@ -135,7 +135,7 @@ def _operation(operations: Mapping[str, Operation], context: RequestContext) -> 
 
 
 def _path_fault(path: str, template: str) -> str | None:
-    """What is wrong with the slashes of a path that Flask takes for one of the template."""
+    """Return what is wrong with the slashes of a path that Flask has matched to the template."""
     if "//" in path or (path.endswith("/") and not template.endswith("/")):
         return "the path has a slash too many"
     if template.endswith("/") and not path.endswith("/"):
@@ -144,7 +144,7 @@ def _path_fault(path: str, template: str) -> str | None:
 
 
 def _media(operation: Operation, accept: str | None) -> str:
-    """The media type of the answer. Raises `NotAcceptable` (G-10)."""
+    """Return the media type of the answer. Raises `NotAcceptable` (G-10)."""
     offered = operation.media or (JSON,)
     if not accept:
         return offered[0]
@@ -157,7 +157,7 @@ def _media(operation: Operation, accept: str | None) -> str:
 
 @lru_cache(maxsize=256)
 def _preferred(accept: str, offered: tuple[str, ...]) -> str | None:
-    """The offered media type that an `Accept` header likes best: the most specific range that covers one counts."""
+    """Return the media type that an `Accept` header prefers. For each type, its most specific range counts."""
     best, preferred = 0.0, None
     for media in offered:
         ranges = ("*/*", f"{media.partition('/')[0]}/*", media)

@@ -1,4 +1,4 @@
-"""What the server and the application tell each other beyond WSGI. Any other server also works."""
+"""What the server and the application tell each other beyond WSGI. Other WSGI servers also work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConnectionAborted(Exception):
 class Delayed:
     """An answer that begins after a number of seconds. Then `resume` makes it.
 
-    The server waits without holding a thread. Another server knows nothing of this, and waits when it iterates.
+    Our server waits without occupying a thread. Other servers wait when they iterate.
     """
 
     def __init__(self, seconds: float, resume: Callable[[], Iterable[bytes]]) -> None:
@@ -36,8 +36,8 @@ class Delayed:
 class Background:
     """An answer that `make` makes, which may take long.
 
-    The server lets another thread make it, and answers others meanwhile. Answers with the same key are made one at a
-    time. Another server makes the answer when it iterates.
+    Our server makes it in another thread, and answers other requests meanwhile. Answers with the same key are made one
+    at a time. Other servers make the answer when they iterate.
     """
 
     def __init__(self, key: str, make: Callable[[], Iterable[bytes]]) -> None:

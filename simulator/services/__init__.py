@@ -1,1 +1,1 @@
-"""The simulated services, each a package of the same three files: model, rules, operations."""
+"""The simulated services. Each is a package with the files model, rules and operations."""

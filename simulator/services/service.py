@@ -19,7 +19,7 @@ Handler = Callable[[Call, Fork], object]
 
 
 class Attempt(Protocol):
-    """Runs one step of seeding and returns its result."""
+    """Runs one step of reading a section and returns its result."""
 
     def __call__(self, pointer: str, step: Callable[[], S], otherwise: S) -> S:
         """Run the step for the part at `pointer` of the section, and return its result.
@@ -34,11 +34,11 @@ Owner = Group | User
 """A group or user that services are assigned to."""
 
 ServicesChanged = Callable[[Fork, Sequence[tuple[Owner, Owner]]], None]
-"""Updates a service's states after changes of assigned services. A change is the owner before and after it."""
+"""Updates a service's states after changes of assigned services. A change is the owner before and after."""
 
 
 def lost(service: str, changes: Iterable[tuple[Owner, Owner]]) -> list[Owner]:
-    """Return the owners that lost a service, as they are after the changes."""
+    """Return the owners that lost a service, as they are now."""
     return [after for before, after in changes if service in before.services and service not in after.services]
 
 
@@ -79,7 +79,7 @@ class Service:
 
 
 def as_member(user: User) -> User | View:
-    """Return the user as lists of members show it: no department is shown as the empty string (G-14)."""
+    """Return the user as lists of members show it. Without a department, they show the empty string (G-14)."""
     return View(user, department="") if user.department is None else user
 
 

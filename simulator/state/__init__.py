@@ -1,1 +1,1 @@
-"""Everything that changes: worlds, sandboxes, and what is kept of calls."""
+"""Worlds, the sandboxes that go from one world to the next, and what is kept of calls."""

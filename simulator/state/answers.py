@@ -1,4 +1,4 @@
-"""Remembered answers: the answer to a GET is given again until something it was made from changes."""
+"""Remembered answers: a GET gets the same answer again until the data behind it changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OVERHEAD = 1_000
 class Remembered:
     """An answer, and what it was made from: a directory, and parts of states.
 
-    Both are immutable: a change replaces them by others, and the answer no longer holds.
+    Both are immutable. A change replaces them, and then the answer no longer holds.
     """
 
     answer: Any

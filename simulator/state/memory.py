@@ -24,7 +24,7 @@ _ARRAY = 100
 MEBIBYTE = 1024 * 1024
 
 _STEPS = 32
-"""How many times all kept calls are added up while they grow by the limit."""
+"""How often all kept calls are added up while they grow by the limit."""
 
 
 def weigh(content: Any, most: int) -> int:

@@ -87,8 +87,8 @@ def without_secret_attributes(body: bytes, public: Collection[str] | None = None
     """Return the body with secret attributes redacted, and secrets within the texts of the other attributes.
 
     If `public` is given, all attributes but these are secret; otherwise their names decide. A body that is not JSON
-    and mentions secrets is redacted as a whole, for nobody knows where they are. Only the first `BODY_KEPT` bytes of
-    the result are free of secrets, so keep no more than these.
+    and mentions secrets is redacted as a whole, because it is unclear where they are. Only the first `BODY_KEPT` bytes
+    of the result are free of secrets, so keep no more than these.
     """
     beginning = body[:BODY_KEPT]
     if public is None and not _may_hold_secrets(beginning):

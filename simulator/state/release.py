@@ -1,4 +1,4 @@
-"""Frees large worlds in small pieces. To free one in one piece would stop all threads until that is done."""
+"""Frees large worlds in small pieces. If a world were freed at once, all threads would have to wait."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cache
 from queue import SimpleQueue
 
 SMALL = 1_000
-"""So few parts are freed so quickly that nobody notices."""
+"""Up to this many parts are freed at once, because that is quick."""
 PIECE, REST_SECONDS = 200, 0.001
-"""The thread frees so many parts, then rests for so long, so that other threads can work."""
+"""How many parts the thread frees at a time, and how long it then rests so that other threads can work."""
 
 
 def outlive(owner: object, parts: list[object]) -> None:
@@ -25,7 +25,7 @@ def outlive(owner: object, parts: list[object]) -> None:
 
 @cache
 def _leftovers() -> SimpleQueue[list[object]]:
-    """The queue of what is to be freed. The first call starts the thread that empties it."""
+    """Return the queue of parts to free. The first call starts the thread that empties it."""
     leftovers: SimpleQueue[list[object]] = SimpleQueue()
     threading.Thread(target=_free, args=(leftovers,), name="apio-simulator-release", daemon=True).start()
     return leftovers

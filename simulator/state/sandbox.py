@@ -35,7 +35,7 @@ class Version:
 
 
 class Snapshot:
-    """A version with a name. `taken_at` is in seconds since the epoch. Nothing is copied, for worlds are immutable."""
+    """A version with a name. `taken_at` is in seconds since the epoch. Worlds are immutable, so nothing is copied."""
 
     __slots__ = ("name", "taken_at", "version")
 
@@ -165,7 +165,7 @@ class ServerSandbox:
     def forget(self, size: int) -> int:
         """Free `size` bytes of kept calls, or as many as there are, and return how many were freed.
 
-        Remembered answers go first, for they only save time. Then the oldest exchanges go.
+        Remembered answers go first, because they only save time. Then the oldest exchanges go.
         """
         with self._record_lock:
             freed = self.answers.bytes

@@ -1,4 +1,4 @@
-"""A world: everything the API can show at one moment, as one immutable value."""
+"""A world: everything that the API can show at one moment, as one immutable value."""
 
 from __future__ import annotations
 

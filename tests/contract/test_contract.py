@@ -1,4 +1,4 @@
-"""A contract that the simulator could not keep is refused at the start, with file, line and place."""
+"""A contract that the simulator cannot keep is refused at the start, with file, line and place."""
 
 from __future__ import annotations
 

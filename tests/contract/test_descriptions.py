@@ -1,4 +1,4 @@
-"""What the contract says in words: rights, and what of it is assumed."""
+"""The descriptions in the contract: rights, and what is assumed."""
 
 from __future__ import annotations
 

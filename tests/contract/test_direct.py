@@ -1,4 +1,4 @@
-"""The direct way of the compiled schemas: it finds what marshmallow finds, or nothing, and serves what is plain."""
+"""The direct functions of compiled schemas: marshmallow's result or none, and always one for plain values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from simulator.document import Document, parse_document, pointer_step, read_docu
 from simulator.state.world import World
 from tests.contract.test_schemas import compile_schema, names_of_objects
 
-# One schema for each kind of keywords. What `Alternatives` and `Numbers` take is not always plain.
+# One schema for each kind of keyword. Values of `Alternatives` and `Numbers` are not always plain.
 KEYWORDS = parse_document(
     "keywords.yaml",
     """
@@ -124,7 +124,7 @@ VALUES: list[Any] = [
 
 
 def right(schema: Any, root: Any) -> st.SearchStrategy[Any]:
-    """Documents that the schema allows; where only one of several alternatives may do so, of any of them."""
+    """Return documents that the schema allows. For `oneOf`, they are valid for any of the alternatives."""
     if "$ref" in schema:
         return right_by_reference(schema["$ref"], root)
     if "oneOf" in schema:
@@ -156,7 +156,7 @@ def right_by_reference(reference: str, root: Any) -> st.SearchStrategy[Any]:
 
 
 def changed(data: st.DataObject, document: Any) -> Any:
-    """The document with another value, one more or one less somewhere."""
+    """Return the document with one value replaced, added or removed."""
     document = deepcopy(document)
     containers = list(containers_in(document))
     if not containers:
@@ -184,7 +184,7 @@ def containers_in(value: Any) -> Iterator[Any]:
 
 
 class Subject(NamedTuple):
-    """A schema in its compiled form, and how it is written."""
+    """A schema: as it is written, and compiled."""
 
     name: str
     document: Document
@@ -195,11 +195,11 @@ class Subject(NamedTuple):
         return self.document is not KEYWORDS or self.name not in NOT_ALWAYS_PLAIN
 
     def draw(self, data: st.DataObject) -> Any:
-        """A document that the schema allows."""
+        """Return a document that the schema allows."""
         return data.draw(right_by_reference(f"#/components/schemas/{self.name}", self.document))
 
     def draw_nearly(self, data: st.DataObject) -> Any:
-        """A document that is right, or nearly."""
+        """Return a document that is valid or nearly valid."""
         document = self.draw(data)
         for _ in range(data.draw(st.sampled_from([0, 1, 1, 2]))):
             document = changed(data, document)
@@ -210,7 +210,7 @@ _SUBJECTS: list[Subject] = []
 
 
 def subjects(simulation: Simulation) -> list[Subject]:
-    """All objects of both contracts, and about as often those of the keywords above."""
+    """Return all objects of both contracts, and about as many of the keywords above."""
     if not _SUBJECTS:
         for document in (simulation.contract.document, simulation.control_contract.document, *[KEYWORDS] * 5):
             compiler = SchemaCompiler(document, simulation.ledger)
@@ -222,7 +222,7 @@ def subjects(simulation: Simulation) -> list[Subject]:
 
 
 def outcome(function: Callable[[Any], Any], value: Any) -> str | None:
-    """What comes out, with its types and its order; `None` if the value is refused."""
+    """Return the result as text, with its types and its order, or `None` if the value is refused."""
     try:
         return repr(function(value))
     except ValidationError:
@@ -288,7 +288,7 @@ def test_an_ordinary_view_is_written_directly(simulation: Simulation, data: st.D
 
 
 def view_of(data: st.DataObject, schema: CompiledSchema, document: dict[str, Any], ordinary: bool) -> Any:
-    """Something that shows an object: a dictionary, a record, or a `View` that has some attributes from a record."""
+    """Return a value to serialize: a dictionary, a record, or a `View` of a record with some changes."""
     shown = {
         name: shown_as(data, field, document[str(field.data_key)], ordinary)
         for name, field in schema.fields.items()
@@ -307,7 +307,7 @@ def view_of(data: st.DataObject, schema: CompiledSchema, document: dict[str, Any
 
 
 def shown_as(data: st.DataObject, field: fields.Field[Any], value: Any, ordinary: bool) -> Any:
-    """A value of a document as a view might hold it; unless it is to be ordinary, now and then in a strange form."""
+    """Return a value as a view might hold it. Unless `ordinary` is set, it sometimes has a strange form."""
     if isinstance(field, Ignored):
         return shown_as(data, field.inner, value, ordinary)
     if isinstance(field, StrictNested | OneOf) and isinstance(value, dict):
@@ -432,7 +432,7 @@ def contracts(simulation: Simulation) -> list[Contract]:
 
 
 def examples(contract: Contract, operation: Operation, part: str) -> Iterator[tuple[str, Any]]:
-    """The examples of an operation's body or of its answers, by their names."""
+    """Yield the examples of an operation's body or answers, with their names."""
     document = contract.document
     place = f"/paths{pointer_step(operation.path)}/{operation.method.lower()}/{part}"
     reference = (document.find(place) or {}).get("$ref", place)
@@ -497,7 +497,7 @@ def test_refusals_need_no_marshmallow(simulation: Simulation, world: World) -> N
 def test_calls_of_the_control_interface_need_no_marshmallow(simulation: Simulation, world: World) -> None:
     contract = simulation.control_contract
     for operation in contract.operations.values():
-        # These write the state down as a fixture, unchecked.
+        # These write the state as a fixture, without the contract.
         if operation.operation_id not in ("getState", "patchState"):
             answer = answered(simulation, contract, operation, "documented", world)
             assert answer.status_code < 500, operation.operation_id
@@ -506,7 +506,7 @@ def test_calls_of_the_control_interface_need_no_marshmallow(simulation: Simulati
 def answered(
     simulation: Simulation, contract: Contract, operation: Operation, example: str, world: World
 ) -> TestResponse:
-    """What the documented request of this name gets in a world of its own."""
+    """Return the answer to the documented request of this name in a fresh sandbox."""
     path = operation.path.format(**dict(ids(contract, operation, example)))
     body = dict(examples(contract, operation, "requestBody")).get(example)
     return simulation.app(world).test_client().open(path, method=operation.method, json=body)

@@ -1,4 +1,4 @@
-"""The schema compiler: the same verdict as a full JSON Schema validator, and no keyword it does not understand."""
+"""The schema compiler: it agrees with a full JSON Schema validator, and refuses unknown keywords."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STRATEGIES: dict[str, st.SearchStrategy[Any]] = {}
 
 
 def documents(schema: Any, root: Any) -> st.SearchStrategy[Any]:
-    """JSON documents that are often right and often nearly right for the schema."""
+    """Return JSON documents that are often valid and often nearly valid."""
     if "$ref" in schema:
         reference = schema["$ref"]
         if reference not in _STRATEGIES:

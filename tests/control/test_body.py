@@ -1,4 +1,4 @@
-"""The JSON of a control call's body: a large one means what a small one means."""
+"""The JSON body of a control call: a large one is read with the same result as a small one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulator.library import Simulator
 
 @pytest.fixture(params=["fast", "slow"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How bodies are read: all of them like small ones, or all of them like large ones."""
+    """The test runs twice: all bodies are read like small ones, then all like large ones."""
     way: str = request.param
     monkeypatch.setattr(body, "LARGE", 1 << 40 if way == "fast" else 0)
     return way
@@ -131,5 +131,5 @@ def test_while_a_large_one_is_read_other_threads_have_their_turn() -> None:
         over.set()
         other.join()
     assert len(data) == 200_000
-    # The fast reader would let it have one or two, however long it takes.
+    # With the fast reader, the other thread would have one or two turns, however long it takes.
     assert turned > 5 or seconds < 0.05

@@ -1,4 +1,4 @@
-"""Who may call what (A-1 to A-7), in both modes."""
+"""Who may call what (A-1 to A-7), with credentials optional and required."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
 
 @pytest.fixture
 def strict(strict_server: str) -> Iterator[Api]:
-    """The API where credentials are required."""
+    """The API of a server that requires credentials."""
     with httpx.Client(base_url=strict_server) as client:
         api = Api(client, "strict")
         api.reset()
@@ -164,7 +164,7 @@ def test_a_session_belongs_to_its_sandbox(strict: Api) -> None:
     other = Api(strict.client, "other")
     session = {"Cookie": f"sessionid={strict.client.cookies['sessionid']}"}
     assert other.refused("GET", RECEPTION, headers=session) == (401, {("A-5", None)})
-    # A client that keeps cookies by path sends none there.
+    # The client keeps cookies by path, so it sends none to the other sandbox.
     assert other.refused("GET", RECEPTION) == (401, {("A-6", None)})
 
 

@@ -1,4 +1,4 @@
-"""An operation answers the same whether the gateway or Flask has found it."""
+"""An operation gives the same answer whether the gateway or Flask has found it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Recipe = tuple[str, str, dict[str, str], bytes]
 
 
 def call(app: Any, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:
-    """Status, headers and body of the answer, without what is different each time."""
+    """Return status, headers and body of the answer, without what differs each time."""
     target, _, query = path.partition("?")
     environ = EnvironBuilder(
         method=method, query_string=query, headers=list(headers.items()), data=body or None
     ).get_environ()
-    # As a server hands them over; the builder would make text of the path.
+    # As a server passes them on. The builder would decode the path.
     environ["PATH_INFO"], environ["REQUEST_URI"] = unquote_to_bytes(target).decode("latin-1"), path
     if not body:
         environ[HEAD] = repr((method, path, headers)).encode()
@@ -47,7 +47,7 @@ def call(app: Any, method: str, path: str, headers: dict[str, str], body: bytes 
 
 
 def without_times(value: Any) -> Any:
-    """A journal without ids, times, sessions and cursors."""
+    """Return a journal without ids, times, sessions and cursors."""
     if isinstance(value, dict):
         varying = {"id", "time", "durationMs", "cursor", "X-Simulator-Request-Id"}
         return {key: without_times(each) for key, each in value.items() if key not in varying}
@@ -55,7 +55,7 @@ def without_times(value: Any) -> Any:
 
 
 def recipes(simulation: Simulation) -> list[Recipe]:
-    """All documented calls, everything that is refused, and what is odd about paths, headers and methods."""
+    """Return all documented calls, all refusals of the catalogue, and odd paths, headers and methods."""
     found: list[Recipe] = []
     for refused in load_refusals():
         recipe = refused.recipe
@@ -129,7 +129,7 @@ def test_all_kinds_of_requests_get_the_same_answers_and_leave_the_same_traces(
     for prefix in ("", "/_sandboxes/one"):
         assert len({str(call(app, *login)[0]) for app in apps}) == 1
         for method, path, headers, body in calls:
-            # From the third time on, the gateway knows the whole call again.
+            # From the third time on, the gateway recognizes the whole call.
             for _ in range(4 if method == "GET" else 1):
                 one, other = (call(app, method, prefix + path, headers, body) for app in apps)
                 assert one == other, (method, path, headers, body)
@@ -177,7 +177,7 @@ def reference(simulation: Simulation) -> Any:
 
 
 class TestFinding:
-    """What is found for a path is what werkzeug finds, but for the slashes that it is lenient about."""
+    """The gateway finds for a path what Werkzeug finds, except where Werkzeug tolerates wrong slashes."""
 
     segments = st.sampled_from(
         (
@@ -216,7 +216,7 @@ class TestFinding:
         except HTTPException:
             expected, values = None, {}
         if not path.startswith("/"):
-            # Flask adds the first slash; the gateway leaves such a path to it.
+            # Flask adds the first slash. The gateway does not, and leaves such a path to Flask.
             expected = None
         found = routes.find(path, method)
         assert (found and found[0]) == expected

@@ -1,4 +1,4 @@
-"""The settings that a server hands out for a contract run."""
+"""The settings that a server provides for a contract run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's own interface."""
+"""The control interface over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import faults, served
 
 @pytest.fixture(params=["", "/_sandboxes/control"])
 def root(request: pytest.FixtureRequest) -> str:
-    """The interface of the default sandbox, and that of a named one."""
+    """The control interface's path, for the default sandbox and for a named one."""
     return f"{request.param}/_simulator"
 
 
@@ -72,7 +72,7 @@ def test_the_contract_says_so_when_credentials_are_required(simulation: Simulati
 
 
 def test_the_documentation_page_loads_nothing_from_elsewhere(client: httpx.Client, root: str) -> None:
-    # The page leads to the coverage of its sandbox, which therefore has to exist.
+    # The page links to the coverage of its sandbox, so the sandbox must exist.
     assert client.post(f"{root}/reset").is_success
     page = client.get(f"{root}/docs")
     assert page.headers["Content-Type"].startswith("text/html")
@@ -100,7 +100,7 @@ def test_what_is_not_there_is_404_in_the_shape_of_every_error(client: httpx.Clie
 
 @pytest.fixture(scope="module")
 def under_any_name(simulation: Simulation, world: World) -> Iterator[httpx.Client]:
-    """A client of a server that may be called by any name."""
+    """A client of a server that accepts any host name."""
     with (
         served(simulation.app(world, Settings(allowed_hosts=("*",)))) as server,
         httpx.Client(base_url=server.url) as client,

@@ -1,4 +1,4 @@
-"""The control interface keeps its contract: the examples are true, and made-up requests find nothing else."""
+"""The control interface keeps its contract: for the examples, and for generated requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER: dict[str, Any] = {
 }
 NAMELESS = {"version": 1, "defaultDomain": "example.com", "tenants": USER}
 
-# The request that gets each of the errors which the contract shows.
+# For each error that the contract shows, the request that gets it.
 PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "InvalidQuery": ("GET", "diff?colour=red", {}),
     "InvalidState": ("PUT", "state", {"json": NAMELESS}),
@@ -88,7 +88,7 @@ def test_the_bounds_of_names_are_those_of_the_program() -> None:
     assert {parameters[name]["schema"]["pattern"] for name in ("SnapshotName", "SandboxName")} == {f"^{NAME.pattern}$"}
 
 
-# Which names there are, and what fits together, no schema can say.
+# No schema can say which names exist and what fits together, so valid data may be refused.
 GENERATION = """
 [generation]
 deterministic = true

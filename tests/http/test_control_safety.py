@@ -1,4 +1,4 @@
-"""Who may drive the simulator through its control interface, and who may not (S-2)."""
+"""Who may call the control interface, and who may not (S-2)."""
 
 from __future__ import annotations
 

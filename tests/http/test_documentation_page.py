@@ -1,4 +1,4 @@
-"""The documentation page in a real browser, which tries an operation out as a reader would."""
+"""The documentation page in a real browser: an operation is tried out as a reader would do it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 PLACE = "Executive/listAvailableAssistants"
-# Chromium has no option for a click, so the page that it is given brings the click along, and says what it shows.
+# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows.
 CLICK = """<script>
   setInterval(() => {
     document.querySelector("#operations-Executive-listAvailableAssistants button.execute")?.click()
@@ -32,7 +32,7 @@ CLICK = """<script>
 
 
 class Clicking:
-    """The application with a documentation page that executes the operation it is opened at."""
+    """The application, with a documentation page that executes the operation in its address."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self.application = application
@@ -57,7 +57,7 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
     simulation: Simulation, world: World, tmp_path: Path
 ) -> None:
     clicking = Clicking(simulation.app(world).wsgi_app)
-    # With a port for debugging it stays, as long as it takes to show the answer.
+    # With a debugging port, Chromium stays open until the answer is shown.
     options = [
         "--headless",
         "--no-sandbox",

@@ -1,4 +1,4 @@
-"""The error catalogue: complete, exact, and to be replayed (G-8)."""
+"""The error catalogue: complete and exact, and every entry can be replayed (G-8)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def entries(server: str) -> list[Entry]:
 
 @pytest.fixture(scope="module")
 def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[list[str]], str]]:
-    """The address of a server with the options that a recipe needs, fresh but for other recipes."""
+    """The address of a server with the options that a recipe needs. Only recipes use it."""
     settings: dict[str, dict[str, Any]] = {
         "": {},
         "--auth required": {"auth": "required"},
@@ -61,7 +61,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
 
 
 def replay(client: httpx.Client, address: str, entry: Entry) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and body of the answer to a recipe."""
+    """Send the request of a recipe. Return status, headers and body of the answer."""
     request = entry["request"]
     host, _, port = address.removeprefix("http://").partition(":")
     if "method" not in request:
@@ -75,7 +75,7 @@ def replay(client: httpx.Client, address: str, entry: Entry) -> tuple[int, dict[
     else:
         body = request.get("body", "").encode() or bytes(request.get("zeroBytes", 0))
     headers = request.get("headers", {})
-    # The path as it is, without what the client would make of it.
+    # The raw path, because the client would normalize it.
     url = httpx.URL(address).copy_with(raw_path=request["path"].encode())
     answer = client.request(request["method"], url, headers=headers, content=body or None)
     return answer.status_code, dict(answer.headers), answer.json()
@@ -102,7 +102,7 @@ def test_every_kind_of_refusal_has_an_entry(entries: list[Entry]) -> None:
 
 
 def refusing_rules() -> set[str]:
-    """The rules that the code of the simulated API refuses by."""
+    """Return the rules that refusals in the code rest on."""
     found: set[str] = set()
     for file in (ROOT / "simulator").rglob("*.py"):
         if "fixtures" in file.parts:
@@ -114,7 +114,7 @@ def refusing_rules() -> set[str]:
 
 
 def test_every_rule_that_the_code_refuses_by_has_an_entry(entries: list[Entry]) -> None:
-    # By CC-6 a fixture is refused, and G-8 is the rule of what must not happen.
+    # CC-6 refuses only fixtures, and G-8 is for failures of the simulator.
     assert refusing_rules() - {entry["rule"] for entry in entries} == {"CC-6", "G-8"}
 
 
@@ -128,7 +128,7 @@ def test_the_rules_that_the_contracts_schemas_name_have_an_entry(simulation: Sim
 
     schemas = simulation.contract.document.find("/components/schemas")
     refusing = {entry["rule"] for entry in entries}
-    # G-6 is the default of a schema whose attributes all have rules of their own.
+    # G-6 is a schema's default, but all attributes of the schema have their own rules.
     assert set(named(schemas)) - refusing == {"G-6"}
 
 
@@ -142,7 +142,7 @@ def test_every_error_status_that_the_contract_documents_has_an_entry(
         for status in operation.answers
         if status >= 400 and (operation.operation_id, status) not in shown
     }
-    # The one status that is documented and that the simulator has no case of; the contract says so.
+    # The only documented status that the simulator never answers. The contract says so.
     assert missing == {("deleteCriterion", 400)}
 
 

@@ -200,7 +200,7 @@ class TestBrokenConnections:
 
 
 def hits(api: Api) -> int:
-    """How often the first fault of a sandbox has taken effect."""
+    """Return how often the first fault of a sandbox took effect."""
     return int(api.arranged("GET", "faults")["faults"][0]["hits"])
 
 

@@ -1,4 +1,4 @@
-"""Which answers rest on the assumed part of a rule, and what was sent for nothing (S-9)."""
+"""Which answers rest on the assumed part of a rule, and what was sent but ignored (S-9)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def strict_server(simulation: Simulation, world: World) -> Iterator[str]:
 
 @pytest.fixture
 def strict(strict_server: str) -> Iterator[Api]:
-    """A sandbox whose answers say on which assumed rules they rest."""
+    """A sandbox whose answers name the assumed rules that they rest on."""
     with httpx.Client(base_url=strict_server, timeout=10) as client:
         api = Api(client, "strict")
         api.reset()
@@ -58,7 +58,7 @@ def assumed(response: httpx.Response) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "path", "body", "rules"),
     [
-        # what is documented, or fixed by the platform
+        # documented, or fixed by the platform
         ("GET", RECEPTION, None, ["G-13"]),
         ("PUT", RECEPTION, {"maxIncomingCalls": None}, ["G-13"]),
         ("POST", CAPACITIES, {"name": "n", "isDefault": False, "maxCalls": 1, "userIds": ["user_1"]}, []),
@@ -75,7 +75,7 @@ def assumed(response: httpx.Response) -> list[str]:
         ("PUT", f"{EXECUTIVE}criteria/foocriteria/", {"timeSchedule": None}, []),
         ("DELETE", f"{EXECUTIVE}criteria/foocriteria/", None, []),
         ("GET", f"{EXECUTIVE}assistants/", None, []),
-        # what is not
+        # assumed
         ("GET", CAPACITIES, None, ["G-13"]),
         ("GET", f"{CAPACITIES}available_users/", None, ["G-13", "CC-12"]),
         ("GET", f"{DEMO}antwerp/services/call_capacities/available_users/", None, ["G-13"]),
@@ -148,7 +148,7 @@ def test_an_answer_names_the_rules_without_whose_assumed_part_it_would_be_anothe
 ) -> None:
     response = strict(method, path, body, headers=TOKEN)
     assert assumed(response) == rules, response.text
-    # Read a second time, an answer may be one that is remembered.
+    # The second answer may be a remembered one.
     if method == "GET":
         assert assumed(strict(method, path, body, headers=TOKEN)) == rules
 

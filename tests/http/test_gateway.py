@@ -26,7 +26,7 @@ from tests.conftest import CAPACITIES, Api, faults
 RECEPTION = CAPACITIES + "Reception/"
 ORIGIN = {"Origin": "http://localhost:3000"}
 CHANGING = ("id", "time", "durationMs")
-"""What is different in the journal's entries of calls that are alike."""
+"""What differs between the journal's entries of equal calls."""
 
 
 class TestSandboxes:
@@ -222,7 +222,7 @@ class TestCors:
 
 
 class TestRepeatedCalls:
-    """From the third time on, a call that is byte for byte the same takes a short way, which nobody notices."""
+    """From the third time on, byte for byte equal calls are answered in a quicker way, with the same results."""
 
     def test_each_is_in_the_journal_with_an_id_of_its_own_and_in_the_coverage(self, api: Api) -> None:
         ids = [api("GET", RECEPTION).headers["X-Simulator-Request-Id"] for _ in range(5)]
@@ -282,7 +282,7 @@ class TestRepeatedCalls:
 
 
 class TestLargeBodies:
-    """What takes long to read is read while others are answered."""
+    """A body that takes long to read is read while other calls are answered."""
 
     def test_others_are_answered_meanwhile_and_who_changes_the_sandbox_waits(
         self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch

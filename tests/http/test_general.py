@@ -1,4 +1,4 @@
-"""The general rules over the wire: paths, bodies, types, errors, identifiers, names."""
+"""The general rules over HTTP: paths, bodies, types, errors, identifiers, names."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.rule("S-7")
 
 
 def entry_of(api: Api, response: httpx.Response) -> Any:
-    """The journal's entry about a call."""
+    """Return the journal's entry for a call."""
     return api.arranged("GET", f"requests/{response.headers['X-Simulator-Request-Id']}")
 
 

@@ -1,6 +1,6 @@
-"""The example requests of the reference texts: which work as they are printed, and what the others need.
+"""The example requests of the reference texts: which work as printed, and what the others need.
 
-docs/fidelity.md states what is found here.
+docs/fidelity.md states these results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ QUOTED = '"application/json"'
 
 @dataclass(frozen=True)
 class Printed:
-    """An example request: the section of the text it stands in, and everything that is printed of it but the host."""
+    """An example request: its section of the text, and everything that is printed except the host."""
 
     section: str
     method: str
@@ -33,13 +33,13 @@ class Printed:
 
     @property
     def mended(self) -> Printed:
-        """The request without its slips: commas before a closing brace, and the address of another service."""
+        """The request without its mistakes: commas before a closing brace, and another service's address."""
         hunt_groups = "services/hunt_groups/users/available/"
         path = EXECUTIVE + "available_assistants/" if self.path.endswith(hunt_groups) else self.path
         return replace(self, path=path, body=self.body and re.sub(r",(\s*})", r"\1", self.body))
 
     def sent(self, api: Api) -> int:
-        """The status of the answer."""
+        """Send the request. Return the status of the answer."""
         headers = {"Host": "example.com"} | ({"Content-Type": self.content_type} if self.content_type else {})
         return api(self.method, self.path, content=self.body, headers=headers).status_code
 
@@ -132,12 +132,12 @@ NEEDS = {
     "Delete instance": CREATE,
     "Update Executive's filtering options": NEW_CRITERION.mended,
 }
-"""The call that an example needs before it, even without its slips."""
+"""The call that must come before an example, even if its mistakes are mended."""
 
 
 @pytest.fixture(scope="module")
 def statuses(server: str) -> dict[str, list[int]]:
-    """What each example is answered: as printed, in the order of the text and alone; mended, in the order and alone."""
+    """The status of each example: printed in the order of the text, printed alone, mended in order, mended alone."""
     with httpx.Client(base_url=server, timeout=10) as client:
         found: dict[str, list[int]] = {each.section: [] for each in EXAMPLES}
         for examples in (EXAMPLES, [each.mended for each in EXAMPLES]):
@@ -156,7 +156,7 @@ def works(status: int) -> bool:
 
 
 def table(heading: str) -> Iterator[list[str]]:
-    """The rows of the first table below a heading of docs/fidelity.md, without its head."""
+    """Return the rows of the first table below a heading of docs/fidelity.md, without its header."""
     page = (ROOT / "docs" / "fidelity.md").read_text("utf-8")
     _, _, below = page.partition(f"\n## {heading}\n")
     rows = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
@@ -281,7 +281,7 @@ def resolve(document: Any, value: Any) -> Any:
 
 
 def documented_exchange(document: Any, operation: Any, name: str) -> tuple[Any, Any, Any, int, Any] | None:
-    """Path parameters, query, body, status and answer of one example, if the operation has it in full."""
+    """Return path, query, body, status and answer of one example, if the operation has all of these."""
     path, query, body = {}, {}, None
     for reference in operation.get("parameters", []):
         parameter = resolve(document, reference)

@@ -1,6 +1,6 @@
-"""Requests that Schemathesis makes up from the contract, in this process, and all its checks on the answers.
+"""Schemathesis generates requests from the contract, in this process, and checks the answers in every way.
 
-What it sends is the same each time. The settings, with ids of the fixture, are those that the simulator hands out for
+It sends the same requests each time. The settings, with ids of the fixture, are those that the simulator provides for
 `schemathesis run`.
 """
 
@@ -28,21 +28,21 @@ class Target:
     def __init__(self, auth: Auth, headers: dict[str, str]) -> None:
         app = SIMULATION.app(settings=Settings(auth=auth))
         self.client = app.test_client()
-        # What a run makes up is another each time; a test makes up the same.
+        # A run generates other requests each time. A test must generate the same ones.
         text = self.client.get("/_simulator/schemathesis.toml").get_data(as_text=True)
         settings = SchemathesisConfig.from_str(
             text.replace("[generation]\n", "[generation]\ndeterministic = true\n", 1)
         )
         self.schema = schemathesis.openapi.from_wsgi("/_simulator/openapi.json", app, config=settings)
         self.schema.config.update(headers=headers)
-        # Values out of earlier answers would make a test depend on those that ran before it.
+        # With values from earlier answers, a test would depend on those that ran before it.
         phases = self.schema.config.phases
         phases.coverage.extra_data_sources.responses = False
         phases.fuzzing.extra_data_sources.responses = False
         self.succeeded: set[str] = set()
 
     def reset(self) -> None:
-        """Back to the default fixture, so that names in use do not pile up."""
+        """Go back to the default fixture, so that used names do not accumulate."""
         assert self.client.post("/_simulator/reset").status_code == 204
 
     def note(self, case: Case, response: Response) -> None:
@@ -60,7 +60,7 @@ class Target:
         """Send sequences of requests, each to a fresh sandbox."""
         target, machine = self, self.schema.as_state_machine()
 
-        # The base class is made at run time, out of the contract.
+        # The base class is made from the contract at run time.
         class Sequence(machine):  # type: ignore[misc, valid-type]
             def setup(self) -> None:
                 target.reset()
@@ -107,5 +107,5 @@ def test_every_generated_request_gets_a_documented_answer_where_credentials_are_
 def test_every_generated_sequence_gets_answers_the_contract_documents(target: Target) -> None:
     target.succeeded.clear()
     target.follow_links()
-    # Links lead to 19 operations; the machine finds its way to nearly all of them.
+    # Links lead to 19 operations, and the state machine reaches nearly all of them.
     assert len(target.succeeded) >= 15

@@ -33,7 +33,7 @@ SMALL: dict[str, Any] = {
 
 
 def noted(method: Any, sandboxes: list[ServerSandbox]) -> Any:
-    """The method, which puts the sandbox it is called on into the list."""
+    """Return the method, changed so that it adds its sandbox to the list."""
 
     def noting(sandbox: ServerSandbox) -> Any:
         sandboxes.append(sandbox)
@@ -43,14 +43,14 @@ def noted(method: Any, sandboxes: list[ServerSandbox]) -> Any:
 
 
 def patch_of(*path: str, to: Any) -> Any:
-    """A merge patch that sets what is at the path."""
+    """Return a merge patch that sets the value at the path."""
     for key in reversed(path):
         to = {key: to}
     return to
 
 
 def answers(api: Api) -> list[bytes]:
-    """What the API shows of a state to someone who asks for everything in it."""
+    """Return everything that the API shows of a state."""
     content = api.arranged("GET", "state")
     shown = []
     for tenant_id, tenant in content["tenants"].items():
@@ -296,7 +296,7 @@ class TestPatch:
         sandboxes: list[ServerSandbox] = []
 
         def interrupted(world: World, patch: Any, fixtures: Any) -> Any:
-            # Another change just before each attempt is over, as long as others may change something at all.
+            # Change the world just before each attempt ends, as long as other calls may change it.
             version = sandboxes[0].version
             if not sandboxes[0].is_reserved:
                 sandboxes[0].replace(version, version.world._replace())

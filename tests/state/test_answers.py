@@ -1,4 +1,4 @@
-"""Answers are remembered as long as nothing changes that they were made from."""
+"""Answers are remembered until the data that they were made from changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stored(world: World, *places: str) -> World:
 
 
 def remembered(world: World, *places: str) -> RememberedAnswers:
-    """The answer to "call", made from the states at some places."""
+    """Return answers that remember one to "call", made from the states at these keys."""
     answers, fork = RememberedAnswers(), Fork(world)
     for place in places:
         fork.state((place,), None)
@@ -129,7 +129,7 @@ def test_a_capacity_is_shown_from_memory_until_it_changes_itself(
     assert client.put(other, json={"maxCalls": 2}).status_code == 200
     assert (client.get(reception).json or {})["maxCalls"] == 7
     assert asked == ["Reception"]
-    # It takes the default from the other one.
+    # The other capacity becomes the default, so this one changes.
     assert client.put(other, json={"isDefault": True}).status_code == 200
     assert (client.get(reception).json or {})["isDefault"] is False
     assert asked == ["Reception", "Reception"]

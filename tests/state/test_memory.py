@@ -1,4 +1,4 @@
-"""What the sandboxes of a server keep together is bounded, and the log says what gives way (S-10)."""
+"""The memory of all sandboxes together is bounded, and the log says what is dropped (S-10)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class TestWorlds:
         return simulation.app(world, Settings(memory_limit=self.LIMIT)).test_client()
 
     def fill(self, client: Any, prefix: str = "s") -> int:
-        """How many sandboxes with worlds of their own there is room for."""
+        """Create sandboxes with their own worlds until one is refused. Return how many there was room for."""
         for number in range(100):
             answer = client.put(f"/_simulator/sandboxes/{prefix}{number}", json={"fixture": fixture(300)})
             if answer.status_code != 200:
@@ -180,7 +180,7 @@ class TestWorlds:
     @pytest.mark.parametrize("content", [fixture(2_000), fixture(1_000, settings=True), fixture(groups=3_000)])
     def test_their_size_is_about_what_they_take(self, simulation: Simulation, content: dict[str, Any]) -> None:
         text = orjson.dumps(content)
-        # What is made once only, at the first time, is no part of a world.
+        # Objects that are made only once, the first time, are not part of a world.
         simulation.fixtures.world_of_content(orjson.loads(text))
         gc.collect()
         tracemalloc.start()
@@ -193,7 +193,7 @@ class TestWorlds:
             tracemalloc.stop()
         weight = weigh(content, 1 << 40)
         assert world.directory.tenants
-        # Not all of it is seen here: the map of states allocates without Python.
+        # Not everything is measured: the map of states allocates memory outside Python.
         assert 0.3 * weight < taken < 1.2 * weight
 
     def test_it_takes_no_longer_to_say_that_one_is_too_large(self) -> None:

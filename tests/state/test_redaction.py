@@ -1,4 +1,4 @@
-"""What is kept of a request holds no secrets (S-7)."""
+"""What is kept of a request contains no secrets (S-7)."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ HOSTILE += ["auth: bearer  ", "%41", "author", "=", "a b: ", "\\", "é", "pass%3
 
 
 def seconds(text: str) -> float:
-    """The processor time that the whole of a text takes, the shortest of three."""
+    """Return the processor time that a text takes, the shortest of three."""
     times = []
     for _ in range(3):
         began = time.thread_time()
@@ -141,7 +141,7 @@ def seconds(text: str) -> float:
 @pytest.mark.parametrize("part", HOSTILE)
 def test_a_text_eight_times_as_long_takes_about_eight_times_as_long(part: str) -> None:
     size = 2 * 1024 // len(part)
-    # Where each character is compared with all others, it is 64 times as long.
+    # If each character were compared with all others, it would take 64 times as long.
     assert seconds(part * size * 8) < 24 * max(seconds(part * size), 0.000_2)
 
 
@@ -157,5 +157,5 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_no_more_of_a_large_body_is_looked_at_than_is_kept(body: bytes) -> None:
     assert len(body) > 900_000
-    # Of an array of empty arrays most is made: each of them counts as one byte and takes three.
+    # The result is longest for an array of empty arrays: each counts as one byte and takes three.
     assert len(without_secret_attributes(body)) < 4 * BODY_KEPT

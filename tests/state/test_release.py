@@ -1,4 +1,4 @@
-"""How large worlds are let go of."""
+"""How large worlds are freed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Owner:
 
 
 class Part:
-    """Says by which thread it was freed."""
+    """Notes which thread freed it."""
 
     def __init__(self, freed: SimpleQueue[str]) -> None:
         self.freed = freed

@@ -24,12 +24,12 @@ def lists(rules: list[Rule]) -> Iterator[str]:
     partly = [rule for rule in rules if rule not in known and rule not in assumed]
     yield f"\n## Known ({len(known)} rules)\n"
     yield from _table(["Rule", "Basis", "What the simulator does"], [[r.id, _known(r), r.statement] for r in known])
-    yield f"\n## Known, but for a part ({len(partly)} rules)\n"
-    heads = ["Rule", "Basis", "What the simulator does", "What of it is assumed", "Refusals rest on"]
+    yield f"\n## Partly assumed ({len(partly)} rules)\n"
+    heads = ["Rule", "Basis", "What the simulator does", "What is assumed", "Refusals rest on"]
     rows = [[r.id, _known(r), r.statement, assumption(r), ", ".join(r.refusals)] for r in partly]
     yield from _table(heads, rows)
     yield f"\n## Assumed ({len(assumed)} rules)\n"
-    yield "Those whose ids begin with S are about the simulator's own interface, which the real API does not have.\n"
+    yield "Rules with ids that begin with S are about the simulator's own interface. The real API does not have it.\n"
     yield from _table(["Rule", "What the simulator does", "Why"], [[r.id, r.statement, assumption(r)] for r in assumed])
 
 

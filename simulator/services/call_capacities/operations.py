@@ -42,7 +42,7 @@ def list_call_capacities(call: Call, fork: Fork) -> object:
 def get_call_capacity(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/{call_capacity_name}/ (CC-9)."""
     group, name = _group(call, fork), call.path["call_capacity_name"]
-    # Not the whole state: the remembered answer still holds when other capacities change.
+    # Only this part of the state is read, so the remembered answer still holds when other capacities change.
     capacity = fork.part(_key(group), NONE, lambda capacities: capacities.by_name.get(name))
     return _instance(call, group, capacity or _capacity(call, _capacities(fork, group)))
 
@@ -94,7 +94,7 @@ def show(fork: Fork, group: Group) -> object:
 
 
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
-    """Return names of capacities of a group, one that may be deleted, and ids of users without a capacity."""
+    """Return names of a group's capacities, one that may be deleted, and ids of users without a capacity."""
     capacities = _capacities(fork, group)
     names = [capacity.name for capacity in capacities.in_order()]
     return {

@@ -52,7 +52,7 @@ def update(
 
 
 def delete(capacities: CallCapacities, capacity: CallCapacity) -> CallCapacities:
-    """Remove the capacity. Its members become available, and the group may have no default after it (CC-11)."""
+    """Remove the capacity. Its members become available, and the group may then have no default (CC-11)."""
     return _without(capacities, capacity)
 
 
@@ -62,7 +62,7 @@ def available(capacities: CallCapacities, users: Iterable[User]) -> list[User]:
 
 
 def has_limit_over_total(capacity: CallCapacity) -> bool:
-    """Return whether the limit of a direction is above the limit of both together (CC-4)."""
+    """Return whether the limit of a direction is above the limit of all calls (CC-4)."""
     limits = (capacity.max_incoming_calls, capacity.max_outgoing_calls)
     return any(limit is not None and limit > capacity.max_calls for limit in limits)
 

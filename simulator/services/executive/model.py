@@ -85,7 +85,7 @@ class Alerting:
 class Executive:
     """The service's state for one executive. Criteria are in the order of creation, assistants as given (G-13).
 
-    `given` holds the attributes that were ever set, like `screening.enabled`. The others still have their defaults.
+    `given` holds the attributes that have been set, like `screening.enabled`. The others still have their defaults.
     `changes` is how many criteria calls have created, changed or deleted, and at least 1 after any other change.
     """
 

@@ -44,7 +44,7 @@ def list_available_assistants(call: Call, fork: Fork) -> object:
     tenant = fork.directory.tenant(user.tenant_id)
     users = rules.available_assistants(tenant, user, same_group_only=same_group_only)
     call.assume("G-13", when=len(users) > 1)
-    # Always: without our assumption about who is an assistant, the list would at least hold the executive.
+    # Always assumed: without our rule about who is an assistant, the list would have at least the executive.
     call.assume("EX-2")
     if not tenant.is_enterprise:
         call.assume("EX-3", when=bool(body or query))
@@ -189,7 +189,7 @@ def show(fork: Fork, user: User) -> object:
 def ids(fork: Fork, group: Group) -> dict[str, list[str]]:
     """Return executives with criteria, one without (the newcomer), criteria, one that may be deleted, and assistants.
 
-    Generated requests draw ids at random. So that many fit together, `executives` lists those with criteria, if any.
+    Generated requests draw ids at random. So that they often fit, `executives` lists those with criteria, if any.
     """
     states = {user_id: _state(fork, user) for user_id, user in group.users.items() if SERVICE in user.services}
     busy = [user_id for user_id, state in states.items() if state.criteria]
@@ -245,7 +245,7 @@ def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
 
 
 def _updated(state: Executive, update: Update, part: str, changes: Changes) -> Executive:
-    """Return the state after the rule, with the given attributes noted in it."""
+    """Return the state after the rule. The given attributes are noted in it."""
     state = update(state, changes)
     given = state.given | {f"{part}.{rules.ALIASES.get(each, each)}" for each in changes}
     return replace(state, given=given, changes=state.changes or 1)
@@ -261,7 +261,7 @@ def _assume_fresh(call: Call, state: Executive, part: str) -> None:
 
 
 def _assume_schedule(call: Call) -> None:
-    """Note EX-11 if the body names a schedule: nobody checks that it exists."""
+    """Note EX-11 if the body names a schedule: it is not checked that it exists."""
     call.assume("EX-11", when=any(call.body.get(each) is not None for each in rules.SCHEDULE_TYPES))
 
 

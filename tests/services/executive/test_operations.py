@@ -142,7 +142,7 @@ class TestAssistants:
 
 
 def wholesale_executive(api: Api) -> tuple[str, str]:
-    """An executive of the service provider's tenant."""
+    """An executive in the tenant of a service provider."""
     for group_id in ("ghent", "namur"):
         available = api("GET", f"tenants/wholesale/groups/{group_id}/services/call_capacities/available_users/")
         for user in available.json().get("users", []):

@@ -71,7 +71,7 @@ def test_of_very_many_unknown_criteria_no_more_are_looked_for_than_an_answer_tel
     with pytest.raises(RuleViolation) as refusal:
         rules.update_filtering(known, {"criteria": [{"name": f"unknown {number}"} for number in range(5_000)]})
     assert len(refusal.value.faults) == MOST_FAULTS + 1
-    # Each with the same names of what there is: a list of its own would take as much as all criteria.
+    # All faults share one list of the existing names. A list for each fault would take as much as all criteria.
     assert len({id(fault.known) for fault in refusal.value.faults}) == 1
 
 
