@@ -55,7 +55,7 @@ def show(fork: Fork, user: User) -> Voicemail:
     return fork.state(_key(user), Voicemail())
 
 
-def seed(fork: Fork, user: User, section: dict[str, Any], attempt: Attempt) -> None:
+def load(fork: Fork, user: User, section: dict[str, Any], attempt: Attempt) -> None:
     fork.store(_key(user), attempt("", partial(update, Voicemail(), section, user), Voicemail()))
 
 
@@ -83,7 +83,7 @@ voicemail = Service(
         schema={"$ref": "openapi.yaml#/components/schemas/VoicemailUpdate"},
         service="Voicemail",
         rule="VM-1",
-        seed=seed,
+        load=load,
         state_key=_key,
         show=show,
     ),

@@ -47,7 +47,7 @@ class Section:
     """The part of a fixture that holds a service's state for one owner: a group or a user.
 
     `schema` is a JSON Schema that may refer to the contract. If `service` is not assigned to the owner, the section
-    breaks `rule`. `seed` reads a section and stores the state at the key that `state_key` returns for the owner. `show`
+    breaks `rule`. `load` reads a section and stores the state at the key that `state_key` returns for the owner. `show`
     returns the section for a state: the attributes of the schema by their Python names.
     """
 
@@ -55,7 +55,7 @@ class Section:
     schema: Mapping[str, Any]
     service: str
     rule: str
-    seed: Callable[[Fork, Any, Any, Attempt], None]
+    load: Callable[[Fork, Any, Any, Attempt], None]
     state_key: Callable[[Any], Key]
     show: Callable[[Fork, Any], object]
 

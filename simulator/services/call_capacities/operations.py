@@ -80,11 +80,11 @@ def list_available_users(call: Call, fork: Fork) -> object:
     return {"users": users}
 
 
-def seed(fork: Fork, group: Group, section: list[dict[str, Any]], attempt: Attempt) -> None:
+def load(fork: Fork, group: Group, section: list[dict[str, Any]], attempt: Attempt) -> None:
     """Create a fixture's capacities in a group, as POST does. The weight of the fixture counts them (S-10)."""
     capacities = NONE
     for i, attributes in enumerate(section):
-        capacities = attempt(f"/{i}", partial(_seed_one, capacities, attributes, _find_user(fork, group)), capacities)
+        capacities = attempt(f"/{i}", partial(_load_one, capacities, attributes, _find_user(fork, group)), capacities)
     fork.store(_key(group), capacities._replace(added=0))
 
 
@@ -111,7 +111,7 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
             fork.discard(_key(group))
 
 
-def _seed_one(capacities: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
+def _load_one(capacities: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
     if attributes["is_default"] and capacities.default is not None:
         raise RuleViolation(Fault("CC-6", f"the group has a default already, {capacities.default!r}", "/isDefault"))
     return rules.create(capacities, attributes, find_user)[0]
@@ -172,7 +172,7 @@ call_capacities = Service(
         schema={"type": "array", "items": {"$ref": "openapi.yaml#/components/schemas/CallCapacityCreate"}},
         service=SERVICE,
         rule="CC-1",
-        seed=seed,
+        load=load,
         state_key=_key,
         show=show,
     ),

@@ -150,14 +150,14 @@ def delete_criterion(call: Call, fork: Fork) -> object:
     return None
 
 
-def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> None:
+def load(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> None:
     """Store a fixture's parts for one executive, each as the API's update does.
 
     The weight of the fixture counts them, so they are no changes (S-10).
     """
     state = Executive()
     for i, attributes in enumerate(parts.get("criteria", ())):
-        state = attempt(f"/criteria/{i}", partial(_seed_criterion, state, attributes), state)
+        state = attempt(f"/criteria/{i}", partial(_load_criterion, state, attributes), state)
     updates: dict[str, Update] = {
         "assistants": partial(rules.update_assistants, executive=user, directory=fork.directory),
         "filtering": rules.update_filtering,
@@ -170,7 +170,7 @@ def seed(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     fork.store(_key(user), replace(state, changes=0) if state.changes else state)
 
 
-def _seed_criterion(state: Executive, attributes: Changes) -> Executive:
+def _load_criterion(state: Executive, attributes: Changes) -> Executive:
     return rules.create_criterion(state, attributes)[0]
 
 
@@ -318,7 +318,7 @@ executive = Service(
         },
         service=SERVICE,
         rule="EX-1",
-        seed=seed,
+        load=load,
         state_key=_key,
         show=show,
     ),
