@@ -17,7 +17,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from simulator.app import Simulation
+from simulator.app import Simulation, standard_simulation
 from simulator.cli import main
 from simulator.server import Server
 from simulator.state.world import World
@@ -185,7 +185,7 @@ def _ctrl_c_works() -> None:
 
 @pytest.fixture(scope="session")
 def simulation() -> Simulation:
-    return Simulation()
+    return standard_simulation()
 
 
 @pytest.fixture(scope="session")

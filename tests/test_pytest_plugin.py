@@ -392,7 +392,7 @@ def pytest_sessionfinish(session):
 
     def test_a_session_that_was_interrupted_stays_that(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile("def test_stop(apio_sandbox): raise KeyboardInterrupt")
-        result = pytester.runpytest_subprocess("--apio-coverage-fail-under", "50")
+        result = pytester.inline_run("--apio-coverage-fail-under", "50", no_reraise_ctrlc=True)
         assert result.ret == pytest.ExitCode.INTERRUPTED
 
     def test_at_the_end_there_is_a_summary(self, pytester: pytest.Pytester) -> None:
@@ -412,10 +412,9 @@ def pytest_sessionfinish(session):
         result.stdout.fnmatch_lines(["2 of 20 operations (10 %), *"])
         result.stdout.no_fnmatch_line("never called*")
 
-    @pytest.mark.parametrize(("least", "status"), [("10", 0), ("10.5", 1)])
-    @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+    @pytest.mark.parametrize(("least", "status", "workers"), [("10", 0, ()), ("10.5", 1, ()), ("10.5", 1, ("-n", "2"))])
     def test_too_little_of_it_fails_the_session(
-        self, pytester: pytest.Pytester, workers: tuple[str, ...], least: str, status: int
+        self, pytester: pytest.Pytester, least: str, status: int, workers: tuple[str, ...]
     ) -> None:
         pytester.makepyfile(SUITE + CHANGE)
         result = pytester.runpytest("--apio-coverage-fail-under", least, *workers)
@@ -457,13 +456,9 @@ class TestWorkers:
     def test_each_has_a_simulator_of_its_own(self, pytester: pytest.Pytester) -> None:
         assert len(self.where(pytester)) == 2
 
-    def test_or_all_share_one(self, pytester: pytest.Pytester) -> None:
-        assert len(self.where(pytester, "--apio-shared-server")) == 1
-
-    def test_the_shared_one_ends_with_the_session(self, pytester: pytest.Pytester) -> None:
+    def test_or_all_share_one_that_ends_with_the_session(self, pytester: pytest.Pytester) -> None:
         before = set(threading.enumerate())
-        pytester.makepyfile(SUITE + CHANGE)
-        pytester.runpytest_inprocess("-n", "1", "--apio-shared-server").assert_outcomes(passed=2)
+        assert len(self.where(pytester, "--apio-shared-server")) == 1
         left = [each.name for each in set(threading.enumerate()) - before]
         assert "apio-simulator" not in left
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 def validate(files: tuple[Path, ...]) -> None:
     """Check fixtures, and list everything that is wrong with them. In a folder, check the one that `serve` takes."""
-    from simulator.app import Simulation
+    from simulator.app import standard_simulation
     from simulator.errors import BrokenDocument
     from simulator.fixture.folder import fixture_file
 
     try:
-        fixtures = Simulation().fixtures
+        fixtures = standard_simulation().fixtures
     except BrokenDocument as broken:
         fail(broken)
     failed = False

@@ -59,9 +59,9 @@ def coverage(
 
 def _saved_coverages(files: Iterable[Path]) -> list[Any]:
     """Returns the coverages in files. Exits if one does not have the shape that the contract states."""
-    from simulator.app import Simulation
+    from simulator.app import standard_simulation
 
-    schema = Simulation().control_contract.operations["getCoverage"].answers[HTTPStatus.OK]
+    schema = standard_simulation().control_contract.operations["getCoverage"].answers[HTTPStatus.OK]
     coverages = []
     for file in files:
         try:
@@ -81,12 +81,12 @@ def _saved_coverages(files: Iterable[Path]) -> list[Any]:
 @click.option("--format", "shape", default="text", show_default=True, type=click.Choice(ERROR_FORMATS))
 def errors(operation: str | None, shape: str) -> None:
     """Show all refusals, or those of one operation. For each one, show a request that causes it, and the answer."""
-    from simulator.app import Simulation
+    from simulator.app import standard_simulation
     from simulator.errors import BrokenDocument, Refusal
     from simulator.reports.errors import FORMATS
 
     try:
-        show(FORMATS[shape](Simulation().errors(operation)), shape)
+        show(FORMATS[shape](standard_simulation().errors(operation)), shape)
     except BrokenDocument as broken:
         fail(broken)
     except Refusal as refusal:

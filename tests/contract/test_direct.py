@@ -250,7 +250,7 @@ def dumped_and_loaded(schema: CompiledSchema, view: Any) -> Any:
     return document
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_document_is_read_directly_as_marshmallow_reads_it_or_not_at_all(
     simulation: Simulation, data: st.DataObject
@@ -263,7 +263,7 @@ def test_a_document_is_read_directly_as_marshmallow_reads_it_or_not_at_all(
         assert direct == by_marshmallow, f"{subject.name}: {document!r} is plain"
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_view_is_written_directly_as_marshmallow_writes_and_checks_it_or_not_at_all(
     simulation: Simulation, data: st.DataObject
@@ -275,7 +275,7 @@ def test_a_view_is_written_directly_as_marshmallow_writes_and_checks_it_or_not_a
     assert direct in (by_marshmallow, None), f"{subject.name}: {document!r}"
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_an_ordinary_view_is_written_directly(simulation: Simulation, data: st.DataObject) -> None:
     subject = data.draw(st.sampled_from([each for each in subjects(simulation) if each.plain]))

@@ -71,7 +71,7 @@ def names_of_objects(document: Document) -> list[str]:
     return [name for name, schema in schemas.items() if "properties" in schema]
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_compiled_schemas_judge_every_document_as_a_json_schema_validator_does(
     simulation: Simulation, data: st.DataObject

@@ -8,14 +8,14 @@ import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 
-from simulator.app import Simulation
+from simulator.app import standard_simulation
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.sandboxes import NAME
 from simulator.state.world import World
 
 pytestmark = pytest.mark.rule("S-1")
 
-SIMULATION = Simulation()
+SIMULATION = standard_simulation()
 USER: dict[str, Any] = {
     "acme": {"type": "Enterprise", "groups": {"main": {"users": {"boss@example.com": {"firstName": "B"}}}}}
 }

@@ -14,12 +14,12 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
 
-from simulator.app import Simulation
+from simulator.app import standard_simulation
 from simulator.settings import Auth, Settings
 
 Case = schemathesis.Case[Any]
 
-SIMULATION = Simulation()
+SIMULATION = standard_simulation()
 
 
 class Target:

@@ -208,7 +208,7 @@ class TestWhatCallsAdd:
 
     @pytest.fixture
     def simulator(self) -> Iterator[Simulator]:
-        with Simulator(memory_limit=640 * KIB) as simulator:
+        with Simulator(memory_limit=480 * KIB) as simulator:
             yield simulator
 
     @pytest.fixture
@@ -245,11 +245,11 @@ class TestWhatCallsAdd:
     @pytest.mark.parametrize(
         ("what", "least", "most"),
         [
-            ("capacities", 200, 500),
-            ("criteria", 50, 120),
+            ("capacities", 50, 250),
+            ("criteria", 20, 60),
             ("settings", 20, 120),
             ("replaced capacities", 100, 500),
-            ("sessions", 400, 999),
+            ("sessions", 200, 500),
             ("sessions of many sandboxes", 200, 600),
         ],
     )
@@ -282,14 +282,14 @@ class TestWhatCallsAdd:
         assert self.add(client, "criteria", 1).status_code == 200
 
     def test_a_change_of_the_same_thing_takes_no_more_room_however_often_it_is_made(self, client: httpx.Client) -> None:
-        for number in range(600):
+        for number in range(300):
             changed = client.put(f"/api/v1/{CAPACITIES}Reception/", json={"maxCalls": number, "userIds": ["user_1"]})
             assert changed.status_code == 200
             assert client.put(f"/api/v1/{EXECUTIVE}screening/", json={"enabled": number % 2 == 0}).status_code == 200
-        assert self.fill(client, "capacities") > 200
+        assert self.fill(client, "capacities") > 50
 
     def test_a_snapshot_counts_again_what_calls_have_added(self, client: httpx.Client) -> None:
-        for number in range(100):
+        for number in range(60):
             assert self.add(client, "capacities", number).status_code == 201
         assert client.put("/_simulator/snapshots/one").status_code == 200
         answer = client.put("/_simulator/snapshots/two")
@@ -297,7 +297,7 @@ class TestWhatCallsAdd:
         assert client.post("/_simulator/snapshots/one/restore").status_code == 204
 
     def test_a_snapshot_is_restored_only_if_there_is_room_to_change_it(self, client: httpx.Client) -> None:
-        for number in range(100):
+        for number in range(40):
             assert self.add(client, "capacities", number).status_code == 201
         assert client.put("/_simulator/snapshots/one").status_code == 200
         assert client.post("/_simulator/reset").status_code == 204

@@ -62,7 +62,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.rule("CC-6", "CC-7", "CC-8", "CC-12")
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(STEPS)
 def test_whatever_is_asked_the_indexes_agree_with_the_capacities(
     steps: list[tuple[str, str, str, bool | None, list[str] | None]],
