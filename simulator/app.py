@@ -20,7 +20,7 @@ from simulator.contract.ledger import load_ledger
 from simulator.control.call import Control
 from simulator.control.catalogue import catalogue
 from simulator.control.documents import Documents
-from simulator.control.operations import CONTRACT, HANDLERS
+from simulator.control.operations import CONTRACT
 from simulator.directory import LEVELS
 from simulator.document import Source
 from simulator.errors import Fault, MethodNotAllowed, UnknownPath
@@ -29,7 +29,7 @@ from simulator.fixture.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.context import context_of
-from simulator.http.control import ControlInterface
+from simulator.http.control import HANDLERS, ControlInterface
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder

@@ -33,7 +33,7 @@ _python = logging.getLogger("simulator.python")
 
 
 class LoggedRequest(NamedTuple):
-    """What the log shows of a request. `status` is `None` if there was no answer.
+    """What the log shows of a request. `status` is `None` if there was no answer, `account` if nobody was identified.
 
     `time` is when it was answered, in seconds since the epoch. `seconds` is how long the answer took.
     """
@@ -47,11 +47,14 @@ class LoggedRequest(NamedTuple):
     fault: str | None
     sandbox: str
     id: str
+    account: str | None = None
 
     @property
     def text(self) -> str:
         """The request as one line."""
         line = f"{self.method} {self.path} {self.status or 'closed'} {self.seconds * 1000:.2f} ms"
+        if self.account is not None:
+            line = f"{line} as {printable(self.account)}"
         return f"{line} fault {self.fault}" if self.fault else f"{line} {self.rule}" if self.rule else line
 
     @property
@@ -66,6 +69,7 @@ class LoggedRequest(NamedTuple):
             "fault": self.fault,
             "sandbox": self.sandbox,
             "id": self.id,
+            "account": self.account,
         }
 
 

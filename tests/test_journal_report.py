@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from simulator.reports.journal import LONGEST_VALUE, change_text
+from simulator.reports.journal import LONGEST_VALUE, call_text, change_text
+
+CALL = {"time": "2026-11-27T10:00:00.123Z", "method": "GET", "path": "/a", "status": 200, "durationMs": 1.5}
+
+
+def test_a_call_is_a_line_with_the_account_that_acted_if_one_did() -> None:
+    assert call_text(CALL) == "10:00:00.123 GET /a 200 1.5 ms"
+    assert call_text({**CALL, "account": "groupadmin"}) == "10:00:00.123 GET /a 200 1.5 ms as groupadmin"
+
+
+def test_a_call_that_succeeded_may_have_an_explanation_too() -> None:
+    lines = call_text({**CALL, "account": "a\x1b[2J", "explanation": "No session\narrived."}).splitlines()
+    assert lines == [r"10:00:00.123 GET /a 200 1.5 ms as a\x1b[2J", r"             No session\narrived."]
 
 
 def test_a_change_is_a_line_with_the_values_before_and_after() -> None:

@@ -66,6 +66,18 @@ def test_as_json_both_have_the_same_form(pipe: Pipe) -> None:
     assert (direct["level"], direct["status"], direct["rule"]) == ("INFO", 404, "G-1")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("groupadmin", "groupadmin"), ("a\n12:00:00\x1b[2J", r"a\n12:00:00\x1b[2J")]
+)
+def test_a_request_names_the_account_that_acted_and_no_name_forges_a_line(pipe: Pipe, name: str, shown: str) -> None:
+    request = REQUEST._replace(account=name)
+    writer = LogWriter(pipe[1], "text")
+    writer.request(request)
+    writer.close()
+    assert read_all(pipe)[9:] == f"GET /a 404 1.25 ms as {shown} G-1\n"
+    assert request.facts["account"] == name
+
+
 HOSTILE = "GET /\x1b[2J\r\n12:00:00 GET /forged 200\u2028\x9b31m?pw=hunter2xyz Authorization: Bearer hunter2xyz"
 
 

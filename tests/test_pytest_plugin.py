@@ -209,8 +209,8 @@ def test_fail(apio_sandbox):
             [
                 "*- apio-simulator: http://*/_sandboxes/test_fail-* -*",
                 "The calls:",
-                f"* PUT /api/v1/{CAPACITIES}Reception/ 200 * ms",
-                f"* GET /api/v1/{CAPACITIES}Recepion/ 404 * ms",
+                f"* PUT /api/v1/{CAPACITIES}Reception/ 200 * ms as anonymous",
+                f"* GET /api/v1/{CAPACITIES}Recepion/ 404 * ms as anonymous",
                 "* getCallCapacity was refused with 404, *Did you mean 'Reception'? Rule G-9 (vendor): *",
                 "What has changed:",
                 "replace /tenants/foo/groups/foogroup/callCapacities/Reception/maxCalls: 7 -> 9",
@@ -246,7 +246,7 @@ def test_error(client): ...
         )
         result = pytester.runpytest()
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines(["The calls:", f"* GET /api/v1/{CAPACITIES}Reception/ 200 * ms"])
+        result.stdout.fnmatch_lines(["The calls:", f"* GET /api/v1/{CAPACITIES}Reception/ 200 * ms as anonymous"])
 
     def test_it_is_in_the_file_for_a_ci_server_too(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(SUITE + "\ndef test_fail(apio_sandbox):\n    assert maximum(apio_sandbox) == 8\n")

@@ -1,4 +1,4 @@
-"""All operations of the control interface, by id."""
+"""The operations of the control interface, by id. Only the logout is missing: it is about a cookie (`http/auth.py`)."""
 
 from __future__ import annotations
 

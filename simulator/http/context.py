@@ -25,14 +25,15 @@ class RequestContext:
 
     A call of an operation of the simulated API always has a sandbox. An undocumented call has one only if the sandbox
     already existed. A call of the control interface finds its sandbox itself. `account` is the name of the caller's
-    account. If `has_reserved` is set, the call has reserved its sandbox, and others wait for it. `remembered` is the
-    remembered answer that was given.
+    account. `warning` says how a page may lose its session, or has lost it. If `has_reserved` is set, the call has
+    reserved its sandbox, and others wait for it. `remembered` is the remembered answer that was given.
     """
 
     sandbox: ServerSandbox | None = None
     operation: Operation | None = None
     parameters: Mapping[str, str] = _NONE
     account: str | None = None
+    warning: str | None = None
     refusal: Refusal | None = None
     fault: InjectedFault | None = None
     assumed: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import importlib.util
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +16,10 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import Content, Operation
+from simulator.contract.operation import Answer, Content, Operation
+from simulator.control import operations
 from simulator.control.body import read_json
-from simulator.control.call import Control
-from simulator.control.operations import HANDLERS
+from simulator.control.call import Control, ControlHandler
 from simulator.errors import (
     ContractBreach,
     CredentialsRequired,
@@ -30,7 +29,7 @@ from simulator.errors import (
     Refusal,
     UnknownPath,
 )
-from simulator.http.auth import RequestCall
+from simulator.http.auth import RequestCall, logout
 from simulator.http.context import RequestContext, context_of
 from simulator.http.explanation import nearest_to
 from simulator.http.request import CONTROL, HEALTH, Request
@@ -39,8 +38,8 @@ from simulator.http.routes import Routes
 from simulator.state.sandboxes import DEFAULT
 
 READING = ("GET", "HEAD")
-
-_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout}
+"""All operations of the control interface, by id. A logout is about a cookie, so it is beside the login."""
 
 
 class ControlInterface:
@@ -84,7 +83,7 @@ class ControlInterface:
         control = replace(
             self.control,
             sandbox_name=request.sandbox_name or DEFAULT,
-            address=f"http://{request.host}{request.base}" if _HOST.fullmatch(request.host) else None,
+            address=f"http://{request.host}{request.base}" if request.host_name else None,
             may_create=operation.method != "GET",
         )
         try:
@@ -93,6 +92,8 @@ class ControlInterface:
             # The journal has no control calls, so the answer itself gives the hint.
             refusal.faults = tuple(map(_with_hint, refusal.faults))
             raise
+        if isinstance(view, Answer):
+            return Reply(operation.success, operation.render(view.view), view.headers)
         if not isinstance(view, Content):
             return Reply(operation.success, operation.render(view))
         if view.media_type not in operation.media:
@@ -101,7 +102,7 @@ class ControlInterface:
 
     def _check_host(self, request: Request) -> None:
         """Raise `ForeignCaller` if the host name may be another site's that resolves to us: DNS rebinding (S-2)."""
-        name = _host_name(request.host) if _HOST.fullmatch(request.host) else ""
+        name = request.host_name
         if request.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
                 f"the Host {request.host[:100]!r} is neither the loopback nor allowed; "
@@ -148,15 +149,6 @@ class ControlInterface:
 def _with_hint(fault: Fault) -> Fault:
     nearest = nearest_to(fault)
     return fault if nearest is None else replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?")
-
-
-def _host_name(host: str) -> str:
-    """Return the name in a Host header, without the port."""
-    return (
-        (host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0])
-        .lower()
-        .removesuffix(".")
-    )
 
 
 def _is_loopback(name: str) -> bool:

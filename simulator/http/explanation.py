@@ -74,6 +74,10 @@ class Explanations:
             done = f"answered {fault.status} in the place of the operation"
         return f"The injected fault {fault.id} {done}. {self._rule_line('S-6')}"
 
+    def warning(self, warning: str) -> str:
+        """Return how a page may lose, or has lost, its session, and the rule."""
+        return f"{warning} {self._rule_line('A-8')}"
+
     def _rule_line(self, rule_id: str) -> str:
         rule = self.ledger[rule_id]
         return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}"

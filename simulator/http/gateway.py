@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
+from simulator.http.auth import WARNING
 from simulator.http.context import CONTEXT, RequestContext
 from simulator.http.recording import Record, Recorder
 from simulator.http.request import CONTROL, HEALTH, Request, path_text, receive
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 FAULT_ID = "X-Simulator-Fault"
 ASSUMED = "X-Simulator-Assumed"
-EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, Allow, Retry-After, WWW-Authenticate"
+EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, {WARNING}, Allow, Retry-After, WWW-Authenticate"
 PREFLIGHT_SECONDS = "600"
 LARGE_BODY = 32 * 1024
 """A call with a longer body may take long, so other calls are answered meanwhile."""
@@ -39,11 +40,12 @@ RESERVED_SECONDS = 0.05
 
 
 class _Repeated(NamedTuple):
-    """What the gateway needs to answer the same call again: the answer, its added headers, and the record."""
+    """What the gateway needs to answer the same call again: answer, added headers, record, and the caller's account."""
 
     reply: Reply
     more: Fields
     record: Record
+    account: str | None
 
 
 class Gateway:
@@ -177,7 +179,7 @@ class Gateway:
         more = self._more_fields(context)
         record = self.recorder.record(context, reply, more)
         if context.remembered is not None and record is not None and fault is None:
-            self._remember(context, _Repeated(reply, more, record), context.remembered)
+            self._remember(context, _Repeated(reply, more, record, context.account), context.remembered)
         body = reply.body
         if fault is not None and fault.abort == "truncate":
             # An answer without a body cannot be cut in half.
@@ -211,17 +213,23 @@ class Gateway:
     def _remember(self, context: RequestContext, repeated: _Repeated, remembered: Remembered) -> None:
         """Keep what is needed to answer the next call that is byte for byte equal.
 
-        A call with a cookie is left out: its session may end, and then the answer changes.
+        A call with a cookie is left out: its session may end, and then the answer changes. So is a call of a page that
+        has a session: that may end too, and then the explanation in the journal changes (A-8).
         """
-        head = context.request.head
-        if head is None or context.request.cookies is not None or self.settings.delay_ms or not self.direct:
+        request, sandbox = context.request, context.own_sandbox
+        head, origin = request.head, request.origin
+        if head is None or request.cookies is not None or self.settings.delay_ms or not self.direct:
+            return
+        # Taken before the sessions are looked at. A page that logs in from now on leaves this object unused.
+        answers = sandbox.answers
+        if origin is not None and sandbox.sessions.has(origin):
             return
         *_, size = repeated.record
-        context.own_sandbox.answers.remember_with(remembered, head, repeated, len(head) + size)
+        answers.remember_with(remembered, head, repeated, len(head) + size)
 
     def _repeat(self, context: RequestContext, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
         """Give the answer of the earlier, equal call."""
-        reply, more, record = repeated
+        reply, more, record, context.account = repeated
         self.recorder.keep(context, reply.status, record)
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
         return [reply.body]

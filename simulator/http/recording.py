@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection
 from functools import lru_cache
@@ -25,6 +26,10 @@ from simulator.state.redaction import (
 )
 from simulator.state.sandboxes import DEFAULT
 
+logger = logging.getLogger("simulator.http")
+
+MOST_WARNINGS = 100
+"""How many different warnings the log gets. Each is written once: the same page calls again and again."""
 LONGEST_PATH = 300
 """How many characters of an undocumented call's path the coverage keeps."""
 LONGEST_METHOD = 40
@@ -45,6 +50,7 @@ class Recorder:
         self.explanations = explanations
         self.settings = settings
         self._request_log = request_log
+        self._warned: set[str] = set()
 
     def record(self, context: RequestContext, reply: Reply | None, more: Fields = ()) -> Record | None:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
@@ -53,6 +59,8 @@ class Recorder:
         what is kept. The gateway reuses it when the same call comes again.
         """
         record = None
+        if context.warning is not None:
+            self._warn(context.request, context.warning)
         if context.sandbox is not None:
             record = self._made(context, reply, more)
         self.keep(context, None if reply is None else reply.status, record)
@@ -80,8 +88,15 @@ class Recorder:
                     None if context.fault is None else context.fault.id,
                     request.sandbox_name or DEFAULT,
                     request.id,
+                    context.account,
                 )
             )
+
+    def _warn(self, request: Request, warning: str) -> None:
+        """Write a warning to the log, unless it is there already, or too many others are (A-8)."""
+        if warning not in self._warned and len(self._warned) < MOST_WARNINGS:
+            self._warned.add(warning)
+            logger.warning("%s %s: %s", request.method, shown_path(request.asked)[1], warning)
 
     def _made(self, context: RequestContext, reply: Reply | None, more: Fields) -> Record:
         request, fault = context.request, context.fault
@@ -109,16 +124,21 @@ class Recorder:
                 rule,
                 context.assumed,
                 ignored,
-                "" if context.refusal is None and fault is None else self._explanation(context, path),
+                self._explanation(context, path),
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
             )
         return content, counted, 0 if content is None else content.size
 
     def _explanation(self, context: RequestContext, path: str) -> str:
-        sentences = [] if context.fault is None else [self.explanations.injected(context.fault)]
-        if context.refusal is not None:
-            sentences.append(self.explanations.refusal(context.operation, path, context.refusal))
+        fault, refusal, warning = context.fault, context.refusal, context.warning
+        if fault is None and refusal is None and warning is None:
+            return ""
+        sentences = [] if fault is None else [self.explanations.injected(fault)]
+        if refusal is not None:
+            sentences.append(self.explanations.refusal(context.operation, path, refusal))
+        if warning is not None:
+            sentences.append(self.explanations.warning(warning))
         return " ".join(sentences)
 
 

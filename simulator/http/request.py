@@ -5,6 +5,7 @@ The module is long because each header has a property, so that no other module r
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -37,6 +38,8 @@ SMALL_HEADER = 4_000
 
 Header = tuple[tuple[str, str], ...]
 
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+
 
 class Request(NamedTuple):
     """A request as it arrived. Nothing in it changes.
@@ -68,9 +71,20 @@ class Request(NamedTuple):
         return host
 
     @property
+    def host_name(self) -> str:
+        """The name in the `Host` header, without the port, in lower case. Empty if there is none or it is malformed."""
+        parts = _HOST.fullmatch(self.host)
+        return "" if parts is None else parts[1].strip("[]").lower().removesuffix(".")
+
+    @property
     def origin(self) -> str | None:
         """The `Origin` header."""
         return self.environ.get("HTTP_ORIGIN")
+
+    @property
+    def fetch_site(self) -> str | None:
+        """The `Sec-Fetch-Site` header: how the browser itself relates the page's site to the site that it asks."""
+        return self.environ.get("HTTP_SEC_FETCH_SITE")
 
     @property
     def accept(self) -> str | None:

@@ -13,10 +13,12 @@ LONGEST_VALUE = 200
 
 
 def call_text(entry: Mapping[str, Any]) -> str:
-    """Returns a journal entry as text: a line with the call and its status, then a line with the reason if refused."""
+    """Returns a journal entry as text: a line with call, status and account, then one with the explanation if any."""
     time = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
-    line = f"{time} {entry['method']} {entry['path']}{query} {entry.get('status', 'closed')} {entry['durationMs']} ms"
+    account = f" as {entry['account']}" if "account" in entry else ""
+    status, milliseconds = entry.get("status", "closed"), entry["durationMs"]
+    line = f"{time} {entry['method']} {entry['path']}{query} {status} {milliseconds} ms{account}"
     lines = [line, *([f"             {entry['explanation']}"] if "explanation" in entry else [])]
     return "\n".join(map(printable, lines))
 

@@ -5,27 +5,19 @@ The module stays whole, because all parts of a sandbox share its locks.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
-from sys import getsizeof
 
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.answers import RememberedAnswers
 from simulator.state.coverage import Counted, Coverage
 from simulator.state.faults import InjectedFaults
 from simulator.state.journal import Exchange, Journal
+from simulator.state.sessions import Sessions
 from simulator.state.world import Fork, World
-
-SESSIONS = 1_000
-SESSION_BYTES = 250
-"""About how many bytes a session takes."""
-LOGGED_IN_BYTES = 100
-"""About how many bytes it takes, besides the name, to remember that an account has logged in."""
 
 
 class Version:
@@ -86,9 +78,7 @@ class ServerSandbox:
         self.faults = InjectedFaults()
         self.coverage = Coverage()
         self.requests = 0
-        self._sessions: OrderedDict[str, str] = OrderedDict()
-        self._logged_in: dict[str, str] = {}
-        self._sessions_bytes = 0
+        self.sessions = Sessions(admit)
 
     def transaction(self) -> AbstractContextManager[Fork]:
         """Return a fork of the present world. It replaces this world if the block ends without an exception (G-7).
@@ -181,7 +171,7 @@ class ServerSandbox:
 
         A snapshot counts what was added before it, although it shares this with the present world until that changes.
         """
-        return self.version.world.added + self._snapshots_added + self._sessions_bytes
+        return self.version.world.added + self._snapshots_added + self.sessions.bytes
 
     def clear_journal(self) -> None:
         """Forget the exchanges of the journal."""
@@ -224,28 +214,20 @@ class ServerSandbox:
         with self._lock:
             self._enter(snapshot.version)
 
-    def open_session(self, account_name: str) -> tuple[str, bool]:
-        """Return a new session id for the account, and whether this is its first login in this sandbox (A-3).
+    def open_session(self, account_name: str, origin: str | None = None) -> tuple[str, bool]:
+        """Open a session (see `Sessions.open`). Only within a transaction."""
+        is_new = origin is not None and not self.sessions.has(origin)
+        opened = self.sessions.open(account_name, origin)
+        if is_new:
+            # From now on, a call of this origin without credentials is explained in the journal (A-8). The records that
+            # are remembered for equal calls of earlier do not explain it.
+            self.answers = self._no_answers()
+        return opened
 
-        Beyond a thousand sessions, the oldest one ends. Raises `InsufficientMemory` if there is no room for it (S-10).
-        """
-        session_id = secrets.token_hex(16)
-        first = account_name not in self._logged_in
-        growth = SESSION_BYTES if len(self._sessions) < SESSIONS else 0
-        if first:
-            growth += LOGGED_IN_BYTES + getsizeof(account_name)
-        if growth:
-            self._admit(growth)
-            self._sessions_bytes += growth
-        # The same text each time: equal names come from different directories.
-        self._sessions[session_id] = self._logged_in.setdefault(account_name, account_name)
-        while len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)
-        return session_id, first
-
-    def find_session(self, session_id: str) -> str | None:
-        """Return the account name of a session, or `None` if there is no such session."""
-        return self._sessions.get(session_id)
+    def end_sessions(self, session_ids: Collection[str] | None) -> int:
+        """End these sessions, or all of them (see `Sessions.end`)."""
+        with self._lock:
+            return self.sessions.end(session_ids)
 
 
 class _Transaction(AbstractContextManager[Fork]):

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.rule("S-2")
 
 CHANGES = [
     ("POST", "reset"),
+    ("POST", "logout"),
     ("PUT", "state"),
     ("PATCH", "state"),
     ("PUT", "snapshots/s"),

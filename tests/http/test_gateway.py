@@ -18,8 +18,8 @@ from simulator.http.gateway import LARGE_BODY
 from simulator.http.wsgi import HEAD, Background, Delayed
 from simulator.log import JsonFormatter
 from simulator.settings import Settings
-from simulator.state.sandbox import SESSIONS
 from simulator.state.sandboxes import IN_USE_SECONDS
+from simulator.state.sessions import SESSIONS
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api, faults
 
@@ -324,15 +324,27 @@ class TestLog:
         lines = [record.getMessage() for record in caplog.records if record.name == "simulator.requests"]
         assert len(lines) == 2
         assert lines[0].startswith(f"GET {api.root}/api/v1/{CAPACITIES}none/ 404 ")
-        assert lines[0].endswith(" ms G-9")
+        assert lines[0].endswith(" ms as anonymous G-9")
         assert "a%0Ab" in lines[1]
+
+    @pytest.mark.parametrize("journal_limit", [0, 10])
+    def test_a_line_names_the_account_also_of_a_repeated_call_and_without_a_journal(
+        self, simulation: Simulation, world: World, caplog: pytest.LogCaptureFixture, journal_limit: int
+    ) -> None:
+        app = simulation.app(world, Settings(journal_limit=journal_limit))
+        with caplog.at_level(logging.INFO, "simulator.requests"):
+            for _ in range(4):
+                environ = EnvironBuilder(path=f"/api/v1/{RECEPTION}").get_environ()
+                environ[HEAD] = b"GET"
+                b"".join(app.wsgi_app(environ, lambda *_: None))  # type: ignore[arg-type]
+        assert [record.getMessage().partition(" ms")[2] for record in caplog.records] == [" as anonymous"] * 4
 
     def test_the_json_form_holds_the_same_facts(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, "simulator.requests"):
             response = api("GET", CAPACITIES + "none/")
         entry = json.loads(JsonFormatter().format(caplog.records[-1]))
         assert entry["status"] == 404
-        assert entry["rule"] == "G-9"
+        assert (entry["rule"], entry["account"]) == ("G-9", "anonymous")
         assert entry["sandbox"] == api.root.rpartition("/")[2]
         assert entry["id"] == response.headers["X-Simulator-Request-Id"]
 

@@ -15,8 +15,9 @@ import pytest
 from simulator.directory import Directory
 from simulator.errors import Refusal, TooManySandboxes
 from simulator.settings import Settings
-from simulator.state.sandbox import SESSIONS, ServerSandbox
+from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import IN_USE_SECONDS, Sandboxes
+from simulator.state.sessions import SESSIONS
 from simulator.state.world import Fork, World
 from tests.conftest import CAPACITIES, Api
 
@@ -111,10 +112,10 @@ def test_sessions_are_bounded_and_end_with_a_reset() -> None:
     sandboxes = Sandboxes(EMPTY)
     sandbox = sandboxes.sandbox("s")
     ids = [sandbox.open_session("a")[0] for _ in range(SESSIONS + 1)]
-    assert sandbox.find_session(ids[0]) is None
-    assert sandbox.find_session(ids[-1]) == "a"
+    assert sandbox.sessions.find(ids[0]) is None
+    assert sandbox.sessions.find(ids[-1]) == "a"
     sandboxes.reset("s")
-    assert sandboxes.sandbox("s").find_session(ids[-1]) is None
+    assert sandboxes.sandbox("s").sessions.find(ids[-1]) is None
 
 
 @pytest.mark.rule("G-17")
