@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simulator.contract.operation import Operation
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.context import CONTEXT, RequestContext
@@ -39,11 +41,13 @@ RESERVED_SECONDS = 0.05
 
 
 class _Repeated(NamedTuple):
-    """What the gateway needs to answer the same call again: the answer, its added headers, and the record."""
+    """What the gateway needs to answer the same call again: the answer, its added headers, and what is recorded."""
 
     reply: Reply
     more: Fields
     record: Record
+    account: str | None
+    operation: Operation | None
 
 
 class Gateway:
@@ -145,9 +149,11 @@ class Gateway:
         return Background(named or request.sandbox_name or DEFAULT, answer)
 
     def _answer_control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
-        refusal = context.request.refusal
+        request = context.request
+        refusal = request.refusal
         reply = self._through_flask(context) if refusal is None else refused(refusal, context)
-        self.recorder.keep(context, reply.status)
+        is_health_check = request.path == HEALTH and reply.status == HTTPStatus.OK
+        self.recorder.keep(context, reply.status, is_routine=is_health_check)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
@@ -177,7 +183,9 @@ class Gateway:
         more = self._more_fields(context)
         record = self.recorder.record(context, reply, more)
         if context.remembered is not None and record is not None and fault is None:
-            self._remember(context, _Repeated(reply, more, record), context.remembered)
+            self._remember(
+                context, _Repeated(reply, more, record, context.account, context.operation), context.remembered
+            )
         body = reply.body
         if fault is not None and fault.abort == "truncate":
             # An answer without a body cannot be cut in half.
@@ -221,7 +229,7 @@ class Gateway:
 
     def _repeat(self, context: RequestContext, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
         """Give the answer of the earlier, equal call."""
-        reply, more, record = repeated
+        reply, more, record, context.account, context.operation = repeated
         self.recorder.keep(context, reply.status, record)
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
         return [reply.body]
