@@ -132,7 +132,7 @@ class TestServe:
             open(terminal, "rb") as screen,
         ):
             os.close(end)
-            banner = []
+            banner: list[str] = []
             while not banner or banner[-1] != "Ready.":
                 banner.append(screen.readline().decode().rstrip())
             url = next(word for word in banner[0].split(" ") if word.startswith("http")).rstrip(",")
