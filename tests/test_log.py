@@ -200,6 +200,17 @@ def test_an_account_with_an_unusual_name_keeps_it_in_json(pipe: Pipe) -> None:
     assert [json.loads(line)["account"] for line in lines] == ["B\u00fccher", "a\u2028\x1b[2J\n", "\ud800"]
 
 
+def test_as_json_they_write_one_object_a_line_with_the_traceback_apart() -> None:
+    result = python("-c", WRITERS.replace('"text"', '"json"'))
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    levels = ["WARNING", "ERROR", "ERROR", "CRITICAL", "ERROR", "CRITICAL"]
+    assert [line["level"] for line in lines] == levels
+    assert all(line["time"].endswith("Z") and line["message"] for line in lines)
+    assert ["Traceback" in line.get("exception", "") for line in lines] == [False, False, True, True, True, True]
+    assert lines[-1]["message"] == "the process failed"
+    assert "hunter2xyz" not in result.stderr
+
+
 MALFORMED = [
     b"GET /?token=hunter2xyz HTTP/9.9\r\nHost: a\r\n\r\n",
     b"GET /\x1b[2J\nhunter2xyz: Bearer hunter2xyz HTTP/1.1\r\n\r\n",
