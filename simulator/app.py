@@ -99,11 +99,11 @@ class Simulation:
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
     def app(
-        self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog = log_request
+        self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog | None = log_request
     ) -> Flask:
         """Returns a WSGI application. Its sandboxes start from `world`, or else from the default fixture.
 
-        `request_log` is called for each request, unless the settings switch that off.
+        `request_log` is called for each request, unless it is `None` or the settings switch that off.
         """
         sandboxes = Sandboxes(world or self.world(), settings)
         app = Flask("simulator", static_folder=None, template_folder=None)

@@ -109,6 +109,16 @@ class Settings:
         object.__setattr__(self, "allowed_hosts", tuple(host.lower() for host in self.allowed_hosts))
 
 
+def is_loopback(name: str) -> bool:
+    """Return whether a host name, in lower case, or an address means this machine itself."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def is_every_address(host: str) -> bool:
     """Return whether this host means all addresses of the machine."""
     try:

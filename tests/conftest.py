@@ -125,9 +125,9 @@ class Running:
         self.banner: list[str] = []
         for line in process.stdout:
             self.banner.append(line.rstrip("\n"))
-            if line == "Ready.\n":
+            if "Ready." in line:
                 break
-        address = re.search(r"http://\S+:\d+", "\n".join(self.banner))
+        address = re.search(r"http://[^\s\"]+:\d+", "\n".join(self.banner))
         assert address, self.banner
         self.url = address[0]
 

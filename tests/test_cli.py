@@ -8,9 +8,11 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import httpx
 import pytest
@@ -30,7 +32,8 @@ class TestServe:
             assert server.banner[-1] == "Ready."
             text = "\n".join(server.banner)
             assert "default.yaml: 3 tenants" in text
-            assert "groupadmin / secret: Group Admin of foo/foogroup, token foogroup-admin" in text
+            assert "  account   groupadmin: Group Admin of foo/foogroup\n" in text
+            assert "foogroup-admin" not in text
             assert f"{server.url}/_simulator/docs" in text
             assert not server.url.endswith(":0")
             assert httpx.get(server.url + RECEPTION).json()["maxCalls"] == 7
@@ -74,16 +77,78 @@ class TestServe:
                 connection.getresponse().read()
                 assert connection.sock is first
 
-    def test_one_log_line_a_request_as_text_or_json(self) -> None:
-        with serving_process("--log-format", "json") as server:
-            httpx.get(server.url + "/api/v1/none")
+    def test_with_json_every_line_is_json_from_the_start_to_the_stop_and_has_the_names_of_the_journal(self) -> None:
+        with serving_process("--log-format", "json", "--host", "0.0.0.0") as server:
+            for path in ("/_simulator/health", "/api/v1/none", *2 * ["/_sandboxes/one" + RECEPTION], RECEPTION):
+                httpx.get(server.url + path, headers={"Authorization": "Bearer foogroup-admin"})
+            journal = [
+                call
+                for base in ("", "/_sandboxes/one")
+                for call in httpx.get(f"{server.url}{base}/_simulator/requests").json()["requests"]
+            ]
             server.stop()
             assert server.process.stderr is not None
             log = server.process.stderr.read()
             assert server.process.returncode == 0, log
-        assert "Traceback" not in log, log
-        entries = [json.loads(line) for line in log.splitlines()]
-        assert [(entry["path"], entry["status"], entry["rule"]) for entry in entries] == [("/api/v1/none", 404, "G-1")]
+        (banner,) = map(json.loads, server.banner)
+        assert (banner["message"], banner["url"], banner["host"]) == ("Ready.", server.url, "0.0.0.0")
+        assert "foogroup-admin" not in server.banner[0]
+        first, *entries, last = map(json.loads, log.splitlines())
+        assert first["message"] == f"apio-simulator {__version__} starts at {server.url}"
+        assert last["message"] == "stopped by SIGTERM"
+        assert [entry["path"] for entry in entries] == ["/api/v1/none", *3 * [RECEPTION], *2 * ["/_simulator/requests"]]
+        assert entries[0]["rule"] == "G-1"
+        calls = {call["id"]: call for call in journal}
+        for entry in entries[:4]:
+            call = calls[entry["id"]]
+            assert {*call} - {*entry} <= {"query", "request", "response", "basis", "assumed", "ignored", "explanation"}
+            for name in {*entry} - {"time", "level", "durationMs"}:
+                assert entry[name] == call[name]
+            assert entry["durationMs"] == pytest.approx(call["durationMs"], abs=0.0011)
+        # The second of two equal calls has a remembered answer.
+        for entry in entries[1:4]:
+            assert (entry["operationId"], entry["account"]) == ("getCallCapacity", "groupadmin")
+
+    def test_quiet_means_no_banner_and_only_warnings_and_errors(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        program = [sys.executable, "-m", "simulator", "serve", "--port", port]
+        environment = {**os.environ, "APIO_SIMULATOR_QUIET": "1", "APIO_SIMULATOR_LOG_LEVEL": "DEBUG"}
+        with subprocess.Popen(program, stdout=PIPE, stderr=PIPE, env=environment) as process:
+            waited = run("wait", "--timeout", "20", APIO_SIMULATOR_PORT=port)
+            httpx.get(f"http://127.0.0.1:{port}/api/v1/none")
+            process.terminate()
+            assert process.communicate(timeout=10) == (b"", b"")
+        assert (waited.returncode, process.returncode) == (0, 0)
+
+    @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo terminals")
+    @pytest.mark.parametrize("no_color", ["", "1"])
+    def test_a_terminal_shows_passwords_and_says_why_a_call_was_refused(self, no_color: str) -> None:
+        terminal, end = os.openpty()
+        program = [sys.executable, "-m", "simulator", "serve", "--port", "0", "--journal-limit", "0"]
+        environment = {**os.environ, "NO_COLOR": no_color, "TERM": "xterm"}
+        with (
+            subprocess.Popen(program, stdout=end, stderr=end, env=environment) as process,
+            open(terminal, "rb") as screen,
+        ):
+            os.close(end)
+            banner: list[str] = []
+            while not banner or banner[-1] != "Ready.":
+                banner.append(screen.readline().decode().rstrip())
+            url = next(word for word in banner[0].split(" ") if word.startswith("http")).rstrip(",")
+            httpx.get(url + RECEPTION.replace("Reception", "Recepion"))
+            httpx.get(url + "/_sandboxes/%1b%5b2Jtoken=hunter2xyz/a")
+            process.terminate()
+            lines = [screen.readline().decode().rstrip() for _ in range(3)]
+        assert "  account   groupadmin / secret: Group Admin of foo/foogroup, token foogroup-admin" in banner
+        status = "404" if no_color else "\x1b[33m404\x1b[0m"
+        named, hostile, stopped = (line[9:] for line in lines)
+        assert named.startswith(f"GET /api/v1/{CAPACITIES}Recepion/ {status} ")
+        assert named.endswith("'Recepion'. Did you mean 'Reception'?")
+        assert hostile.replace(status, "404").isprintable()
+        assert "G-17: A sandbox is named by" in hostile
+        assert "hunter2xyz" not in hostile
+        assert stopped == "stopped by SIGTERM"
 
     def test_a_port_in_use_is_one_clear_line_and_status_2(self, server: str) -> None:
         port = server.rpartition(":")[2]
@@ -108,8 +173,9 @@ class TestOptions:
             "APIO_SIMULATOR_HOST": "localhost",
         }
         with serving_process(**environment) as server:
-            assert "minimal.yaml" in server.banner[1]
-            assert "credentials required" in server.banner[0]
+            banner = json.loads(server.banner[0])
+            assert banner["fixture"] == fixture
+            assert banner["auth"] == "required"
             answer = httpx.get(server.url + "/api/v1/none", headers={"Origin": "http://b.example"})
             assert answer.headers["Access-Control-Allow-Origin"] == "http://b.example"
             answer = httpx.get(server.url + "/api/v1/none", headers={"Origin": "http://c.example"})
@@ -171,10 +237,45 @@ class TestOptions:
         with open("/dev/full", "w") as full:
             result = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
         reason = os.strerror(errno.ENOSPC)
-        assert (result.returncode, result.stderr) == (
-            2,
-            f"apio-simulator: the output cannot be written: {reason}\n",
-        )
+        assert result.returncode == 2
+        lines = [line for line in result.stderr.splitlines() if " starts at " not in line]
+        assert lines == [f"apio-simulator: the output cannot be written: {reason}"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "environment", "message"),
+        [
+            (["--log-format", "json", "--nope"], {}, "No such option '--nope'."),
+            (["--nope", "--log-format=json"], {}, "No such option '--nope'."),
+            (
+                ["--port", "x", "--log-format", "json"],
+                {},
+                "'x' is not a valid integer range.",
+            ),
+            ([], {"APIO_SIMULATOR_LOG_FORMAT": "json", "APIO_SIMULATOR_PORT": "x"}, "Invalid value for '--port'"),
+            ([], {"APIO_SIMULATOR_LOG_FORMAT": "json", "APIO_SIMULATOR_PROT": "1"}, "APIO_SIMULATOR_PROT is not known"),
+        ],
+    )
+    def test_where_the_log_is_json_a_mistake_is_json_too(
+        self, arguments: list[str], environment: dict[str, str], message: str
+    ) -> None:
+        result = run("serve", *arguments, **environment)
+        assert (result.returncode, result.stdout) == (2, "")
+        (line,) = map(json.loads, result.stderr.splitlines())
+        assert line["level"] == "CRITICAL"
+        assert message in line["message"]
+
+    def test_where_the_log_is_json_each_mistake_of_a_fixture_is_a_line(self, tmp_path: Path) -> None:
+        broken = tmp_path / "broken.yaml"
+        broken.write_text("version: 2\ntenants: {t: {type: Shop}}\n", encoding="utf-8")
+        result = python("-m", "simulator", "serve", "--fixtures", str(broken), APIO_SIMULATOR_LOG_FORMAT="json")
+        assert (result.returncode, result.stdout) == (2, "")
+        messages = [json.loads(line)["message"] for line in result.stderr.splitlines()]
+        assert messages[0] == f"{broken}:1: /version: must be 1, not 2 (G-18)"
+        assert len(messages) == 3
+
+    def test_other_commands_do_not_write_json_because_the_server_logs_it(self) -> None:
+        result = run("state", "--nope", APIO_SIMULATOR_LOG_FORMAT="json")
+        assert "Error: No such option '--nope'." in result.stderr
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"apio-simulator {__version__}\n"

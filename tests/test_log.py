@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.log import END_SECONDS, MOST_LINES, PAUSE_SECONDS, LoggedRequest, LogWriter
+from simulator.log import END_SECONDS, LONGEST_REASONS, MOST_LINES, PAUSE_SECONDS, LoggedRequest, LogWriter
 from tests.conftest import CAPACITIES, python, serving_process
 
 REQUEST = LoggedRequest(1e9, "GET", "/a", 404, 0.00125, "G-1", None, "default", "run-1")
@@ -63,7 +63,17 @@ def test_as_json_both_have_the_same_form(pipe: Pipe) -> None:
     writer.close()
     direct, logged = map(json.loads, read_all(pipe).splitlines())
     assert direct == logged
-    assert (direct["level"], direct["status"], direct["rule"]) == ("INFO", 404, "G-1")
+    assert direct == {
+        "time": "2001-09-09T01:46:40.000Z",
+        "level": "INFO",
+        "id": "run-1",
+        "sandbox": "default",
+        "method": "GET",
+        "path": "/a",
+        "status": 404,
+        "durationMs": 1.25,
+        "rule": "G-1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,14 +142,14 @@ async def main():
     asyncio.get_running_loop().call_soon(fail)
     await asyncio.sleep(0.01)
 asyncio.run(main())
-logging.shutdown()
+fail()
 """
 
 
 @pytest.mark.rule("S-7")
 def test_libraries_and_the_interpreter_write_to_the_same_log() -> None:
     result = python("-c", WRITERS)
-    assert result.returncode == 0
+    assert result.returncode == 1
     lines = result.stderr.splitlines()
     expected = [
         "WARNING .*a library warns",
@@ -147,10 +157,69 @@ def test_libraries_and_the_interpreter_write_to_the_same_log() -> None:
         "ERROR .*in the end",
         "CRITICAL worker failed.*thread",
     ]
-    expected.append("ERROR Exception in callback.*in a thread")
+    expected += ["ERROR Exception in callback.*in a thread", "CRITICAL the process failed.*in a thread"]
     assert len(lines) == len(expected), result.stderr
     for line, pattern in zip(lines, expected, strict=True):
         assert re.match(rf"\d\d:\d\d:\d\d {pattern}", line), result.stderr
+    assert "hunter2xyz" not in result.stderr
+
+
+LEVELS = """
+import logging, sys
+from simulator.log import configure_logging
+sys.stdout = sys.stderr
+for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+    log = configure_logging("text", level)
+    for name in ("simulator.a", "library"):
+        for each in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger(name).log(each, "%d %d %s", level, each, name)
+    print(log is not None, flush=True)
+    logging.getLogger().handlers[0].close()
+"""
+
+
+def test_a_level_shows_what_is_as_important_and_libraries_only_show_warnings_and_errors() -> None:
+    lines = python("-c", LEVELS).stderr.splitlines()
+    levels = (10, 20, 30, 40)
+    expected = {f"{level} {each} simulator.a" for level in levels for each in levels if each >= level}
+    expected |= {f"{level} {each} library" for level in levels for each in (30, 40) if each >= level}
+    assert {" ".join(line.split()[-3:]) for line in lines if len(line.split()) > 1} == expected
+    # Requests are logged at the first two levels.
+    assert [line for line in lines if line in ("True", "False")] == ["True", "True", "False", "False"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo terminals")
+def test_on_a_terminal_the_reasons_of_a_refusal_are_short_and_printable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal, end = os.openpty()
+    writer = LogWriter(end, "text")
+    writer.request(REQUEST._replace(reasons=lambda: "\x1b[2J\r\n" + "x" * 10_000))
+    writer.close()
+    os.close(end)
+    with open(terminal, "rb") as screen:
+        line = screen.readline().decode().rstrip()
+    assert line.isprintable()
+    assert line.endswith("ms G-1: \\x1b[2J\\r\\n" + "x" * (LONGEST_REASONS - 11) + "…")
+
+
+def test_an_account_with_an_unusual_name_keeps_it_in_json(pipe: Pipe) -> None:
+    writer = LogWriter(pipe[1], "json")
+    for name in ("B\u00fccher", "a\u2028\x1b[2J\n", "\ud800"):
+        writer.request(REQUEST._replace(account=name))
+    writer.close()
+    lines = read_all(pipe).splitlines()
+    assert all(map(str.isprintable, lines))
+    assert [json.loads(line)["account"] for line in lines] == ["B\u00fccher", "a\u2028\x1b[2J\n", "\ud800"]
+
+
+def test_as_json_they_write_one_object_a_line_with_the_traceback_apart() -> None:
+    result = python("-c", WRITERS.replace('"text"', '"json"'))
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    levels = ["WARNING", "ERROR", "ERROR", "CRITICAL", "ERROR", "CRITICAL"]
+    assert [line["level"] for line in lines] == levels
+    assert all(line["time"].endswith("Z") and line["message"] for line in lines)
+    assert ["Traceback" in line.get("exception", "") for line in lines] == [False, False, True, True, True, True]
+    assert lines[-1]["message"] == "the process failed"
     assert "hunter2xyz" not in result.stderr
 
 
@@ -183,14 +252,18 @@ def test_what_comes_over_the_wire_puts_one_line_without_secrets_into_the_log(log
         server.process.terminate()
         _, log = server.process.communicate(timeout=10)
     lines = log.removesuffix("\n").split("\n")
-    assert len(lines) == len(MALFORMED), log
+    # The first line is about the start, the last about the end.
+    assert len(lines) == len(MALFORMED) + 2, log
     assert all(map(str.isprintable, lines))
     assert "hunter2xyz" not in log
 
 
-def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_does(pipe: Pipe) -> None:
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_does(
+    log_format: str, pipe: Pipe
+) -> None:
     reading, writing = pipe
-    writer = LogWriter(writing, "text")
+    writer = LogWriter(writing, log_format)
     # More than fits into a pipe. While that waits to be written, send more lines than may wait behind it.
     for _ in range(200):
         writer.request(REQUEST._replace(path="/" + "x" * 1_000))
@@ -201,9 +274,16 @@ def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_
     while "dropped" not in text:
         assert select.select([reading], [], [], 10)[0], "nothing more is written"
         text += os.read(reading, 65536).decode()
-    assert "\n50 lines of the log were dropped here, because nobody read those before\n" in text
-    assert len(re.findall(r"GET /a 404", text)) == MOST_LINES
     writer.close()
+    lines = (text + read_all(pipe)).splitlines()
+    assert len(lines) == 200 + MOST_LINES + 1
+    said = "50 lines of the log were dropped here, because nobody read those before"
+    if log_format == "json":
+        (told,) = [line for line in map(json.loads, lines) if "message" in line]
+        assert (told["level"], told["message"]) == ("WARNING", said)
+    else:
+        (told,) = [line for line in lines if "GET" not in line]
+        assert re.fullmatch(rf"\d\d:\d\d:\d\d WARNING {said}", told)
 
 
 def test_the_end_does_not_wait_for_a_reader_either(pipe: Pipe) -> None:

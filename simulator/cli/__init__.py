@@ -12,19 +12,35 @@ import click
 from simulator import __version__
 from simulator.cli.fixtures import validate
 from simulator.cli.options import PREFIX
-from simulator.cli.output import fail
+from simulator.cli.output import LOGS_JSON, fail, logs_json
 from simulator.cli.reports import coverage, errors
 from simulator.cli.sandboxes import requests, reset, state, wait
-from simulator.cli.serving import serve
+from simulator.cli.serving import serve, wants_json
 
 
 class Commands(click.Group):
-    """Ends with a one-line message if the disk is full. If the reader of a pipe is gone, click handles it."""
+    """Ends with a one-line message if the disk is full. If the reader of a pipe is gone, click handles it.
+
+    If `serve` logs in JSON, mistakes in its options are JSON, too.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. Note whether it logs in JSON."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is serve:
+            ctx.meta[LOGS_JSON] = wants_json(rest)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry out a command."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            if not logs_json():
+                raise
+            fail(error.format_message())
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise

@@ -39,11 +39,11 @@ def validate(files: tuple[Path, ...]) -> None:
     sys.exit(2 if failed else 0)
 
 
-def read_fixture(fixtures: Fixtures, file: Path) -> World:
-    """Returns the world of a fixture file. Shows the progress on a terminal. Raises `BrokenDocument`."""
+def read_fixture(fixtures: Fixtures, file: Path, *, with_progress: bool = True) -> World:
+    """Returns the world of a fixture file. Shows the progress on a terminal, if wanted. Raises `BrokenDocument`."""
     from simulator.progress import shown
 
-    with shown(str(file), sys.stderr) as progress:
+    with shown(str(file), sys.stderr if with_progress else None) as progress:
         return fixtures.world_of_file(file, progress)
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TextIO
 
 import click
 
 from simulator import __version__
-from simulator.cli.fixtures import counts, read_fixture
+from simulator.cli.fixtures import read_fixture
 from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, limit, option
 from simulator.cli.output import fail
 from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
-if TYPE_CHECKING:
-    from simulator.directory import Account, Directory
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+logger = logging.getLogger("simulator.serve")
 
 
 @click.command()
@@ -69,13 +71,29 @@ if TYPE_CHECKING:
 @limit("--journal-bytes", "How large a sandbox's journal may get, in bytes.")
 @limit("--snapshot-limit", "How many snapshots a sandbox may have.")
 @limit("--fault-limit", "How many injected faults a sandbox may have.")
-@option("--log-format", default="text", type=click.Choice(["text", "json"]), help="The format of the log.")
-def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
+@option(
+    "--log-format",
+    default="text",
+    type=click.Choice(["text", "json"]),
+    help="The format of the log. json: the banner and errors are JSON too, in one line each.",
+)
+@option(
+    "--log-level",
+    default="info",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    help="What is logged. debug: everything; info: all but health checks; warning and error: no requests.",
+)
+@option("--quiet", is_flag=True, help="Print no banner and no progress, and log only warnings and errors.")
+def serve(
+    host: str, port: int, fixtures: Path | None, log_format: str, log_level: str, quiet: bool, **options: Any
+) -> None:
     """Run the simulator until Ctrl-C."""
     # The first process of a container only ends on signals that it handles. It must end while it is starting, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
     from simulator.app import Simulation
+    from simulator.cli.banner import Banner
     from simulator.errors import BrokenDocument
     from simulator.fixture.folder import fixture_file
     from simulator.log import configure_logging
@@ -84,13 +102,16 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     # Everything that is loaded here stays, so a search for garbage in it would only cost time.
     gc.disable()
     allow_files()
-    request_log = configure_logging(log_format)
+    level = max(logging.getLevelName(log_level.upper()), logging.WARNING if quiet else logging.NOTSET)
+    request_log = configure_logging(log_format, level)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)
+    as_text = log_format == "text"
     try:
         simulation = Simulation()
         file = fixture_file(fixtures) if fixtures else None
-        world = read_fixture(simulation.fixtures, file) if file else simulation.world()
+        with_progress = as_text and not quiet
+        world = read_fixture(simulation.fixtures, file, with_progress=with_progress) if file else simulation.world()
         app = simulation.app(world, settings, request_log).wsgi_app
         limits = settings.largest_body, settings.request_seconds
         server = Server(app, host, port, *limits, transfer_limit=settings.transfer_limit)
@@ -100,23 +121,24 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
         fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
     gc.freeze()
     gc.enable()
-    text = banner(server.url, settings, file, world.directory)
-    run_until_stopped(server, ready=lambda: click.echo(text))
+    url = server.local_url
+    banner = Banner(url=url, host=server.host, settings=settings, fixture=file, directory=world.directory)
+    on_terminal = _is_terminal(sys.stdout)
+    text = banner.as_text(with_secrets=on_terminal) if as_text else banner.as_json()
+    # Whoever sees both on the same terminal knows it from the banner, whose last line shall stay the last.
+    if not (as_text and on_terminal and _is_terminal(sys.stderr)):
+        logger.info("apio-simulator %s starts at %s", __version__, url)
+    received = run_until_stopped(server, ready=lambda: None if quiet else click.echo(text))
+    logger.info("stopped by %s", received.name)
 
 
-def banner(url: str, settings: Settings, fixture: Path | None, directory: Directory) -> str:
-    """Returns what the server prints once it listens. The last line is `Ready.`."""
-    lines = [
-        f"apio-simulator {__version__} at {url}, credentials {settings.auth}",
-        f"  fixture   {fixture or 'default.yaml'}: {counts(directory)}",
-        *(f"  account   {account}" for account in map(_account_line, directory.accounts.values())),
-        *([f"  docs      {url}/_simulator/docs"] if settings.control else []),
-        "Ready.",
-    ]
-    return "\n".join(lines)
+def wants_json(arguments: list[str]) -> bool:
+    """Returns whether `serve` with these arguments logs in JSON, also if some of them are wrong."""
+    context = serve.make_context(
+        "serve", [*arguments], resilient_parsing=True, ignore_unknown_options=True, allow_extra_args=True
+    )
+    return bool(context.params["log_format"] == "json")
 
 
-def _account_line(account: Account) -> str:
-    bounds = "/".join(filter(None, (account.tenant_id, account.group_id, account.user_id)))
-    token = f", token {account.token}" if account.token else ""
-    return f"{account.name} / {account.password}: {account.level.title}{' of ' + bounds if bounds else ''}{token}"
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()

@@ -55,7 +55,9 @@ class RequestContext:
 
     @property
     def rule(self) -> str | None:
-        """The rule of the refusal, if the request was refused."""
+        """The rule of the refusal, if the request was refused or an injected fault answered it."""
+        if self.fault is not None and self.fault.refuses:
+            return "S-6"
         return self.refusal.faults[0].rule if self.refusal is not None else None
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import importlib.util
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from simulator.http.explanation import nearest_to
 from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
+from simulator.settings import is_loopback
 from simulator.state.sandboxes import DEFAULT
 
 READING = ("GET", "HEAD")
@@ -103,7 +103,7 @@ class ControlInterface:
     def _check_host(self, request: Request) -> None:
         """Raise `ForeignCaller` if the host name may be another site's that resolves to us: DNS rebinding (S-2)."""
         name = request.host_name
-        if request.host and not _is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
+        if request.host and not is_loopback(name) and not {name, "*"} & set(self.settings.allowed_hosts):
             reason = (
                 f"the Host {request.host[:100]!r} is neither the loopback nor allowed; "
                 f"start the simulator with --allowed-host {name[:100] or 'NAME'}"
@@ -148,16 +148,10 @@ class ControlInterface:
 
 def _with_hint(fault: Fault) -> Fault:
     nearest = nearest_to(fault)
-    return fault if nearest is None else replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?")
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    if nearest is None:
+        return fault
+    # Without the names, so that nobody adds the hint again.
+    return replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?", asked=None, known=())
 
 
 def _with_charset(media_type: str) -> str:

@@ -34,17 +34,19 @@ class Explanations:
         """Return what was wrong, where, what would have been right, and what the rule rests on."""
         kind = KINDS[type(refusal)]
         who = operation.operation_id if operation else "The call"
-        lines = [f"{who} was refused with {kind.status}, {kind.message}."]
-        lines += [_fault_line(fault) for fault in refusal.faults[:MOST_EXPLAINED]]
+        rules = dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])
+        lines = [f"{who} was refused with {kind.status}, {kind.message}.", self.reasons(path, refusal)]
+        return " ".join([*lines, *map(self._rule_line, rules)])
+
+    def reasons(self, path: str, refusal: Refusal) -> str:
+        """Return what was wrong, where, and what would have been right."""
+        lines = [_fault_line(fault) for fault in refusal.faults[:MOST_EXPLAINED]]
         if len(refusal.faults) > MOST_FAULTS:
             lines.append(f"There are more than {MOST_FAULTS:,} faults.")
         elif len(refusal.faults) > MOST_EXPLAINED:
             lines.append(f"There are {len(refusal.faults) - MOST_EXPLAINED} more faults.")
         if isinstance(refusal, UnknownPath):
             lines.append(self._nearest_operations(path))
-        lines += [
-            self._rule_line(rule) for rule in dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])
-        ]
         return " ".join(lines)
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
@@ -109,7 +111,8 @@ def _fault_line(fault: Fault) -> str:
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
     # Redacted separately: together, place and reason would look like an attribute and its value.
-    return f"{without_secrets(place)}{without_secrets(reason.removesuffix('.'))}.{hint}"
+    text = f"{without_secrets(place)}{without_secrets(reason.removesuffix('.'))}"
+    return f"{text}{'' if text.endswith('?') else '.'}{hint}"
 
 
 def _nearest_name(asked: str, known: Collection[str]) -> str | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simulator.contract.operation import Operation
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.auth import WARNING
@@ -46,6 +48,7 @@ class _Repeated(NamedTuple):
     more: Fields
     record: Record
     account: str | None
+    operation: Operation | None
 
 
 class Gateway:
@@ -147,9 +150,11 @@ class Gateway:
         return Background(named or request.sandbox_name or DEFAULT, answer)
 
     def _answer_control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
-        refusal = context.request.refusal
+        request = context.request
+        refusal = request.refusal
         reply = self._through_flask(context) if refusal is None else refused(refusal, context)
-        self.recorder.keep(context, reply.status)
+        is_health_check = request.path == HEALTH and reply.status == HTTPStatus.OK
+        self.recorder.keep(context, reply.status, is_routine=is_health_check)
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
@@ -179,7 +184,9 @@ class Gateway:
         more = self._more_fields(context)
         record = self.recorder.record(context, reply, more)
         if context.remembered is not None and record is not None and fault is None:
-            self._remember(context, _Repeated(reply, more, record, context.account), context.remembered)
+            self._remember(
+                context, _Repeated(reply, more, record, context.account, context.operation), context.remembered
+            )
         body = reply.body
         if fault is not None and fault.abort == "truncate":
             # An answer without a body cannot be cut in half.
@@ -229,7 +236,7 @@ class Gateway:
 
     def _repeat(self, context: RequestContext, repeated: _Repeated, start_response: StartResponse) -> Iterable[bytes]:
         """Give the answer of the earlier, equal call."""
-        reply, more, record, context.account = repeated
+        reply, more, record, context.account, context.operation = repeated
         self.recorder.keep(context, reply.status, record)
         start_response(reply.line, [*reply.fields, *more, (REQUEST_ID, context.request.id)])
         return [reply.body]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
 from simulator.contract.operation import Operation
@@ -14,7 +14,7 @@ from simulator.http.context import RequestContext
 from simulator.http.explanation import Explanations
 from simulator.http.request import SMALL_HEADER, Header, Request, field_name, printable, shown_path
 from simulator.http.responses import Fields, Reply
-from simulator.log import LoggedRequest, RequestLog
+from simulator.log import LoggedRequest, RequestLog, log_request
 from simulator.settings import Settings
 from simulator.state.coverage import Counted
 from simulator.state.journal import BODY_KEPT, Content, Exchange, Message, size_of
@@ -44,12 +44,16 @@ Record = tuple[Content | None, Counted | None, int]
 
 
 class Recorder:
-    """Records calls without their secrets, and explains refusals (S-7, S-8)."""
+    """Records calls without their secrets, and explains refusals (S-7, S-8).
 
-    def __init__(self, explanations: Explanations, settings: Settings, request_log: RequestLog) -> None:
+    `request_log` logs a request. Without it, no request is logged.
+    """
+
+    def __init__(self, explanations: Explanations, settings: Settings, request_log: RequestLog | None) -> None:
         self.explanations = explanations
         self.settings = settings
-        self._request_log = request_log
+        self._request_log = request_log if settings.log_requests else None
+        self._routine_log = partial(log_request, level=logging.DEBUG) if settings.log_requests else None
         self._warned: set[str] = set()
 
     def record(self, context: RequestContext, reply: Reply | None, more: Fields = ()) -> Record | None:
@@ -66,8 +70,13 @@ class Recorder:
         self.keep(context, None if reply is None else reply.status, record)
         return record
 
-    def keep(self, context: RequestContext, status: int | None, record: Record | None = None) -> None:
-        """Put the call into the log, and its record, if any, into the journal and the coverage."""
+    def keep(
+        self, context: RequestContext, status: int | None, record: Record | None = None, *, is_routine: bool = False
+    ) -> None:
+        """Put the call into the log, and its record, if any, into the journal and the coverage.
+
+        A routine call is only logged at the level `debug`.
+        """
         request = context.request
         now, seconds = time.time(), time.perf_counter() - request.started
         if record is not None:
@@ -76,8 +85,10 @@ class Recorder:
             if content is not None:
                 exchange = Exchange(request.id, request.number, now - seconds, seconds, content, size)
             context.own_sandbox.record(exchange, counted)
-        if self.settings.log_requests:
-            self._request_log(
+        log = self._routine_log if is_routine else self._request_log
+        if log is not None:
+            operation = context.operation
+            log(
                 LoggedRequest(
                     now,
                     printable(request.method),
@@ -89,6 +100,8 @@ class Recorder:
                     request.sandbox_name or DEFAULT,
                     request.id,
                     context.account,
+                    None if operation is None else operation.operation_id,
+                    None if context.refusal is None else partial(self._reasons, context.refusal, request.path),
                 )
             )
 
@@ -98,12 +111,15 @@ class Recorder:
             self._warned.add(warning)
             logger.warning("%s %s: %s", request.method, shown_path(request.asked)[1], warning)
 
+    def _reasons(self, refusal: Refusal, path: str) -> str:
+        return self.explanations.reasons(shown_path(path)[0], refusal)
+
     def _made(self, context: RequestContext, reply: Reply | None, more: Fields) -> Record:
         request, fault = context.request, context.fault
         status, answer = (None, None) if reply is None else (reply.status, _answer_message(context, reply, more))
         path, method = shown_path(request.path)[0], request.method[:LONGEST_METHOD]
         operation_id = None if context.operation is None else context.operation.operation_id
-        rule = "S-6" if fault is not None and fault.refuses else context.rule
+        rule = context.rule
         ignored = _ignored(context.notes.ignored) if context.notes.ignored else ()
         counted = None
         if not request.is_preflight:

@@ -39,8 +39,8 @@ THRESHOLDS = (700, 10, 2)
 """How often garbage is collected, as `gc.set_threshold` takes it. A full collection sees about 20,000 objects."""
 
 
-def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` is called once the server answers."""
+def run_until_stopped(server: Server, ready: Callable[[], None]) -> signal.Signals:
+    """Serve until SIGTERM or Ctrl-C, and return the signal. `ready` is called once the server answers."""
     # A threading.Event can deadlock if a signal handler sets it while `wait` begins. This queue is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,13 +50,13 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> None:
     collect_in_pieces()
     server.start()
     ready()
-    stopped = False
-    while not stopped:
+    received = None
+    while received is None:
         # On Windows before Python 3.14, Ctrl-C does not interrupt a wait without a timeout.
         with contextlib.suppress(Empty):
-            stop.get(timeout=SIGNAL_SECONDS)
-            stopped = True
+            received = signal.Signals(stop.get(timeout=SIGNAL_SECONDS))
     server.stop()
+    return received
 
 
 def allow_files() -> None:

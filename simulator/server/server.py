@@ -74,6 +74,7 @@ class Server:
     ) -> None:
         self.listener = Listener(host, port, lambda: Connection(self), self._make_room)
         self.host, self.port = self.listener.host, self.listener.port
+        self._given_host = host
         self.app = app
         self.largest_body = largest_body
         self.request_seconds = request_seconds
@@ -110,9 +111,12 @@ class Server:
 
     @property
     def local_url(self) -> str:
-        """The URL at which this machine reaches the server, even if the server listens at every address."""
+        """The URL at which this machine reaches the server, also its control interface.
+
+        It has the host that the server was given, or the loopback if the server listens at every address (S-2).
+        """
         loopback = "::1" if ":" in self.host else "127.0.0.1"
-        return _url(loopback if is_every_address(self.host) else self.host, self.port)
+        return _url(loopback if is_every_address(self.host) else self._given_host, self.port)
 
     @property
     def delayed(self) -> int:

@@ -16,12 +16,12 @@ from simulator.app import Simulation
 from simulator.contract.operation import Call
 from simulator.http.gateway import LARGE_BODY
 from simulator.http.wsgi import HEAD, Background, Delayed
-from simulator.log import JsonFormatter
+from simulator.log import JsonFormatter, LoggedRequest
 from simulator.settings import Settings
 from simulator.state.sandboxes import IN_USE_SECONDS
 from simulator.state.sessions import SESSIONS
 from simulator.state.world import Fork, World
-from tests.conftest import CAPACITIES, Api, faults
+from tests.conftest import CAPACITIES, Api, faults, served
 
 RECEPTION = CAPACITIES + "Reception/"
 ORIGIN = {"Origin": "http://localhost:3000"}
@@ -347,6 +347,43 @@ class TestLog:
         assert (entry["rule"], entry["account"]) == ("G-9", "anonymous")
         assert entry["sandbox"] == api.root.rpartition("/")[2]
         assert entry["id"] == response.headers["X-Simulator-Request-Id"]
+
+    def test_a_health_check_is_logged_for_debugging_only_unless_it_fails(
+        self, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.DEBUG, "simulator.requests"):
+            assert api.client.get("/_simulator/health").status_code == 200
+            assert api.control("GET", "health").status_code == 200
+            assert api.client.post("/_simulator/health").status_code == 405
+        found = [record for record in caplog.records if record.name == "simulator.requests"]
+        assert [record.levelno for record in found] == [logging.DEBUG, logging.DEBUG, logging.INFO]
+        assert "GET /_simulator/health 200" in found[0].getMessage()
+
+    def test_a_refusal_comes_with_its_reasons_without_secrets_also_without_a_journal(
+        self, simulation: Simulation
+    ) -> None:
+        logged: list[LoggedRequest] = []
+        app = simulation.app(settings=Settings(journal_limit=0), request_log=logged.append)
+        client = app.test_client()
+        client.get(f"/api/v1/{CAPACITIES}Recepion/")
+        client.get(f"/api/v1/{CAPACITIES}?token=hunter2xyz")
+        client.put(f"/api/v1/{CAPACITIES}Reception/", json={"userIds": ["token=hunter2xyz"], "maxCalls": -1})
+        client.get("/_simulator/errors?operationId=logn")
+        unknown, listed, invalid, control = [each.reasons and each.reasons() for each in logged]
+        assert unknown == "The group has no call capacity 'Recepion'. Did you mean 'Reception'?"
+        assert listed is None
+        assert invalid is not None
+        assert "At /maxCalls: must be" in invalid
+        assert "hunter2xyz" not in invalid
+        assert control is not None
+        assert control.lower().count("did you mean") == 1
+
+    def test_a_repeated_call_is_logged_with_its_operation_and_account(self, simulation: Simulation) -> None:
+        logged: list[LoggedRequest] = []
+        with served(simulation.app(settings=Settings(journal_limit=0), request_log=logged.append)) as server:
+            for _ in range(3):
+                httpx.get(f"{server.url}/api/v1/{CAPACITIES}", headers={"Authorization": "Bearer foogroup-admin"})
+        assert [(each.operation_id, each.account) for each in logged] == 3 * [("listCallCapacities", "groupadmin")]
 
 
 class TestGarbage:
