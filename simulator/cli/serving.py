@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator import __version__
+from simulator.cli.client import connected, server_option
 from simulator.cli.fixtures import counts, read_fixture
 from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, limit, option
-from simulator.cli.output import fail
+from simulator.cli.output import example, fail
 from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
 if TYPE_CHECKING:
     from simulator.directory import Account, Directory
 
 
-@click.command()
+@click.command(epilog=example("serve", "serve --fixtures my-fixture.yaml --port 5000"))
 @option("--host", default="127.0.0.1", help="The address to listen at.")
 @option("--port", default=DEFAULT_PORT, type=click.IntRange(0, 65535), help="The port to listen at; 0 for a free one.")
 @option(
@@ -120,3 +121,12 @@ def _account_line(account: Account) -> str:
     bounds = "/".join(filter(None, (account.tenant_id, account.group_id, account.user_id)))
     token = f", token {account.token}" if account.token else ""
     return f"{account.name} / {account.password}: {account.level.title}{' of ' + bounds if bounds else ''}{token}"
+
+
+@click.command(epilog=example("wait --timeout 30"))
+@click.option("--timeout", default=10.0, show_default=True, help="How long to wait, in seconds; a CI job may need 30.")
+@server_option
+def wait(url: str, timeout: float) -> None:
+    """Wait until a server is healthy. Exit with 1 if it is not in time: for CI jobs and health checks."""
+    with connected(url) as client:
+        client.wait(timeout)

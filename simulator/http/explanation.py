@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -97,6 +98,12 @@ def nearest_to(fault: Fault) -> str | None:
     if asked is None and fault.known and fault.pointer:
         asked = fault.pointer.rpartition("/")[2]
     return _nearest_name(asked, fault.known) if asked else None
+
+
+def with_hint(fault: Fault) -> Fault:
+    """Return the fault; if the nearest name is known, its reason ends with that."""
+    nearest = nearest_to(fault)
+    return fault if nearest is None else replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?")
 
 
 def _fault_line(fault: Fault) -> str:
