@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from simulator import client, progress
 from simulator.app import Simulation
 from simulator.cli import every_command, main
+from simulator.progress import Progress
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, Finished, run
 
 RECEPTION = f"{CAPACITIES}Reception/"
@@ -335,3 +341,63 @@ class TestColours:
         assert "\x1b" in cli.coloured("diff", NO_COLOR="")
         assert "\x1b" in run("diff", **cli.environment, FORCE_COLOR="1").stdout
         assert "\x1b" not in run("diff", **cli.environment, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+class TestProgress:
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What the commands tell a terminal about their progress."""
+        told: list[str] = []
+
+        @contextmanager
+        def shown(name: str, _: object) -> Iterator[Progress]:
+            yield lambda stage, fraction: told.append(
+                f"{name}: {stage}{'' if fraction is None else f' {fraction:.0%}'}"
+            )
+
+        monkeypatch.setattr(progress, "shown", shown)
+        return told
+
+    def test_a_command_that_may_take_long_says_what_it_does(self, cli: Cli, told: list[str], tmp_path: Path) -> None:
+        cli.json("state")
+        cli.json("diff")
+        cli.done("sandbox", "create", cli.sandbox)
+        assert told == [
+            f"state of {cli.sandbox}: waiting for the answer",
+            f"diff of {cli.sandbox}: waiting for the answer",
+            f"{cli.sandbox}: making the sandbox",
+        ]
+
+    def test_a_merge_of_coverage_says_which_file_it_reads(self, cli: Cli, told: list[str], tmp_path: Path) -> None:
+        files = [tmp_path / "a.json", tmp_path / "b.json"]
+        for file in files:
+            file.write_text(cli.done("coverage", "--format", "json"), encoding="utf-8")
+        cli.done("coverage", "--merge", *map(str, files))
+        assert told == ["coverage: reading a.json 0%", "coverage: reading b.json 50%", "coverage: adding up"]
+
+    def test_of_a_large_answer_it_says_how_much_has_come(
+        self, api: Api, cli: Cli, told: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        state = api.control("GET", "state", headers={"Accept": "application/yaml"}).text
+        monkeypatch.setattr(client, "CHUNK", len(state.encode()) // 3 + 1)
+        assert cli.done("state") == state
+        parts = [each.partition(": ")[2] for each in told]
+        assert parts == ["waiting for the answer", "receiving 0%", "receiving 33%", "receiving 67%"]
+
+
+def test_an_answer_that_is_cut_short_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CHUNK", 4)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nversion: 1")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        result = run("state", "--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "IncompleteRead(10 bytes read, 90 more expected)" in result.stderr

@@ -23,7 +23,7 @@ from simulator.cli.state import diff, reset, snapshot, state
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Serve": (serve, wait),
     "Fixtures": (validate,),
-    "State": (state, diff, snapshot, reset, sandbox),
+    "State": (state, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
     "Reference": (errors, rule),
 }
