@@ -11,7 +11,7 @@ from json import dumps
 from operator import methodcaller
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 import orjson
@@ -64,7 +64,7 @@ class Client:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"https?://[^/]+/?", self.url):
+        if not _is_address(self.url):
             raise ValueError(
                 f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, without a path"
             )
@@ -137,6 +137,13 @@ class Client:
                 if time.monotonic() >= end:
                     raise failure if isinstance(failure, Unreachable) else Unreachable(str(failure)) from None
                 time.sleep(min(0.05, max(0.0, end - time.monotonic())))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return re.fullmatch(r"https?://[^/]+/?", url) is not None and urlsplit(url).port != 0
+    except ValueError:  # The port is no number, or too large.
+        return False
 
 
 def _content(answer: HTTPResponse, progress: Progress) -> bytes:

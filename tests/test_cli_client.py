@@ -208,7 +208,19 @@ class TestCommands:
         start = f"Start one with: apio-simulator serve --port {nobody.rpartition(':')[2]}"
         assert result.stderr == f"apio-simulator: no simulator answers at {nobody}: Connection refused. {start}\n"
 
-    @pytest.mark.parametrize("url", ["127.0.0.1:4080", "file:///etc/passwd", "", "http://127.0.0.1:4080/_sandboxes/x"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "127.0.0.1:4080",
+            "file:///etc/passwd",
+            "",
+            "http://127.0.0.1:4080/_sandboxes/x",
+            "http://127.0.0.1:65536",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:x",
+            "http://[",
+        ],
+    )
     def test_an_address_that_is_none_is_a_mistake(self, url: str) -> None:
         result = run("reset", "--url", url)
         assert result.returncode == 2
