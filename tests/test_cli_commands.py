@@ -7,7 +7,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from click.testing import CliRunner
 
 from simulator import client, progress
 from simulator.app import Simulation
-from simulator.cli import every_command, main
+from simulator.cli import calls, every_command, main
 from simulator.progress import Progress
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, Finished, run
 
@@ -190,6 +192,21 @@ class TestRequests:
         assert '             answer    {"errors":[{"code":40002,' in text
         assert "             operation updateCallCapacity\n" in text
         assert "request   no body" in text
+
+    def test_with_follow_the_filters_hold_for_new_calls_and_json_is_one_call_a_line(
+        self, called: Api, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses = count(1)
+
+        def pause(_: float) -> None:
+            if next(pauses) > 1:
+                raise KeyboardInterrupt
+            called("GET", CAPACITIES)
+            called("GET", f"{CAPACITIES}none/")
+
+        monkeypatch.setattr(calls, "time", SimpleNamespace(sleep=pause))
+        lines = cli.done("requests", "--follow", "--status", "404", "--limit", "1", "--format", "json").splitlines()
+        assert [json.loads(line)["path"].rpartition("s/")[2] for line in lines] == ["reception/", "none/"]
 
     def test_a_body_cannot_steer_a_terminal(self, api: Api, cli: Cli) -> None:
         api("PUT", RECEPTION, content=b"\x1b[31m\xc2\x9b31m" + b"x" * 70_000)
