@@ -19,6 +19,7 @@ from simulator import client, progress
 from simulator.app import Simulation
 from simulator.cli import calls, every_command, main
 from simulator.progress import Progress
+from simulator.reports.rules import rule_text
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, Finished, run
 
 RECEPTION = f"{CAPACITIES}Reception/"
@@ -316,9 +317,9 @@ class TestRule:
         assert "updateCallCapacity" in rule["operations"]
         assert rule["errors"] == [each for each in simulation.errors()["errors"] if each["rule"] == "CC-7"]
 
-    def test_every_rule_can_be_shown(self, simulation: Simulation) -> None:
-        for rule_id in simulation.ledger:
-            assert run("rule", rule_id).stdout.startswith(rule_id)
+    def test_it_says_which_options_a_server_needs_and_that_a_rule_refuses_nothing(self, simulation: Simulation) -> None:
+        assert "\n              serve --auth required\n" in rule_text(simulation.rule("A-6"))
+        assert rule_text(simulation.rule("G-13")).endswith("the rule refuses nothing by itself")
 
     def test_without_an_argument_it_lists_all(self, simulation: Simulation) -> None:
         lines = run("rule").stdout.splitlines()
