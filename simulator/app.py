@@ -23,14 +23,14 @@ from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT
 from simulator.directory import LEVELS
 from simulator.document import Source
-from simulator.errors import Fault, MethodNotAllowed, UnknownPath
+from simulator.errors import Fault, InvalidAttribute, MethodNotAllowed, UnknownPath, UnknownResource
 from simulator.fixture.fixtures import Fixtures
 from simulator.fixture.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.context import context_of
 from simulator.http.control import HANDLERS, ControlInterface
-from simulator.http.explanation import Explanations
+from simulator.http.explanation import Explanations, with_hint
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder
 from simulator.http.request import shown_path
@@ -93,10 +93,33 @@ class Simulation:
     def errors(self, operation_id: str | None = None) -> Any:
         """Returns the error catalogue, or its part for one operation, as `GET /_simulator/errors` does.
 
-        Raises `InvalidAttribute` if the operation does not exist.
+        Raises `InvalidAttribute` with the nearest name if the operation does not exist.
         """
-        view = catalogue(self.ledger, operation_id)
+        try:
+            view = catalogue(self.ledger, operation_id)
+        except InvalidAttribute as refusal:
+            raise InvalidAttribute(*map(with_hint, refusal.faults)) from None
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
+
+    def rules(self) -> Any:
+        """Returns the ledger, as `GET /_simulator/rules` does."""
+        return orjson.loads(self.control_contract.operations["listRules"].render({"rules": list(self.ledger.values())}))
+
+    def rule(self, rule_id: str) -> Any:
+        """Returns a rule, with the `operations` that follow it, and the `errors` of the catalogue that prove it.
+
+        Raises `UnknownResource` with the nearest id if the ledger does not have it.
+        """
+        found = next((each for each in self.rules()["rules"] if each["id"] == rule_id), None)
+        if found is None:
+            fault = Fault("S-1", f"the ledger has no rule {rule_id[:100]!r}", asked=rule_id, known=self.ledger)
+            raise UnknownResource(with_hint(fault))
+        operations = (*self.contract.operations.values(), *self.control_contract.operations.values())
+        return {
+            **found,
+            "operations": [each.operation_id for each in operations if rule_id in each.rules],
+            "errors": [each for each in self.errors()["errors"] if each["rule"] == rule_id],
+        }
 
     def app(
         self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog | None = log_request

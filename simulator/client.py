@@ -6,16 +6,18 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from json import dumps
+from operator import methodcaller
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 import orjson
 
 from simulator.errors import Fault
+from simulator.progress import Progress, unseen
 from simulator.reports.text import printable
 from simulator.settings import DEFAULT_PORT, Settings
 
@@ -27,14 +29,26 @@ class Unreachable(Exception):
     """No simulator answers at the address."""
 
 
+class Stranger(Unreachable):
+    """What answers at the address is no simulator."""
+
+
 class Refused(Exception):
-    """The simulator refused the call. `faults` and the message hold the reasons."""
+    """The simulator refused the call. The message begins with the reasons, which `reasons` holds alone."""
 
     def __init__(self, call: str, status: int, faults: Sequence[Fault]) -> None:
         reasons = (f"{fault.pointer or ''} {fault.reason} ({fault.rule})".strip() for fault in faults)
-        super().__init__(printable(f"{call}: {status} {'; '.join(reasons)}"))
+        self.reasons = printable("; ".join(reasons))
+        super().__init__(printable(f"{self.reasons} [{call}: {status}]"))
         self.status = status
         self.faults = tuple(faults)
+
+
+# If a call is refused, pytest shows the line of the test, and not the lines of this module.
+__tracebackhide__ = methodcaller("errisinstance", (Refused, Unreachable))
+
+CHUNK = 1024 * 1024
+"""How many bytes of an answer are read before the progress is reported again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class Client:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"https?://[^/]+/?", self.url):
+        if not _is_address(self.url):
             raise ValueError(
                 f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, without a path"
             )
@@ -68,8 +82,9 @@ class Client:
         query: Mapping[str, object] | None = None,
         accept: str = "application/json",
         json: object = None,
+        progress: Progress = unseen,
     ) -> bytes:
-        """Send a request with the body `json`, and return the body of the answer.
+        """Send a request with the body `json`, and return the body of the answer. Report the progress.
 
         Raises `Unreachable` or `Refused`. Raises `TypeError` or `ValueError` if `json` cannot be written as JSON.
         """
@@ -80,22 +95,23 @@ class Client:
         address = f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
         try:
             request = Request(address, body, headers, method=method)  # noqa: S310  # any address the user gives
+            progress("waiting for the answer", None)
             with _opener.open(request, timeout=self.timeout) as answer:
-                content: bytes = answer.read()
-                return content
+                return _content(answer, progress)
         except HTTPError as error:
             with error:
                 faults = _faults(error.read())
             if faults is None:
-                raise Unreachable(f"what answers at {self.url} with {error.code} is no simulator") from None
+                raise Stranger(f"what answers at {self.url} with {error.code} is no simulator") from None
             raise Refused(f"{method} {address}", error.code, faults) from None
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
+            reason = getattr(reason, "strerror", None) or reason
             raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
 
-    def get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+    def get(self, path: str, query: Mapping[str, object] | None = None, progress: Progress = unseen) -> Any:
         """Send a GET, and return the JSON of the answer. Raises the same as `call`."""
-        return self._parsed(self.call("GET", path, query))
+        return self._parsed(self.call("GET", path, query, progress=progress))
 
     def send(self, method: str, path: str, json: object) -> Any:
         """Send a request with a JSON body, and return the JSON of the answer. Raises the same as `call`."""
@@ -105,7 +121,7 @@ class Client:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            raise Unreachable(f"what answers at {self.url} is no simulator") from None
+            raise Stranger(f"what answers at {self.url} is no simulator") from None
 
     def wait(self, seconds: float) -> str:
         """Wait at most `seconds` until the server is healthy, and return its version. Raises `Unreachable`."""
@@ -115,12 +131,34 @@ class Client:
             try:
                 health = attempt.get("health")
                 if not isinstance(health, dict) or health.get("status") != "ok":
-                    raise Unreachable(f"what answers at {self.url} is no simulator")
+                    raise Stranger(f"what answers at {self.url} is no simulator")
                 return str(health.get("version"))
             except (Unreachable, Refused) as failure:
                 if time.monotonic() >= end:
-                    raise Unreachable(str(failure)) from None
+                    raise failure if isinstance(failure, Unreachable) else Unreachable(str(failure)) from None
                 time.sleep(min(0.05, max(0.0, end - time.monotonic())))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return re.fullmatch(r"https?://[^/]+/?", url) is not None and urlsplit(url).port != 0
+    except ValueError:  # The port is no number, or too large.
+        return False
+
+
+def _content(answer: HTTPResponse, progress: Progress) -> bytes:
+    """Returns the body of an answer. Raises `IncompleteRead` if the server sends less than it has announced."""
+    total = answer.length
+    if total is None or total <= CHUNK:
+        return answer.read()
+    content = bytearray()
+    while len(content) < total:
+        progress("receiving", len(content) / total)
+        part = answer.read(CHUNK)
+        if not part:
+            raise IncompleteRead(bytes(content), total - len(content))
+        content += part
+    return bytes(content)
 
 
 def _faults(body: bytes) -> list[Fault] | None:

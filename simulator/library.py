@@ -1,6 +1,6 @@
 """The Python library: runs a simulator inside a test suite's process, or connects to one that runs elsewhere.
 
-The module is long because it is the whole public interface: two classes with a short method for each call.
+The module is long because it is the whole public interface: two classes with a method for each call.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import methodcaller
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, Required, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from urllib.parse import quote
 
 from simulator.client import Client, Refused, Unreachable
@@ -25,32 +26,8 @@ if TYPE_CHECKING:
     from simulator.server import Server
 
 
-class RequestFilter(TypedDict, total=False):
-    """The query parameters of `GET requests` (S-7)."""
-
-    operationId: str
-    method: str
-    path: str
-    status: str | int
-    rule: str
-    since: str
-    limit: int
-
-
-class FaultInjection(TypedDict, total=False):
-    """The body of `POST faults` (S-6)."""
-
-    operationId: Required[str]
-    tenantId: str
-    groupId: str
-    userId: str
-    after: int
-    times: int
-    delayMs: int
-    status: int
-    body: dict[str, Any]
-    retryAfter: int
-    abort: Literal["close", "truncate"]
+# If a call is refused, pytest shows the line of the test, and not the lines of this module.
+__tracebackhide__ = methodcaller("errisinstance", (BrokenDocument, Refused, Unreachable))
 
 
 class Sandbox:
@@ -110,14 +87,62 @@ class Sandbox:
         """Take the state back to a snapshot. Sessions, journal, faults and coverage stay (S-5)."""
         self.control.call("POST", f"snapshots/{quote(name, safe='')}/restore")
 
-    def requests(self, **matching: Unpack[RequestFilter]) -> list[dict[str, Any]]:
+    # The names are written out, so that Python itself reports a misspelt one, without any of our code in the traceback.
+
+    def requests(
+        self,
+        *,
+        operationId: str | None = None,  # noqa: N803  # the contract's name
+        method: str | None = None,
+        path: str | None = None,
+        status: str | int | None = None,
+        rule: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
         """Returns the journal's entries that match, newest last. Without `limit`, at most the newest 100 (S-7)."""
-        requests: list[dict[str, Any]] = self.control.get("requests", dict(matching))["requests"]
+        matching = {
+            "operationId": operationId,
+            "method": method,
+            "path": path,
+            "status": status,
+            "rule": rule,
+            "since": since,
+            "limit": limit,
+        }
+        requests: list[dict[str, Any]] = self.control.get("requests", _given(matching))["requests"]
         return requests
 
-    def fault(self, **fault: Unpack[FaultInjection]) -> dict[str, Any]:
+    def fault(
+        self,
+        *,
+        operationId: str,  # noqa: N803  # the contract's name
+        tenantId: str | None = None,  # noqa: N803
+        groupId: str | None = None,  # noqa: N803
+        userId: str | None = None,  # noqa: N803
+        after: int | None = None,
+        times: int | None = None,
+        delayMs: int | None = None,  # noqa: N803
+        status: int | None = None,
+        body: dict[str, Any] | None = None,
+        retryAfter: int | None = None,  # noqa: N803
+        abort: Literal["close", "truncate"] | None = None,
+    ) -> dict[str, Any]:
         """Make calls slow, fail or break off. Returns the fault, with its `id` and perhaps `warnings` (S-6)."""
-        injected: dict[str, Any] = self.control.send("POST", "faults", fault)
+        fault = {
+            "operationId": operationId,
+            "tenantId": tenantId,
+            "groupId": groupId,
+            "userId": userId,
+            "after": after,
+            "times": times,
+            "delayMs": delayMs,
+            "status": status,
+            "body": body,
+            "retryAfter": retryAfter,
+            "abort": abort,
+        }
+        injected: dict[str, Any] = self.control.send("POST", "faults", _given(fault))
         return injected
 
     def coverage(self) -> dict[str, Any]:
@@ -224,15 +249,7 @@ class Simulator:
         A sandbox that already has the name is replaced. Raises `BrokenDocument` with everything that is wrong with the
         fixture (G-18).
         """
-        sandbox = Sandbox(replace(self._connected(), sandbox=uuid.uuid4().hex if name is None else name))
-        path = f"sandboxes/{quote(sandbox.name, safe='')}"
-        if fixture is None:
-            self._connected().call("PUT", path)
-            return sandbox
-        document = _document(fixture)
-        with _located(document, "/fixture"):
-            self._connected().call("PUT", path, json={"fixture": document.data})
-        return sandbox
+        return create_sandbox(self._connected(), uuid.uuid4().hex if name is None else name, fixture)
 
     def coverage(self) -> dict[str, Any]:
         """Returns the coverage of all sandboxes, including calls before a reset and dropped sandboxes (S-8)."""
@@ -251,6 +268,24 @@ class Simulator:
         if self._control is None:
             raise RuntimeError("the simulator is not running: call start(), or use it in a with statement")
         return self._control
+
+
+def create_sandbox(server: Client, name: str, fixture: Source | None = None) -> Sandbox:
+    """Create a sandbox of this name. With a `fixture`, that is its seed. Raises the same as `Simulator.sandbox`."""
+    sandbox = Sandbox(replace(server, sandbox=name))
+    path = f"sandboxes/{quote(name, safe='')}"
+    if fixture is None:
+        server.call("PUT", path)
+        return sandbox
+    document = _document(fixture)
+    with _located(document, "/fixture"):
+        server.call("PUT", path, json={"fixture": document.data})
+    return sandbox
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments that were given. No attribute of the control interface can be null."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _document(fixture: Source) -> Document:

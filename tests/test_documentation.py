@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,12 @@ import yaml
 
 from simulator import Sandbox, Simulator
 from simulator.app import Simulation
-from simulator.cli import main
+from simulator.cli import every_command, main
 from simulator.document import parse_document
 from simulator.http.errors import FAILED, KINDS, OVERLOADED
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import served
+from tests.conftest import run, served
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -33,6 +34,7 @@ PAGES = {
 }
 README = PAGES["README.md"]
 CONTROL, OPTIONS, PYTEST = (PAGES[f"docs/{name}.md"] for name in ("control-interface", "options", "pytest-and-library"))
+COMMANDS = PAGES["docs/command-line.md"]
 ADDRESS = "http://127.0.0.1:4080"
 
 Printed = Callable[..., str]
@@ -113,9 +115,12 @@ def test_every_command_in_a_sentence_is_one_of_the_program() -> None:
     ]
     assert len(named) >= 10
     for command in named:
-        name, *arguments = command.split()
-        options = {option for each in main.commands[name].params for option in each.opts}
-        assert {each for each in arguments if each.startswith("--")} <= options, command
+        found: click.Command = main
+        for word in command.split():
+            if isinstance(found, click.Group) and not word.startswith("-"):
+                found = found.commands[word]
+        options = {option for each in found.get_params(click.Context(found)) for option in each.opts}
+        assert {each for each in command.split() if each.startswith("-")} <= options | {"--help"}, command
 
 
 def bash(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -155,9 +160,42 @@ def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(sim
     assert stated == documented - {("HEAD", "health")}
 
 
-def test_the_table_of_commands_lists_those_that_talk_to_a_server() -> None:
-    stated = {command.split()[1] for command, _ in rows(CONTROL, "From the command line")}
-    assert stated == main.commands.keys() - {"serve", "validate", "errors"}
+def test_the_table_of_commands_lists_each_once() -> None:
+    stated = [command.removeprefix("apio-simulator ") for command, _ in rows(COMMANDS, "All commands")]
+    named = [name for command in stated for name in every_command(main) if f"{command} ".startswith(f"{name} ")]
+    assert len(named) == len(stated)
+    assert sorted(named) == sorted(every_command(main))
+
+
+def test_every_command_of_the_table_works(fresh_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "fixtures" / "minimal.yaml", "my-fixture.yaml")
+    for command, _ in rows(COMMANDS, "All commands"):
+        words = shlex.split(command)[1:]
+        if words != ["serve"]:
+            done = run(*words, APIO_SIMULATOR_URL=fresh_server)
+            assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def test_the_options_of_commands_are_as_the_table_says() -> None:
+    stated = {(option, variable) for option, variable, _ in rows(COMMANDS, "Which server")}
+    assert stated == {(each.opts[0], each.envvar) for each in every_command(main)["reset"].params}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_line_for_completion_makes_a_script_for_the_shell(shell: str) -> None:
+    (line,) = [line for name, _, line in completion_rows() if name.split()[0] == shell]
+    source = re.search(rf"_APIO_SIMULATOR_COMPLETE={shell}_source apio-simulator", line)
+    assert source, line
+    done = bash(source[0])
+    assert f"_APIO_SIMULATOR_COMPLETE={shell}_complete" in done.stdout, done.stderr
+    if shell == "bash":
+        assert bash(f"{line} && complete -p apio-simulator").stdout.startswith("complete ")
+
+
+def completion_rows() -> list[list[str]]:
+    """Return the table of completion. Its last line has a pipe, which is escaped."""
+    return rows(COMMANDS.replace(r"\|", "¦"), "Completion")
 
 
 class TestPython:

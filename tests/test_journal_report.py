@@ -18,13 +18,13 @@ def test_a_call_that_succeeded_may_have_an_explanation_too() -> None:
 
 
 def test_a_change_is_a_line_with_the_values_before_and_after() -> None:
-    assert change_text({"op": "add", "path": "/a", "after": {"b": 1}}) == 'add /a: {"b":1}'
-    assert change_text({"op": "replace", "path": "/a", "before": 1, "after": None}) == "replace /a: 1 -> null"
+    assert change_text({"op": "add", "path": "/a", "after": {"b": 1}}) == '+ /a: {"b":1}'
+    assert change_text({"op": "replace", "path": "/a", "before": 1, "after": None}) == "~ /a: 1 -> null"
 
 
 def test_a_long_value_is_cut() -> None:
     text = change_text({"op": "remove", "path": "/a", "before": "x" * 1000})
-    assert text == f'remove /a: "{"x" * (LONGEST_VALUE - 1)}...'
+    assert text == f'- /a: "{"x" * (LONGEST_VALUE - 1)}...'
 
 
 def test_nothing_in_a_change_steers_a_terminal() -> None:

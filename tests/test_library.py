@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, Required, get_origin, get_type_hints
+from typing import Any, get_type_hints
 from urllib.parse import quote
 
 import httpx
@@ -20,7 +21,6 @@ import pytest
 import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
-from simulator.library import FaultInjection, RequestFilter
 from simulator.settings import Options, Settings
 from tests.conftest import CAPACITIES, python, served
 
@@ -387,6 +387,22 @@ class TestSandbox:
         with pytest.raises(Refused, match="getAlertin"):
             sandbox.fault(operationId="getAlertin", status=503)
 
+    @pytest.mark.parametrize("method", ["requests", "fault"])
+    def test_a_misspelt_keyword_is_an_error_of_the_call_itself(self, sandbox: Sandbox, method: str) -> None:
+        with pytest.raises(
+            TypeError, match=f"^Sandbox.{method}.. got an unexpected keyword argument 'statuss'"
+        ) as caught:
+            getattr(sandbox, method)(operationId="getAlerting", statuss=503)
+        assert [entry.path for entry in caught.traceback] == [Path(__file__)]
+
+    def test_the_message_of_a_refusal_begins_with_the_reason(self, sandbox: Sandbox) -> None:
+        with pytest.raises(Refused) as caught:
+            sandbox.requests(operationId="getAlertin")
+        reason = "there is no operation 'getAlertin'; did you mean 'getAlerting'? (S-7)"
+        address = f"{sandbox.url}/_simulator/requests?operationId=getAlertin"
+        assert str(caught.value) == f"{reason} [GET {address}: 400]"
+        assert caught.value.reasons == reason
+
     def test_its_coverage_is_that_of_its_own_calls(self, sandbox: Sandbox) -> None:
         httpx.get(sandbox.url + RECEPTION)
         called = [each["operationId"] for each in sandbox.coverage()["operations"] if each["hits"]]
@@ -401,11 +417,11 @@ def test_filters_and_faults_are_those_of_the_control_contract(simulation: Simula
     document = simulation.control_contract.document
     listing = document.data["paths"]["/_simulator/requests"]["get"]["parameters"]
     names = [document.find(each["$ref"].removeprefix("#"))["name"] for each in listing]
-    assert names == list(RequestFilter.__annotations__)
+    assert names == list(signature(Sandbox.requests).parameters)[1:]
     fault = document.find("/components/schemas/FaultInjection")
-    assert list(fault["properties"]) == list(FaultInjection.__annotations__)
-    hints = get_type_hints(FaultInjection, include_extras=True)
-    assert fault["required"] == [name for name, hint in hints.items() if get_origin(hint) is Required]
+    keywords = list(signature(Sandbox.fault).parameters.values())[1:]
+    assert list(fault["properties"]) == [each.name for each in keywords]
+    assert fault["required"] == [each.name for each in keywords if each.default is Parameter.empty]
 
 
 class TestCreateApp:

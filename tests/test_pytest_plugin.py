@@ -213,10 +213,34 @@ def test_fail(apio_sandbox):
                 f"* GET /api/v1/{CAPACITIES}Recepion/ 404 * ms as anonymous",
                 "* getCallCapacity was refused with 404, *Did you mean 'Reception'? Rule G-9 (vendor): *",
                 "What has changed:",
-                "replace /tenants/foo/groups/foogroup/callCapacities/Reception/maxCalls: 7 -> 9",
+                "~ /tenants/foo/groups/foogroup/callCapacities/Reception/maxCalls: 7 -> 9",
             ],
             consecutive=True,
         )
+
+    @pytest.mark.parametrize(
+        ("call", "reason"),
+        [
+            ("requests(statuss=404)", "TypeError: Sandbox.requests() got an unexpected keyword argument 'statuss'*"),
+            (
+                "fault(operationID='login')",
+                "TypeError: Sandbox.fault() got an unexpected keyword argument 'operationID'*",
+            ),
+            (
+                "requests(operationId='getAlertin')",
+                "simulator.client.Refused: there is no operation 'getAlertin'; did you mean 'getAlerting'? (S-7) *",
+            ),
+            ("restore('x')", "simulator.client.Refused: the sandbox has no snapshot 'x' (S-5) *"),
+        ],
+    )
+    def test_of_a_mistake_in_a_call_it_shows_the_reason_and_the_line_of_the_test(
+        self, pytester: pytest.Pytester, call: str, reason: str
+    ) -> None:
+        pytester.makepyfile(f"def test_fail(apio_sandbox):\n    apio_sandbox.{call}")
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines([f">       apio_sandbox.{call}", f"E       {reason}"])
+        for file in ("library.py", "client.py"):
+            result.stdout.no_fnmatch_line(f"*{file}*")
 
     def test_of_many_calls_it_shows_the_last(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
@@ -341,8 +365,8 @@ def test_fail(apio_sandbox):
 """
         )
         result = pytester.runpytest()
-        result.stdout.fnmatch_lines(["add /tenants/t*", "and 10 more changes"])
-        assert str(result.stdout).count("\nadd /tenants/t") == 20
+        result.stdout.fnmatch_lines(["+ /tenants/t*", "and 10 more changes"])
+        assert str(result.stdout).count("\n+ /tenants/t") == 20
 
     def test_a_failure_after_the_sandbox_was_dropped_shows_nothing_of_it(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(

@@ -5,24 +5,44 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from simulator import __version__
+from simulator.cli.calls import fault, requests
 from simulator.cli.fixtures import validate
 from simulator.cli.options import PREFIX
-from simulator.cli.output import LOGS_JSON, fail, logs_json
-from simulator.cli.reports import coverage, errors
-from simulator.cli.sandboxes import requests, reset, state, wait
-from simulator.cli.serving import serve, wants_json
+from simulator.cli.output import LOGS_JSON, colour_wanted, example, fail, logs_json
+from simulator.cli.reports import coverage, errors, rule
+from simulator.cli.sandboxes import sandbox
+from simulator.cli.serving import serve, wait, wants_json
+from simulator.cli.state import diff, reset, snapshot, state
+
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "Serve": (serve, wait),
+    "Fixtures": (validate,),
+    "State": (state, snapshot, diff, reset, sandbox),
+    "Calls and faults": (requests, fault, coverage),
+    "Reference": (errors, rule),
+}
+"""All commands, in the sections and the order of the help."""
 
 
 class Commands(click.Group):
-    """Ends with a one-line message if the disk is full. If the reader of a pipe is gone, click handles it.
+    """Shows its commands in sections, and ends with a one-line message if the disk is full.
 
-    If `serve` logs in JSON, mistakes in its options are JSON, too.
+    If the reader of a pipe is gone, click handles it. If `serve` logs in JSON, mistakes in its options are JSON, too.
     """
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
+        """Write the commands into the help."""
+        width = max(map(len, self.commands))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                limit = formatter.width - width - 6
+                formatter.write_dl([(f"{each.name:{width}}", each.get_short_help_str(limit)) for each in commands])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,16 +69,32 @@ class Commands(click.Group):
             fail(f"apio-simulator: the output cannot be written: {error.strerror}")
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("serve", "requests --follow", "COMMAND --help"),
+)
 @click.version_option(__version__, prog_name="apio-simulator", message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """A stand-in for two services of the APIO telephony provisioning API."""
-    known = {str(parameter.envvar) for command in main.commands.values() for parameter in command.params}
+    ctx.color = colour_wanted(os.environ)
+    known = {str(parameter.envvar) for command in every_command(main).values() for parameter in command.params}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
         choices = ", ".join(sorted(known - {"None"}))
         raise click.UsageError(f"the environment variable {unknown[0]} is not known; known are {choices}")
 
 
-for _command in (serve, validate, wait, reset, state, requests, coverage, errors):
-    main.add_command(_command)
+def every_command(group: click.Group, prefix: str = "") -> dict[str, click.Command]:
+    """Returns the commands of a group and of the groups in it, by their whole names, such as `snapshot take`."""
+    commands: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        inside = every_command(command, f"{prefix}{name} ") if isinstance(command, click.Group) else {}
+        commands |= inside or {prefix + name: command}
+    return commands
+
+
+for _section in SECTIONS.values():
+    for _command in _section:
+        main.add_command(_command)

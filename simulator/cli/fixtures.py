@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.output import fail
+from simulator.cli.output import example, fail
 
 if TYPE_CHECKING:
     from simulator.directory import Directory
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.state.world import World
 
 
-@click.command()
+@click.command(epilog=example("validate my-fixture.yaml"))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 def validate(files: tuple[Path, ...]) -> None:
     """Check fixtures, and list everything that is wrong with them. In a folder, check the one that `serve` takes."""

@@ -1,73 +1,82 @@
-"""The commands that call a running server: they wait for it, and show or reset its sandboxes."""
+"""The commands for the sandboxes of a server."""
 
 from __future__ import annotations
 
-import time
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from simulator.cli.client import at_server, connected, server_option
-from simulator.cli.output import fail
-from simulator.reports.journal import call_text
+from simulator.cli import completion
+from simulator.cli.client import connected, server_options
+from simulator.cli.output import as_json, example, fail, format_option, show
 
-FOLLOW_SECONDS = 0.5
-EVERY_REQUEST = 10**9
-
-
-@click.command()
-@server_option
-@click.option("--timeout", default=10.0, show_default=True, help="How long to wait, in seconds.")
-def wait(url: str, timeout: float) -> None:
-    """Wait until a server is healthy."""
-    with connected(url=url, sandbox="default", control_token=None) as client:
-        client.wait(timeout)
+HEADER = ("NAME", "AGE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS")
 
 
-@click.command()
-@at_server
-def reset(**server: Any) -> None:
-    """Take a sandbox back to its seed."""
+@click.group(epilog=example("sandbox create test-7", "sandbox list"))
+def sandbox() -> None:
+    """Make and drop sandboxes, so that tests do not see each other's changes."""
+
+
+@sandbox.command("list", epilog=example("sandbox list"))
+@format_option(use="json is for programs, and shows the size of the journals too.")
+@server_options
+def list_sandboxes(shape: str, **server: Any) -> None:
+    """List the sandboxes of a server: how old, how much used and how large they are."""
+    from simulator.reports.text import table
+
     with connected(**server) as client:
-        client.call("POST", "reset")
-
-
-@click.command()
-@at_server
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file; as JSON if it ends in .json, else as YAML.",
-)
-def state(output: Path | None, **server: Any) -> None:
-    """Show the state of a sandbox as a fixture, or save it to a file."""
-    is_json = output is not None and output.suffix == ".json"
-    with connected(**server) as client:
-        text = client.call("GET", "state", accept="application/json" if is_json else "application/yaml")
-    if output is None:
-        click.echo(text, nl=False)
+        answer = client.get("sandboxes")
+    if shape == "json":
+        show(as_json(answer), shape)
         return
-    try:
-        output.write_bytes(text)
-    except OSError as error:
-        fail(f"{output}: cannot be written: {error.strerror or error}")
+    sizes = [name.lower() for name in HEADER[3:]]
+    rows = [
+        (each["name"], _age(each["ageSeconds"]), each["requests"], *(each["size"][size] for size in sizes))
+        for each in answer["sandboxes"]
+    ]
+    show(table([HEADER, *rows]), shape)
 
 
-@click.command()
-@at_server
-@click.option("--follow", is_flag=True, help="Also show new calls, until Ctrl-C.")
-def requests(follow: bool, **server: Any) -> None:
-    """Show the calls that a sandbox received, and why it refused some."""
+@sandbox.command(epilog=example("sandbox create test-7", "sandbox create test-7 --fixture my-fixture.yaml"))
+@click.argument("name")
+@click.option(
+    "--fixture",
+    type=click.Path(path_type=Path, readable=False),
+    help="The fixture that it starts from, if a test needs other data than the server's: a file, or its folder.",
+)
+@server_options
+def create(name: str, fixture: Path | None, **server: Any) -> None:
+    """Make the sandbox NAME, and print the base URL for its clients. It replaces a sandbox of this name."""
+    from simulator.errors import BrokenDocument
+    from simulator.library import create_sandbox
+    from simulator.progress import shown
+
     with connected(**server) as client:
-        query: dict[str, object] = {"limit": EVERY_REQUEST}
-        while True:
-            answer = client.get("requests", query)
-            for entry in answer["requests"]:
-                click.echo(call_text(entry))
-            if not follow:
-                if not answer["requests"]:
-                    click.echo(f"apio-simulator: no calls in the sandbox {server['sandbox']!r}", err=True)
-                return
-            query["since"] = answer["cursor"]
-            time.sleep(FOLLOW_SECONDS)
+        try:
+            with shown(str(fixture or name), sys.stderr) as progress:
+                progress("making the sandbox", None)
+                made = create_sandbox(client, name, fixture)
+        except BrokenDocument as broken:
+            fail(broken)
+    click.echo(made.url)
+
+
+@sandbox.command(epilog=example("sandbox drop test-7"))
+@click.argument("name", shell_complete=completion.names("sandboxes"))
+@server_options
+def drop(name: str, **server: Any) -> None:
+    """Drop the sandbox NAME, with everything in it."""
+    with connected(**server) as client:
+        client.call("DELETE", f"sandboxes/{quote(name, safe='')}")
+
+
+def _age(seconds: int) -> str:
+    """Returns an age as text, in the largest unit that fits."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -12,9 +12,10 @@ from typing import Any, TextIO
 import click
 
 from simulator import __version__
+from simulator.cli.client import connected, server_option
 from simulator.cli.fixtures import read_fixture
 from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, limit, option
-from simulator.cli.output import fail
+from simulator.cli.output import example, fail
 from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -22,8 +23,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 logger = logging.getLogger("simulator.serve")
 
 
-@click.command()
-@option("--host", default="127.0.0.1", help="The address to listen at.")
+@click.command(epilog=example("serve", "serve --fixtures my-fixture.yaml --port 5000"))
+@option("--host", default="127.0.0.1", help="The address to listen at; 0.0.0.0 in a container.")
 @option("--port", default=DEFAULT_PORT, type=click.IntRange(0, 65535), help="The port to listen at; 0 for a free one.")
 @option(
     "--fixtures",
@@ -31,7 +32,12 @@ logger = logging.getLogger("simulator.serve")
     help="The fixture every sandbox starts from: a file, or a folder with default.yaml or with a single fixture.  "
     "[default: the default fixture]",
 )
-@option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
+@option(
+    "--auth",
+    default=DEFAULTS.auth,
+    type=click.Choice(AUTH_MODES),
+    help="Whether a request needs credentials; required refuses one without them.",
+)
 @option(
     "--fidelity",
     default=DEFAULTS.fidelity,
@@ -45,29 +51,29 @@ logger = logging.getLogger("simulator.serve")
     type=Origin(),
     help="An origin whose pages may read the answers; default: any. Calls from other pages are still carried out.",
 )
-@limit("--delay-ms", "How long every call of the API waits.")
-@limit("--max-body", "The largest body, in bytes.")
-@limit("--request-seconds", "How long a request may take to arrive.")
-@limit("--sandbox-limit", "How many named sandboxes there may be.")
+@limit("--delay-ms", "How long every call of the API waits, in ms: to try a client with a slow API.")
+@limit("--max-body", "The largest body of a call of the API, in bytes; a larger one is refused.")
+@limit("--request-seconds", "How long a request may take to arrive, in seconds; then its connection is closed.")
+@limit("--sandbox-limit", "How many named sandboxes there may be; large suites may need more.")
 @option("--no-control", is_flag=True, help="Switch off everything under /_simulator except the health check.")
 @option(
     "--control-token",
     default=None,
     cls=EvenIfEmpty,
     type=Token(),
-    help="The bearer token that the control interface demands.",
+    help="The bearer token that the control interface demands; for a server that others can reach.",
 )
 @option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     type=Host(),
-    help="A host name at which the control interface may be called; default: the loopback's names.",
+    help="A host name at which the control interface may be called, such as that of a service; default: the loopback.",
 )
-@limit("--memory-limit", "How much memory everything that is kept may take, in bytes.")
-@limit("--max-state", "The largest body of the control interface, in bytes.")
+@limit("--memory-limit", "How much memory everything that is kept may take, in bytes; less for a small container.")
+@limit("--max-state", "The largest body of the control interface, in bytes; more for a large state.")
 @limit("--max-depth", "How deeply a body of the control interface may be nested.")
-@limit("--journal-limit", "How many calls a sandbox's journal keeps.")
+@limit("--journal-limit", "How many calls a sandbox's journal keeps; 0 switches it off.")
 @limit("--journal-bytes", "How large a sandbox's journal may get, in bytes.")
 @limit("--snapshot-limit", "How many snapshots a sandbox may have.")
 @limit("--fault-limit", "How many injected faults a sandbox may have.")
@@ -142,3 +148,12 @@ def wants_json(arguments: list[str]) -> bool:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
+
+
+@click.command(epilog=example("wait --timeout 30"))
+@click.option("--timeout", default=10.0, show_default=True, help="How long to wait, in seconds; a CI job may need 30.")
+@server_option
+def wait(url: str, timeout: float) -> None:
+    """Wait until a server is healthy. Exit with 1 if it is not in time: for CI jobs and health checks."""
+    with connected(url) as client:
+        client.wait(timeout)

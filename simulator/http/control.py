@@ -30,7 +30,7 @@ from simulator.errors import (
 )
 from simulator.http.auth import RequestCall, logout
 from simulator.http.context import RequestContext, context_of
-from simulator.http.explanation import nearest_to
+from simulator.http.explanation import with_hint
 from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
@@ -90,7 +90,7 @@ class ControlInterface:
             view = HANDLERS[operation.operation_id](call, control)
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
-            refusal.faults = tuple(map(_with_hint, refusal.faults))
+            refusal.faults = tuple(map(with_hint, refusal.faults))
             raise
         if isinstance(view, Answer):
             return Reply(operation.success, operation.render(view.view), view.headers)
@@ -144,14 +144,6 @@ class ControlInterface:
             raise CredentialsRequired(Fault("S-2", reason))
         if not hmac.compare_digest(token.strip().encode("latin-1"), wanted.encode()):
             raise InvalidCredentials(Fault("S-2", "the bearer token is not that of --control-token"))
-
-
-def _with_hint(fault: Fault) -> Fault:
-    nearest = nearest_to(fault)
-    if nearest is None:
-        return fault
-    # Without the names, so that nobody adds the hint again.
-    return replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?", asked=None, known=())
 
 
 def _with_charset(media_type: str) -> str:

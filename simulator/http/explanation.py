@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -103,6 +104,15 @@ def nearest_to(fault: Fault) -> str | None:
     if asked is None and fault.known and fault.pointer:
         asked = fault.pointer.rpartition("/")[2]
     return _nearest_name(asked, fault.known) if asked else None
+
+
+def with_hint(fault: Fault) -> Fault:
+    """Return the fault; if the nearest name is known, its reason ends with that."""
+    nearest = nearest_to(fault)
+    if nearest is None:
+        return fault
+    # Without the names, so that nobody adds the hint again.
+    return replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?", asked=None, known=())
 
 
 def _fault_line(fault: Fault) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -11,22 +11,51 @@ from simulator.reports.text import printable
 
 LONGEST_VALUE = 200
 
+SIGNS = {"add": "+", "remove": "-", "replace": "~"}
 
-def call_text(entry: Mapping[str, Any]) -> str:
+INDENT = " " * 13
+"""Before what belongs to a call, so that it stands below the method."""
+
+Styled = Callable[[str], str]
+"""Adds colours to a status or to a sign."""
+
+
+def call_text(entry: Mapping[str, Any], styled: Styled = str) -> str:
     """Returns a journal entry as text: a line with call, status and account, then one with the explanation if any."""
     time = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
-    account = f" as {entry['account']}" if "account" in entry else ""
-    status, milliseconds = entry.get("status", "closed"), entry["durationMs"]
-    line = f"{time} {entry['method']} {entry['path']}{query} {status} {milliseconds} ms{account}"
-    lines = [line, *([f"             {entry['explanation']}"] if "explanation" in entry else [])]
-    return "\n".join(map(printable, lines))
+    call = printable(f"{time} {entry['method']} {entry['path']}{query}")
+    line = f"{call} {styled(str(entry.get('status', 'closed')))} {entry['durationMs']} ms"
+    if "account" in entry:
+        line += printable(f" as {entry['account']}")
+    return "\n".join([line, *([INDENT + printable(entry["explanation"])] if "explanation" in entry else [])])
 
 
-def change_text(change: Mapping[str, Any]) -> str:
-    """Returns a change of the state as one line: operation, path, and the values before and after."""
+def details_text(entry: Mapping[str, Any]) -> str:
+    """Returns what else the journal knows of a call as text: its id, operation and account, and both bodies."""
+    details = {
+        "id": entry["id"],
+        "operation": entry.get("operationId", "none"),
+        "account": entry.get("account", "none"),
+        "request": _body(entry["request"]),
+        "answer": _body(entry["response"]) if "response" in entry else "none",
+    }
+    return "\n".join(f"{INDENT}{name:10}{printable(text)}" for name, text in details.items())
+
+
+def change_text(change: Mapping[str, Any], styled: Styled = str) -> str:
+    """Returns a change of the state as one line: `+`, `-` or `~`, the path, and the values before and after."""
     values = [_value(change[which]) for which in ("before", "after") if which in change]
-    return printable(f"{change['op']} {change['path']}: {' -> '.join(values)}")
+    text = printable(f"{change['path']}: {' -> '.join(values)}")
+    return f"{styled(SIGNS[change['op']])} {text}"
+
+
+def _body(message: Mapping[str, Any]) -> str:
+    if "body" not in message:
+        return "no body"
+    body = message["body"]
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    return f"{text} … ({message['bodyBytes']} bytes)" if message.get("bodyCut") else text
 
 
 def _value(value: object) -> str:
