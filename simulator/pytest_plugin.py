@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from simulator.document import Source
     from simulator.library import Sandbox, Simulator
+    from simulator.settings import Options
 
 URL = "APIO_SIMULATOR_URL"
 CONTROL_TOKEN = "APIO_SIMULATOR_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
@@ -32,6 +33,8 @@ LONGEST_NAME = 50
 """How many characters of the test's name are in the sandbox's name. A unique suffix follows."""
 
 _SANDBOX = pytest.StashKey["Sandbox"]()
+_SEED = pytest.StashKey[Mapping[str, Any]]()
+"""The fixture of every sandbox on a server that has another one."""
 _SHARED = pytest.StashKey["Simulator"]()
 _COVERAGE = pytest.StashKey[Mapping[str, Any]]()
 
@@ -39,6 +42,18 @@ _COVERAGE = pytest.StashKey[Mapping[str, Any]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the plugin."""
     group = parser.getgroup("apio-simulator")
+    group.addoption(
+        "--apio-fixture",
+        metavar="PATH",
+        help="the fixture that every sandbox starts from: a file, or its folder (default: the ini option apio_fixture)",
+    )
+    group.addoption(
+        "--apio-auth",
+        metavar="MODE",
+        help="whether the API demands credentials: optional or required (default: the ini option apio_auth)",
+    )
+    parser.addini("apio_fixture", "the same as --apio-fixture; the path is relative to the folder of the ini file")
+    parser.addini("apio_auth", "the same as --apio-auth")
     group.addoption(
         "--apio-shared-server",
         action="store_true",
@@ -64,18 +79,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on its own thread.
 
-    To use other options, define a pytest fixture of this name in `conftest.py`.
+    To use other options than `--apio-fixture` and `--apio-auth`, define a pytest fixture of this name in `conftest.py`.
     """
     from simulator.client import Unreachable
     from simulator.library import Simulator
 
-    url = getattr(request.config, "workerinput", {}).get(URL) or os.environ.get(URL)
+    config = request.config
+    shared = getattr(config, "workerinput", {}).get(URL)
+    url = shared or os.environ.get(URL)
     if not url:
-        with Simulator() as simulator:
+        with Simulator(_fixture(config), **_options(config)) as simulator:
             yield simulator
         return
     try:
         connected = Simulator.connect(url, control_token=os.environ.get(CONTROL_TOKEN))
+        if not shared:
+            _adapt(config, connected)
     except (Unreachable, ValueError) as problem:
         raise pytest.fail.Exception(f"{URL} is {url!r}, but {problem}", pytrace=False) from None
     yield connected
@@ -83,7 +102,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
 
 @pytest.fixture
 def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> Iterator[Sandbox]:
-    """A fresh sandbox for the test. Its seed is the one in the marker `apio_fixture`, or else the server's own."""
+    """A fresh sandbox for the test. Its seed is the one in the marker `apio_fixture`, or else that of all tests."""
     from simulator.client import Refused
     from simulator.errors import BrokenDocument
 
@@ -99,6 +118,26 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
         request.node.stash[_SANDBOX] = sandbox
         yield sandbox
         del request.node.stash[_SANDBOX]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse a fixture or a mode that is wrong, before pytest-xdist starts workers and before the first test."""
+    config = session.config
+    fixture, options = _fixture(config), _options(config)
+    if hasattr(config, "workerinput") or (fixture is None and not options):
+        return
+    from simulator.app import standard_simulation
+    from simulator.errors import BrokenDocument
+    from simulator.settings import Settings
+
+    try:
+        Settings.of(**options)
+        standard_simulation().world(fixture)
+    except BrokenDocument as problem:
+        raise pytest.UsageError(f"{_source(config, 'fixture')}: {problem}") from None
+    except ValueError as problem:
+        raise pytest.UsageError(f"{_source(config, 'auth')}: {problem}") from None
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -124,7 +163,7 @@ def pytest_configure_node(node: Any) -> None:
         if _SHARED not in stash:
             from simulator.library import Simulator
 
-            stash[_SHARED] = Simulator().start()
+            stash[_SHARED] = Simulator(_fixture(node.config), **_options(node.config)).start()
         node.workerinput[URL] = stash[_SHARED].url
 
 
@@ -181,11 +220,58 @@ def _per_cent(text: str) -> float:
     return number
 
 
+def _source(config: pytest.Config, option: str) -> str:
+    """Returns where an option was given: the name of the flag, or the ini option with its file."""
+    if config.getoption(f"--apio-{option}") is not None:
+        return f"--apio-{option}"
+    return f"apio_{option} in {config.inipath}" if config.inipath else f"apio_{option}"
+
+
+def _fixture(config: pytest.Config) -> Path | None:
+    """Returns the path of the fixture for all tests. An ini file's path is relative to its folder."""
+    flag: str | None = config.getoption("--apio-fixture")
+    if flag is not None:
+        return config.invocation_params.dir / flag
+    stated: str = config.getini("apio_fixture")
+    return (config.inipath.parent if config.inipath else config.rootpath) / stated if stated else None
+
+
+def _options(config: pytest.Config) -> Options:
+    """Returns the options of the simulator for all tests, apart from its fixture."""
+    flag, stated = config.getoption("--apio-auth"), config.getini("apio_auth")
+    auth = stated or None if flag is None else flag
+    return {} if auth is None else {"auth": auth}
+
+
+def _adapt(config: pytest.Config, simulator: Simulator) -> None:
+    """Give every sandbox on a server elsewhere the fixture for all tests.
+
+    Raises `ValueError` if the server has another mode than `--apio-auth`: no sandbox can have a mode of its own.
+    """
+    fixture, demanded = _fixture(config), _options(config).get("auth")
+    if fixture is not None:
+        from simulator.fixture.folder import fixture_document
+
+        config.stash[_SEED] = fixture_document(fixture).data
+    if demanded is not None:
+        paths = simulator.default.control.get("openapi.json")["paths"]
+        optional = any({} in each.get("security", ()) for methods in paths.values() for each in methods.values())
+        found = "optional" if optional else "required"
+        if found != demanded:
+            raise ValueError(
+                f"that server runs with --auth {found}, and {_source(config, 'auth')} is {demanded}: "
+                f"start the server with --auth {demanded}, or change the option"
+            )
+
+
 def _seed(request: pytest.FixtureRequest) -> Source | None:
-    """Returns the fixture in the marker, or `None`. A path is relative to the directory of the test's file."""
+    """Returns the fixture in the marker, or else the one of all tests, or `None` if that is the server's own.
+
+    A path in the marker is relative to the directory of the test's file.
+    """
     marker = request.node.get_closest_marker(MARKER)
     if marker is None:
-        return None
+        return request.config.stash.get(_SEED, None)
     if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str | Path | Mapping):
         given = f"{marker.args}{marker.kwargs or ''}"
         pytest.fail(f"{MARKER} takes the path of a fixture's file or a document, not {given}", pytrace=False)

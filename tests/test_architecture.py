@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "client": {"errors", "progress", "reports", "settings"},
     "library": {"app", "client", "document", "errors", "fixture", "server", "settings"},
-    "pytest_plugin": {"client", "document", "errors", "library", "reports"},
+    "pytest_plugin": {"app", "client", "document", "errors", "fixture", "library", "reports", "settings"},
     "reports": set(),
     "cli": {
         "app",

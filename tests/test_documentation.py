@@ -90,6 +90,7 @@ RUN_ELSEWHERE = {
     "pip install 'schemathesis>=4.32'": "the extra `contract`",
     "apio-simulator reset": "make contract",
     "curl -o /tmp/apio-schemathesis.toml": "make contract",
+    "pytest --apio-fixture": "test_a_whole_suite_starts_from_its_own_file_as_shown",
     "schemathesis --config-file": "make contract",
 }
 
@@ -240,6 +241,27 @@ def test_it(apio_sandbox):
         text = printed(test_suite=suite)
         assert "1 passed" in text, text
 
+    @pytest.mark.parametrize("page", [README, PYTEST], ids=["README", "pytest-and-library"])
+    def test_a_whole_suite_starts_from_its_own_file_as_shown(self, printed: Printed, folder: Path, page: str) -> None:
+        (ini,) = blocks("ini", page)
+        (flags,) = (block.split()[1:] for block in blocks("console", page) if block.startswith("pytest "))
+        (folder / "tests").mkdir()
+        shutil.copy(folder / "team.yaml", folder / "tests")
+        suite = """
+import httpx
+
+def test_it(apio_sandbox):
+    assert list(apio_sandbox.state["tenants"]) == ["foo"]
+    path = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/"
+    assert httpx.get(apio_sandbox.url + path).status_code == %d
+"""
+        (folder / "pytest.ini").write_text(ini, encoding="utf-8")
+        text = printed(test_suite=suite % 401)
+        assert "1 passed" in text, text
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        text = printed(*flags, test_suite=suite % (401 if "required" in flags else 200))
+        assert "1 passed" in text, text
+
     def test_the_report_of_a_failing_test_is_as_shown(self, printed: Printed) -> None:
         (shown,) = blocks("text", PYTEST)
         title, _, rest = shown.partition("\n")
@@ -273,19 +295,26 @@ def test_it(apio_sandbox):
             )
 
     def test_the_table_of_the_plugin_names_its_fixtures_and_options(self, printed: Printed) -> None:
-        stated = {re.split(r"[ (]", what.removeprefix("@pytest.mark."))[0] for what, _ in rows(PYTEST, "pytest")}
+        first = " ".join(what.replace("@pytest.mark.", "") for what, _ in rows(PYTEST, "pytest"))
+        stated = set(re.findall(r"--apio-[\w-]+|apio_\w+", first))
         text = "\n".join(map(printed, ("--help", "--markers", "--fixtures")))
         offered = set(re.findall(r"^ *(--apio-[\w-]+|apio_\w+|@pytest\.mark\.apio_\w+)", text, re.MULTILINE))
         assert stated == {each.removeprefix("@pytest.mark.") for each in offered}
 
 
 @pytest.mark.parametrize(
-    ("language", "file"), [("typescript", "playwright/apio.ts"), ("java", "java/ApioSandbox.java")]
+    ("language", "files"),
+    [
+        ("typescript", ["typescript/src/apio.test.ts", "playwright/fixtures.ts"]),
+        ("java", ["java/ApioSandbox.java"]),
+    ],
 )
-def test_the_recipe_is_the_file_of_its_example(language: str, file: str) -> None:
-    assert blocks(language, PAGES["docs/other-languages.md"]) == [
-        (ROOT / "examples" / file).read_text(encoding="utf-8")
-    ]
+def test_the_recipes_are_files_of_the_examples(language: str, files: list[str]) -> None:
+    shown = blocks(language, PAGES["docs/other-languages.md"])
+    # An example has more tests than the page shows.
+    assert len(shown) == len(files)
+    for block, file in zip(shown, files, strict=True):
+        assert (ROOT / "examples" / file).read_text(encoding="utf-8").startswith(block), file
 
 
 def test_the_number_of_rules_is_that_of_the_ledger(simulation: Simulation) -> None:

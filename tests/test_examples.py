@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from simulator import Sandbox, Simulator
+from tools.contract_checks.check import Skipped
+from tools.contract_checks.typescript import COPIES, HELPER, written
+
 pytestmark = pytest.mark.examples
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +92,36 @@ def test_packages_are_pinned_exactly_and_no_lock_file_names_a_registry() -> None
         assert '"resolved"' not in manifest.with_name("package-lock.json").read_text("utf-8"), manifest
 
 
+def test_every_copy_of_the_helper_in_typescript_is_the_same() -> None:
+    copies = {path.read_text("utf-8") for path in EXAMPLES.rglob("apio.ts") if "node_modules" not in path.parts}
+    assert copies == {HELPER.read_text("utf-8")}
+    assert all(path.exists() for path in COPIES)
+
+
+def test_the_helper_in_typescript_is_one_file_without_dependencies() -> None:
+    assert not re.findall(r"^import\b|\brequire\(|\bimport\(", HELPER.read_text("utf-8"), re.MULTILINE)
+
+
+def test_the_helper_in_typescript_has_the_verbs_of_the_python_library() -> None:
+    text = HELPER.read_text("utf-8")
+    for kind, other in ((Simulator, {"start", "stop"}), (Sandbox, set())):
+        body = text.partition(f"export class {kind.__name__} ")[2].partition("\n}\n")[0]
+        public = set(re.findall(r"^  (?:static )?(?:async )?(?:get |readonly )?(\w+)[(:]", body, re.MULTILINE))
+        public |= set(re.findall(r"^    readonly (\w+):", body, re.MULTILINE))
+        assert {name for name in {*vars(kind)} if not name.startswith("_")} - other <= public, kind
+
+
+def test_the_types_of_the_helper_in_typescript_are_those_of_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = HELPER.read_text("utf-8")
+    for name, value in NETWORK.items():
+        monkeypatch.setenv(name, value)
+    try:
+        generated = written(text)
+    except Skipped as skipped:
+        pytest.skip(str(skipped))
+    assert generated == text, "run python -m tools.contract_checks.typescript"
+
+
 @pytest.mark.parametrize("example", COMMANDS)
 def test_an_example_works_as_its_readme_says(example: str, server: str, tmp_path: Path) -> None:
     done = run(COMMANDS[example], copy(example, tmp_path), server)
@@ -116,6 +150,22 @@ def test_a_test_that_fails_tells_why_the_api_refused(
     done = run(commands, folder, server)
     assert done.returncode != 0, done.stdout
     assert "updateCallCapacity was refused with 400" in done.stdout + attached(done.stdout)
+
+
+def test_the_report_of_a_failed_playwright_test_has_the_journal_and_the_diff(server: str, tmp_path: Path) -> None:
+    folder = copy("playwright", tmp_path)
+    spec = folder / "call-capacities.spec.ts"
+    spec.write_text(spec.read_text("utf-8").replace('toHaveText("Saved")', 'toHaveText("it is Sunday")'), "utf-8")
+    commands = COMMANDS["playwright"].replace("npm test", "npm test -- --reporter=json --grep 'changed to 3'")
+    done = run(commands, folder, server)
+    assert done.returncode != 0, done.stdout
+    found = re.findall(r'"name": "(\w+)",\s*"contentType": "application/json",\s*"body": "([^"]+)"', done.stdout)
+    attachments = {name: json.loads(base64.b64decode(body)) for name, body in found}
+    assert attachments.keys() == {"journal", "diff"}, done.stdout
+    # A browser asks for permission first, with calls that are no operation.
+    operations = [call["operationId"] for call in attachments["journal"] if "operationId" in call]
+    assert operations[:3] == ["login", "listCallCapacities", "updateCallCapacity"]
+    assert [(each["op"], each["before"], each["after"]) for each in attachments["diff"]] == [("replace", 5, 3)]
 
 
 def attached(report: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpcore  # noqa: F401  # a session inside a session forgets what it imports; two copies would not know each other
 import pytest
@@ -191,6 +193,150 @@ def test_seed(apio_sandbox):
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines([f"*{words}"])
         result.stdout.no_fnmatch_line("*During handling*")
+
+
+class TestOptions:
+    """`--apio-fixture`, `--apio-auth`, and the ini options of these names."""
+
+    WHERE = """
+import httpx
+
+def test_tenants(apio_sandbox):
+    assert list(apio_sandbox.state["tenants"]) == ["acme"]
+"""
+    LOCKED = f"""
+import httpx
+
+def test_status(apio_sandbox):
+    assert httpx.get(apio_sandbox.url + "/api/v1/{CAPACITIES}").status_code == 401
+"""
+
+    @pytest.fixture
+    def world(self, pytester: pytest.Pytester) -> Path:
+        """A fixture in the folder `worlds`."""
+        file = pytester.mkdir("worlds") / "acme.yaml"
+        file.write_text(ACME)
+        return file
+
+    @pytest.mark.usefixtures("world")
+    @pytest.mark.parametrize("workers", [(), ("-n", "1"), ("-n", "1", "--apio-shared-server")])
+    def test_a_suite_starts_from_the_file_that_its_ini_file_names_beside_itself(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+    ) -> None:
+        pytester.makeini("[pytest]\napio_fixture = worlds/acme.yaml\napio_auth = required")
+        pytester.makepyfile(self.WHERE + self.LOCKED)
+        monkeypatch.chdir(pytester.mkdir("elsewhere"))
+        pytester.runpytest("..", *workers).assert_outcomes(passed=2)
+
+    @pytest.mark.usefixtures("world")
+    @pytest.mark.parametrize("workers", [(), ("-n", "1")])
+    def test_the_flags_take_precedence_and_their_path_begins_in_the_working_directory(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+    ) -> None:
+        pytester.makeini("[pytest]\napio_fixture = none.yaml\napio_auth = optional")
+        pytester.makepyfile(self.WHERE + self.LOCKED)
+        monkeypatch.chdir(pytester.path / "worlds")
+        result = pytester.runpytest("..", "--apio-fixture", "acme.yaml", "--apio-auth", "required", *workers)
+        result.assert_outcomes(passed=2)
+
+    @pytest.mark.usefixtures("world")
+    def test_a_folder_is_as_good_as_its_only_file_and_a_marker_takes_precedence(
+        self, pytester: pytest.Pytester
+    ) -> None:
+        pytester.makepyfile(
+            self.WHERE
+            + """
+import pytest
+
+@pytest.mark.apio_fixture({"version": 1, "defaultDomain": "x", "tenants": {"other": {"type": "Enterprise"}}})
+def test_marked(apio_sandbox):
+    assert list(apio_sandbox.state["tenants"]) == ["other"]
+"""
+        )
+        pytester.runpytest("--apio-fixture=worlds").assert_outcomes(passed=2)
+
+    @pytest.mark.usefixtures("world")
+    def test_an_override_of_the_ini_option_counts_and_an_empty_one_is_none(self, pytester: pytest.Pytester) -> None:
+        pytester.makepyfile(self.WHERE)
+        pytester.runpytest("-o", "apio_fixture=worlds/acme.yaml", "-o", "apio_auth=").assert_outcomes(passed=1)
+        pytester.runpytest("-o", "apio_fixture=").assert_outcomes(failed=1)
+
+    @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "worker"])
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--apio-fixture", "none.yaml"], "--apio-fixture: *none.yaml: cannot be read: No such file or directory"),
+            (["--apio-fixture", "bad.yaml"], "--apio-fixture: *bad.yaml:1: /version: must be 1, not 2*"),
+            (["--apio-fixture", ""], "--apio-fixture: *holds several fixtures*"),
+            (["-o", "apio_fixture=none.yaml"], "apio_fixture in *tox.ini: *none.yaml: cannot be read: *"),
+            (["--apio-auth", "none"], "--apio-auth: auth must be one of optional, required, not 'none'"),
+            (["-o", "apio_auth=none"], "apio_auth in *tox.ini: auth must be one of optional, required, not 'none'"),
+        ],
+    )
+    def test_a_wrong_one_is_an_error_of_usage_before_the_first_test(
+        self, pytester: pytest.Pytester, options: list[str], words: str, workers: tuple[str, ...]
+    ) -> None:
+        pytester.makeini("[pytest]")
+        pytester.makefile(".yaml", bad=ACME.replace("version: 1", "version: 2").strip(), good=ACME)
+        pytester.makepyfile(SUITE + CHANGE)
+        result = pytester.runpytest(*options, *workers)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {words}"])
+        result.stdout.no_fnmatch_line("*passed*")
+        result.stdout.no_fnmatch_line("*Traceback*")
+
+    @pytest.mark.usefixtures("world")
+    @pytest.mark.parametrize("workers", [(), ("-n", "1", "--apio-shared-server")])
+    def test_on_a_server_elsewhere_every_sandbox_starts_from_the_file(
+        self,
+        pytester: pytest.Pytester,
+        remote: Simulator,
+        monkeypatch: pytest.MonkeyPatch,
+        workers: tuple[str, ...],
+    ) -> None:
+        monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+        pytester.makeini("[pytest]\napio_fixture = worlds/acme.yaml")
+        reset = "\ndef test_reset(apio_sandbox):\n    apio_sandbox.reset()\n    test_tenants(apio_sandbox)\n"
+        pytester.makepyfile(self.WHERE + reset)
+        pytester.runpytest(*workers).assert_outcomes(passed=2)
+        assert "acme" not in remote.default.state["tenants"]
+
+    @pytest.mark.parametrize(("runs", "demanded"), [("optional", "required"), ("required", "optional")])
+    def test_a_server_elsewhere_must_run_in_the_mode_that_is_demanded(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, runs: Any, demanded: str
+    ) -> None:
+        pytester.makepyfile("def test_it(apio_sandbox): ...")
+        with Simulator(auth=runs, control_token="s3cret") as simulator:
+            monkeypatch.setenv("APIO_SIMULATOR_URL", simulator.url)
+            monkeypatch.setenv("APIO_SIMULATOR_CONTROL_TOKEN", "s3cret")
+            pytester.runpytest("--apio-auth", runs).assert_outcomes(passed=1)
+            result = pytester.runpytest("--apio-auth", demanded)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            [
+                f"APIO_SIMULATOR_URL is 'http://*', but that server runs with --auth {runs}, and --apio-auth is "
+                f"{demanded}: start the server with --auth {demanded}, or change the option"
+            ]
+        )
+        result.stdout.no_fnmatch_line("*Traceback*")
+
+    @pytest.mark.usefixtures("world")
+    def test_a_pytest_fixture_that_takes_the_place_of_the_simulator_has_options_of_its_own(
+        self, pytester: pytest.Pytester
+    ) -> None:
+        pytester.makeconftest(
+            """
+import pytest
+from simulator import Simulator
+
+@pytest.fixture(scope="session")
+def apio_simulator():
+    with Simulator() as simulator:
+        yield simulator
+"""
+        )
+        pytester.makepyfile(SUITE + CHANGE)
+        pytester.runpytest("--apio-fixture=worlds", "--apio-auth=required").assert_outcomes(passed=2)
 
 
 class TestReport:

@@ -50,6 +50,8 @@ ANNOTATIONS = {
     "x-rule",
     "x-ignored",
     "x-expected",
+    "x-enum-varnames",
+    "x-enum-descriptions",
 }
 
 

@@ -223,8 +223,10 @@ class _Reader:
             at = f"{place}/content{pointer_step(media)}"
             is_json = media.endswith("json")
             schema = self.compiler.object_schema(at + "/schema") if is_json else self.compiler.field(at + "/schema")
-            for name, example in _mapping(self.document, at).get("examples", {}).items():
-                self._check(f"{at}/examples/{name}/value", schema, example.get("value"))
+            for name in _mapping(self.document, at + "/examples"):
+                example = self._resolve(f"{at}/examples/{name}")
+                if example is not None:
+                    self._check(f"{example}/value", schema, self.document.find(f"{example}/value"))
             if isinstance(schema, CompiledSchema):
                 schemas.append(schema)
         return schemas[0] if schemas else AnyObject()

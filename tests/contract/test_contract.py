@@ -43,6 +43,12 @@ BREAKS = {
         "is required",
     ),
     "a wrong answer example": ("user_level: 8", "user_level: 7", "must be one of 0, 8, 12, 16"),
+    "a wrong shared example": ("          - code: 40402", "          - code: 40499", "must be one of 40001, 40002, "),
+    "a reference to no example": (
+        "#/components/examples/UnknownTenant",
+        "#/components/examples/Tenant",
+        "leads nowhere",
+    ),
     "a wrong parameter example": ("          value: foocriteria", "          value: 5", "must be a string"),
     "an undocumented status": (
         "        '406':\n          $ref: '#/components/responses/NotAcceptable'",

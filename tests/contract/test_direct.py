@@ -438,7 +438,7 @@ def examples(contract: Contract, operation: Operation, part: str) -> Iterator[tu
     reference = (document.find(place) or {}).get("$ref", place)
     for media, content in (document.find(reference.removeprefix("#") + "/content") or {}).items():
         for name, example in content.get("examples", {}).items() if media.endswith("json") else ():
-            yield name, example["value"]
+            yield name, (document.find(example["$ref"].removeprefix("#")) if "$ref" in example else example)["value"]
 
 
 def test_every_documented_body_is_read_directly(simulation: Simulation) -> None:

@@ -75,7 +75,7 @@ def test_a_success_that_the_contract_shows_is_what_is_answered(
 
 
 def test_errors_have_the_shape_of_the_apis() -> None:
-    for name in ("ErrorReport", "ErrorEntry", "ErrorDetails"):
+    for name in ("ErrorReport", "ErrorEntry", "ErrorCode", "ErrorDetails"):
         stated = [
             each.document.find(f"/components/schemas/{name}")
             for each in (SIMULATION.contract, SIMULATION.control_contract)

@@ -16,8 +16,11 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
+from simulator.contract.contract import Contract
 from simulator.control.recipe import REFUSALS, Recipe, command, load_refusals
-from simulator.http.errors import KINDS
+from simulator.document import pointer_step
+from simulator.errors import ServiceNotAssigned
+from simulator.http.errors import FAILED, KINDS, OVERLOADED
 from simulator.server import Server
 from simulator.settings import Settings
 from simulator.state.world import World
@@ -284,3 +287,71 @@ def test_the_command_line_prints_it_without_a_server() -> None:
     unknown = run("errors", "nope")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "the catalogue has no operation 'nope'" in unknown.stderr
+
+
+def documented_refusals(contract: Contract) -> Iterator[tuple[str, str, Any]]:
+    """Yield each refusal that an operation documents by an example: the operation, and the example's name and body."""
+    find = contract.document.find
+    for operation in contract.operations.values():
+        for response in find(f"/paths{pointer_step(operation.path)}/{operation.method.lower()}/responses").values():
+            content = (find(response["$ref"][1:]) if "$ref" in response else response).get("content", {})
+            for name, example in content.get("application/json", {}).get("examples", {}).items():
+                body = (find(example["$ref"][1:]) if "$ref" in example else example)["value"]
+                if "errors" in body:
+                    yield operation.operation_id, name, body
+
+
+def test_each_operation_documents_an_answer_for_each_code_that_it_refuses_with(simulation: Simulation) -> None:
+    # Another test replays the catalogue, so these are real answers.
+    real: dict[tuple[str | None, int], list[Any]] = {}
+    for refusal in load_refusals():
+        if refusal.recipe.operation_id in simulation.contract.operations:
+            real.setdefault((refusal.recipe.operation_id, refusal.error["code"]), []).append(refusal.body)
+    documented = set()
+    for operation_id, name, body in documented_refusals(simulation.contract):
+        key = operation_id, body["errors"][0]["code"]
+        assert body in real.get(key, []), (operation_id, name)
+        documented.add(key)
+    assert documented == real.keys()
+
+
+def test_a_documented_refusal_is_named_after_its_code(simulation: Simulation) -> None:
+    names = {kind.code: refusal.__name__ for refusal, kind in KINDS.items()}
+    # A tool pairs this answer with the request of the same name.
+    names[KINDS[ServiceNotAssigned].code] = "NotAssigned"
+    for operation_id, name, body in documented_refusals(simulation.contract):
+        assert name[0].upper() + name[1:] == names[body["errors"][0]["code"]], operation_id
+
+
+def test_the_cookie_that_a_401_is_documented_to_delete_is_the_one_it_deletes(simulation: Simulation) -> None:
+    pointer = "/components/responses/CredentialsRequired/headers/Set-Cookie/examples/invalidCredentials/value"
+    shown = simulation.contract.document.find(pointer)
+    deleted = {each.headers["Set-Cookie"] for each in load_refusals() if "Set-Cookie" in each.headers}
+    assert deleted == {shown}
+
+
+@pytest.mark.parametrize("which", ["contract", "control_contract"])
+def test_the_contract_enumerates_the_codes(simulation: Simulation, which: str) -> None:
+    stated = getattr(simulation, which).document.find("/components/schemas/ErrorCode")
+    named = {refusal.__name__: kind for refusal, kind in KINDS.items()} | {"Failed": FAILED, "Overloaded": OVERLOADED}
+    kinds = sorted((kind.code, constant(name), kind.message) for name, kind in named.items())
+    injected = [
+        (status * 100, f"INJECTED_{status}", "Injected fault") for status in sorted({code // 100 for code, *_ in kinds})
+    ]
+    expected = kinds + injected
+    assert stated["enum"] == [code for code, *_ in expected]
+    assert stated["x-enum-varnames"] == [name for _, name, _ in expected]
+    for described, (*_, message) in zip(stated["x-enum-descriptions"], expected, strict=True):
+        assert re.match(f"{re.escape(message)}(: | with )", described)
+
+
+def constant(name: str) -> str:
+    """Return the name of a class as that of a constant."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
+
+
+def test_an_injected_fault_answers_with_a_code_of_the_contract(simulation: Simulation, api: Api) -> None:
+    codes = simulation.contract.document.find("/components/schemas/ErrorCode/enum")
+    for status in sorted({code // 100 for code in codes}):
+        fault = api.arranged("POST", "faults", {"operationId": "listCallCapacities", "status": status, "times": 1})
+        assert api("GET", CAPACITIES).json()["errors"][0]["code"] in codes, fault

@@ -232,33 +232,6 @@ def test_every_documented_example_of_the_contract_is_what_a_fresh_sandbox_answer
     assert replayed > 35
 
 
-PROVOKED: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "InvalidLogin": ("POST", "login/", {}),
-    "InvalidCallCapacity": ("PUT", CAPACITIES + "Reception/", {"json": {"maxCalls": 100000}}),
-    "InvalidSameGroupOnly": ("GET", EXECUTIVE + "available_assistants/", {"params": {"sameGroupOnly": "yes"}}),
-    "InvalidExecutive": ("PUT", EXECUTIVE + "assistants/", {"json": {"colour": 1}}),
-    "LoginRefused": ("POST", "login/", {"json": {"username": "a", "password": "b"}}),
-    "InsufficientRight": ("GET", CAPACITIES, {"headers": {"Authorization": "Bearer foouser"}}),
-    "OutOfScope": (
-        "GET",
-        EXECUTIVE.replace("foouser", "user_1") + "alerting/",
-        {"headers": {"Authorization": "Bearer foouser"}},
-    ),
-    "NotAcceptable": ("GET", CAPACITIES, {"headers": {"Accept": "text/html"}}),
-    "BodyTooLarge": ("POST", CAPACITIES, {"content": b"x" * 2_000_000}),
-    "UnsupportedContentType": ("POST", CAPACITIES, {"content": b"{}", "headers": {"Content-Type": "text/plain"}}),
-}
-
-
-@pytest.mark.rule("G-8")
-@pytest.mark.parametrize("component", PROVOKED)
-def test_the_documented_errors_are_what_the_simulator_answers(api: Api, component: str) -> None:
-    document = api.client.get("/_simulator/openapi.json").json()
-    examples = document["components"]["responses"][component]["content"]["application/json"]["examples"]
-    method, path, options = PROVOKED[component]
-    assert api(method, path, **options).json() == examples["refused"]["value"]
-
-
 def test_examples_of_one_name_in_an_operation_are_one_exchange(api: Api) -> None:
     document = api.client.get("/_simulator/openapi.json").json()
     for methods in document["paths"].values():

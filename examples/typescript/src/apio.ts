@@ -1,57 +1,549 @@
-import { randomUUID } from "node:crypto";
-import { test as nodeTest } from "node:test";
+/**
+ * Drives an apio-simulator from tests: one file to copy, without dependencies, for Node.js 20 or newer.
+ *
+ * The verbs are those of the simulator's Python library. Arguments and results have the names and shapes of the control
+ * interface, which is documented at /_simulator/control-docs of a running simulator.
+ */
 
-const server = process.env.APIO_SIMULATOR_URL ?? "http://127.0.0.1:4080";
+const SECONDS = 10;
 
-type Call = { id: string; method: string; path: string; status?: number; account: string; explanation?: string };
+/** No simulator answers at the address. */
+export class Unreachable extends Error {}
 
-/** A simulated API of its own for a test: `url` is the base URL of a client. */
-export class Sandbox {
-  private readonly name = randomUUID();
-  readonly url = `${server}/_sandboxes/${this.name}`;
-
-  /** A call of the control interface, about this sandbox. */
-  async control(method: string, path: string, body?: unknown): Promise<unknown> {
-    return call(method, `${this.url}/_simulator/${path}`, body);
-  }
-
-  /** The calls that the API got, oldest first. */
-  async calls(): Promise<Call[]> {
-    return ((await this.control("GET", "requests")) as { requests: Call[] }).requests;
-  }
-
-  async create(): Promise<void> {
-    await call("PUT", `${server}/_simulator/sandboxes/${this.name}`);
-  }
-
-  async drop(): Promise<void> {
-    await call("DELETE", `${server}/_simulator/sandboxes/${this.name}`);
+/** The simulator refused a call. `faults` has all reasons, each with its code, its rule and the place in the body. */
+export class Refused extends Error {
+  constructor(
+    call: string,
+    readonly status: number,
+    readonly faults: ErrorEntry[],
+  ) {
+    const reasons = faults.map(({ details }) => `${details.pointer ?? ""} ${details.reason} (${details.rule})`.trim());
+    super(`${call}: ${status} ${reasons.join("; ")}`);
   }
 }
 
-/** A test with a sandbox. If it fails, its report tells what the API was asked, and why it refused. */
-export function test(title: string, body: (sandbox: Sandbox) => Promise<void>): void {
-  void nodeTest(title, async (context) => {
-    const sandbox = new Sandbox();
-    await sandbox.create();
-    try {
-      await body(sandbox);
-    } catch (failure) {
-      for (const { method, path, status, explanation } of await sandbox.calls()) {
-        context.diagnostic(`${method} ${path} ${status ?? "closed"}`);
-        if (explanation) context.diagnostic(`  ${explanation}`);
+/** A running simulator. */
+export class Simulator {
+  private constructor(
+    /** The address of the server. It is also the base URL of the sandbox `default`. */
+    readonly url: string,
+    private readonly token: string | undefined,
+  ) {}
+
+  /** Waits until the simulator at `url` is healthy. By default that is the one at `APIO_SIMULATOR_URL`. */
+  static async connect(
+    url: string = process.env.APIO_SIMULATOR_URL ?? "http://127.0.0.1:4080",
+    { controlToken = process.env.APIO_SIMULATOR_CONTROL_TOKEN, seconds = SECONDS }: ConnectOptions = {},
+  ): Promise<Simulator> {
+    const simulator = new Simulator(url.replace(/\/+$/, ""), controlToken);
+    for (const end = Date.now() + 1000 * seconds; ; ) {
+      try {
+        await simulator.call("GET", "/_simulator/health");
+        return simulator;
+      } catch (failure) {
+        if (Date.now() >= end) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      throw failure;
-    } finally {
-      await sandbox.drop();
     }
-  });
+  }
+
+  /** The sandbox that answers calls whose path names none. */
+  get default(): Sandbox {
+    return new Sandbox(this, "default");
+  }
+
+  /** Creates a fresh sandbox, which replaces one of the same name. With a `fixture`, that is its seed. */
+  async sandbox(name: string = crypto.randomUUID(), fixture?: State): Promise<Sandbox> {
+    await this.call("PUT", `/_simulator/sandboxes/${encodeURIComponent(name)}`, fixture && { fixture });
+    return new Sandbox(this, name);
+  }
+
+  /** What the calls to all sandboxes have used, including calls before a reset and dropped sandboxes. */
+  async coverage(): Promise<Coverage> {
+    return (await this.call("GET", "/_simulator/coverage?sandbox=*")) as Coverage;
+  }
+
+  /** Calls the control interface. Throws `Unreachable` or `Refused`. */
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    let status: number;
+    let text: string;
+    try {
+      const signal = AbortSignal.timeout(1000 * SECONDS);
+      const response = await fetch(this.url + path, { method, headers, signal, ...sent });
+      status = response.status;
+      text = await response.text();
+    } catch (cause) {
+      throw new Unreachable(`no simulator answers at ${this.url}`, { cause });
+    }
+    let answer: unknown;
+    try {
+      answer = text === "" ? undefined : JSON.parse(text);
+    } catch {
+      throw new Unreachable(`what answers at ${this.url} with ${status} is no simulator`);
+    }
+    if (status < 300) return answer;
+    const faults = (answer as Partial<ErrorReport> | null | undefined)?.errors;
+    if (!Array.isArray(faults)) throw new Unreachable(`what answers at ${this.url} with ${status} is no simulator`);
+    throw new Refused(`${method} ${this.url}${path}`, status, faults);
+  }
 }
 
-async function call(method: string, url: string, body?: unknown): Promise<unknown> {
-  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  const response = await fetch(url, { method, ...sent });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`);
-  return text === "" ? undefined : JSON.parse(text);
+/** One sandbox: a simulated API with data, journal and faults of its own. `url` is the base URL of clients. */
+export class Sandbox {
+  readonly url: string;
+  private dropped = false;
+
+  constructor(
+    private readonly simulator: Simulator,
+    readonly name: string,
+  ) {
+    this.url = simulator.url + this.path;
+  }
+
+  /** Takes state, sessions, journal, faults and coverage back to the seed. */
+  async reset(): Promise<void> {
+    await this.control("POST", "reset");
+  }
+
+  /** The state as a fixture. */
+  async state(): Promise<State> {
+    return (await this.control("GET", "state")) as State;
+  }
+
+  /** Replaces the state with a fixture. The seed stays. */
+  async setState(fixture: State): Promise<void> {
+    await this.control("PUT", "state", fixture);
+  }
+
+  /** Applies a JSON merge patch (RFC 7396) to the state, and returns what it changed. */
+  async patch(document: object): Promise<Change[]> {
+    return ((await this.control("PATCH", "state", document)) as Changes).changes;
+  }
+
+  /** What has changed since the seed, or since a snapshot. */
+  async diff(since = "seed"): Promise<Change[]> {
+    return ((await this.control("GET", `diff?since=${encodeURIComponent(since)}`)) as Diff).changes;
+  }
+
+  /** Keeps the current state under a name. */
+  async snapshot(name: string): Promise<void> {
+    await this.control("PUT", `snapshots/${encodeURIComponent(name)}`);
+  }
+
+  /** Takes the state back to a snapshot. Sessions, journal, faults and coverage stay. */
+  async restore(name: string): Promise<void> {
+    await this.control("POST", `snapshots/${encodeURIComponent(name)}/restore`);
+  }
+
+  /** The calls that the API received and that match, newest last. Without `limit`, at most the newest 100. */
+  async requests(matching: RequestFilter = {}): Promise<JournalEntry[]> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(matching)) if (value !== undefined) query.set(name, String(value));
+    return ((await this.control("GET", `requests?${query}`)) as Journal).requests;
+  }
+
+  /** Makes calls slow, fail or break off. Returns the fault, with its `id` and perhaps `warnings`. */
+  async fault(fault: FaultInjection): Promise<InjectedFault> {
+    return (await this.control("POST", "faults", fault)) as InjectedFault;
+  }
+
+  /** Which operations, statuses and rules the calls to the sandbox have used. */
+  async coverage(): Promise<Coverage> {
+    return (await this.control("GET", "coverage")) as Coverage;
+  }
+
+  /** Removes the sandbox, unless this was done before. A later call to its `url` would make a fresh one. */
+  async drop(): Promise<void> {
+    if (this.dropped) return;
+    await this.simulator.call("DELETE", `/_simulator/sandboxes/${encodeURIComponent(this.name)}`);
+    this.dropped = true;
+  }
+
+  /** Makes any other call of the control interface, such as `control("DELETE", "faults")`. */
+  async control(method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.simulator.call(method, `${this.path}/_simulator/${path}`, body);
+  }
+
+  private get path(): string {
+    return `/_sandboxes/${encodeURIComponent(this.name)}`;
+  }
 }
+
+let connected: Promise<Simulator> | undefined;
+
+/** Creates a sandbox for a test, with the title of the test in its name, on the simulator at `APIO_SIMULATOR_URL`. */
+export async function sandboxFor(title: string): Promise<Sandbox> {
+  connected ??= Simulator.connect();
+  const unique = crypto.randomUUID().slice(-12);
+  return (await connected).sandbox(`${title.replace(/\W+/g, "-").slice(0, 50)}-${unique}`);
+}
+
+/** Runs a test in its own sandbox. If the test fails, `report` gets the calls and changes in the sandbox, line by line. */
+export async function inSandbox(
+  title: string,
+  body: (sandbox: Sandbox) => Promise<void>,
+  report: (line: string) => void = console.error,
+): Promise<void> {
+  const sandbox = await sandboxFor(title);
+  try {
+    await body(sandbox);
+  } catch (failure) {
+    // If the sandbox is gone, the failure of the test must still be seen.
+    (await whatHappened(sandbox).catch((reason) => [String(reason)])).forEach((line) => report(line));
+    throw failure;
+  } finally {
+    await sandbox.drop();
+  }
+}
+
+/** The calls in a sandbox, with the reasons for refusals, and the changes of its state, as lines for people. */
+export async function whatHappened(sandbox: Sandbox): Promise<string[]> {
+  const calls = await sandbox.requests();
+  const changes = await sandbox.diff();
+  return [
+    `The calls of ${sandbox.url}:`,
+    ...calls.flatMap(({ method, path, status, explanation }) => [
+      `${method} ${path} ${status ?? "closed"}`,
+      ...(explanation ? [`  ${explanation}`] : []),
+    ]),
+    changes.length ? "What has changed:" : "The state is what it was at the start.",
+    ...changes.map(({ op, path, before, after }) => {
+      const values = [before, after].filter((value) => value !== undefined).map((value) => JSON.stringify(value));
+      return `${op} ${path}: ${values.join(" -> ")}`;
+    }),
+  ];
+}
+
+/**
+ * A fixture for Playwright: `test.extend<{ sandbox: Sandbox }>({ sandbox: playwrightSandbox })` gives each test its own
+ * sandbox. To the report of a failed test it attaches the journal, with the reasons for refusals, and the diff.
+ */
+export async function playwrightSandbox(
+  {}: object,
+  use: (sandbox: Sandbox) => Promise<void>,
+  info: PlaywrightTest,
+): Promise<void> {
+  const sandbox = await sandboxFor(info.title);
+  await use(sandbox);
+  try {
+    if (info.status !== info.expectedStatus) {
+      for (const [name, found] of Object.entries({ journal: await sandbox.requests(), diff: await sandbox.diff() })) {
+        await info.attach(name, { body: JSON.stringify(found, null, 2), contentType: "application/json" });
+      }
+    }
+  } finally {
+    await sandbox.drop();
+  }
+}
+
+type ConnectOptions = { controlToken?: string | undefined; seconds?: number };
+
+type PlaywrightTest = {
+  title: string;
+  status?: string | undefined;
+  expectedStatus: string;
+  attach(name: string, options: { body: string; contentType: string }): Promise<void>;
+};
+
+// Generated from the simulator's contract of the control interface, by `python -m tools.contract_checks.typescript`.
+interface components {
+  schemas: {
+    /** The body of every error answer. */
+    ErrorReport: {
+      /** The faults found; at least one. */
+      errors: components["schemas"]["ErrorEntry"][];
+    };
+    /** One fault. */
+    ErrorEntry: {
+      code: components["schemas"]["ErrorCode"];
+      /** What the code means. */
+      message: string;
+      details: components["schemas"]["ErrorDetails"];
+    };
+    /**
+     * The kind of the fault: a stable number of the simulator's own. Its first three digits are the status. A code that ends in 00 comes from an injected fault. For a status that is not listed here, an injected fault has such a code as well.
+     * @enum {integer}
+     */
+    ErrorCode: 40001 | 40002 | 40003 | 40004 | 40101 | 40102 | 40103 | 40301 | 40302 | 40303 | 40401 | 40402 | 40403 | 40501 | 40601 | 41301 | 41501 | 42901 | 43101 | 50001 | 50301 | 50701 | 40000 | 40100 | 40300 | 40400 | 40500 | 40600 | 41300 | 41500 | 42900 | 43100 | 50000 | 50300 | 50700;
+    /** What is wrong with this request. */
+    ErrorDetails: {
+      /** The fault in words. */
+      reason: string;
+      /** The rule of the ledger that the request breaks. */
+      rule: string;
+      /** The place in the body, as a JSON Pointer; present where there is one. */
+      pointer?: string;
+    };
+    /** A fixture document, or a merge patch for one. */
+    State: {
+      [key: string]: unknown;
+    };
+    /** What has changed in the state. */
+    Diff: {
+      /** What the state was compared with; `seed` or the name of a snapshot. */
+      since: string;
+      /** The changes; empty if nothing changed. */
+      changes: components["schemas"]["Change"][];
+    };
+    /** What a patch has changed. */
+    Changes: {
+      /** The changes; empty if nothing changed. */
+      changes: components["schemas"]["Change"][];
+    };
+    /** One change. */
+    Change: {
+      /**
+       * What happened to the value.
+       * @enum {string}
+       */
+      op: "add" | "remove" | "replace";
+      /** The place in the state document, written like a JSON Pointer. Named items of a list have their name in it instead of a number. */
+      path: string;
+      /** The value before; absent for `add`. */
+      before?: unknown;
+      /** The value now; absent for `remove`. */
+      after?: unknown;
+    };
+    /** A request or an answer as it was sent, without secrets. */
+    Message: {
+      /** The headers by name. */
+      headers: {
+        [key: string]: string;
+      };
+      /** The body as a JSON value, or as text if it is not JSON. Absent if there was none. */
+      body?: unknown;
+      /** The size of the body. */
+      bodyBytes: number;
+      /** Whether only the beginning of the body was kept. */
+      bodyCut?: boolean;
+    };
+    /** A request that was received, and its answer. */
+    JournalEntry: {
+      /** The id of the request. */
+      id: string;
+      /** When it was received (RFC 3339). */
+      time: string;
+      /** The name of its sandbox. */
+      sandbox: string;
+      /** The operation that was called; absent if there is none for the request. */
+      operationId?: string;
+      /** The method of the request. */
+      method: string;
+      /** The path of the request. */
+      path: string;
+      /** The query of the request; absent if there was none. */
+      query?: string;
+      /** The status of the answer; absent if the connection was closed without an answer. */
+      status?: number;
+      /** How long the answer took, in milliseconds. */
+      durationMs: number;
+      /** The account that called; absent if there were no valid credentials. */
+      account?: string;
+      /** The request. */
+      request: components["schemas"]["Message"];
+      /** The answer; absent if there was none. */
+      response?: components["schemas"]["Message"];
+      /** The rule of the ledger by which the request was refused; absent if it was not refused. */
+      rule?: string;
+      /** What that rule rests on. */
+      basis?: string[];
+      /** The rules whose assumed part decided the answer; absent if there are none. */
+      assumed?: string[];
+      /** What was sent and ignored. An attribute is given by its JSON Pointer, a query parameter by `?` and its name. Absent if nothing was ignored. */
+      ignored?: string[];
+      /** In words, why the request was refused, or what an injected fault did. */
+      explanation?: string;
+      /** The id of the injected fault that took effect; absent if none did. */
+      fault?: string;
+      /**
+       * How an injected fault broke the connection; absent if none did.
+       * @enum {string}
+       */
+      abort?: "close" | "truncate";
+    };
+    /** The requests that match. */
+    Journal: {
+      /** How many requests match, including those that `limit` left out. */
+      total: number;
+      /** Send it as `since` in the next call, to get what came after this answer. */
+      cursor: string;
+      /** The requests, newest last. */
+      requests: components["schemas"]["JournalEntry"][];
+    };
+    /** A fault to be injected. At least one of `delayMs`, `status` and `abort` is required. */
+    FaultInjection: {
+      /** The operation of the simulated API that the fault affects. `*` stands for all operations. */
+      operationId: string;
+      /** Only calls with this tenant in their path. */
+      tenantId?: string;
+      /** Only calls with this group in their path. */
+      groupId?: string;
+      /** Only calls with this user in their path. */
+      userId?: string;
+      /** How many matching calls pass before the fault takes effect. */
+      after?: number;
+      /** How often the fault takes effect. If absent, there is no end. */
+      times?: number;
+      /** How long the answer is delayed, in milliseconds. */
+      delayMs?: number;
+      /** The status to answer with, instead of calling the operation. */
+      status?: number;
+      /** The body to answer with that status. Its integers have 64 bits at most. If absent, the answer has the shape of every error. */
+      body?: {
+        [key: string]: unknown;
+      };
+      /** The value of the answer's header `Retry-After`, in seconds. */
+      retryAfter?: number;
+      /**
+       * How the connection is broken. `close` closes it without an answer, `truncate` in the middle of the answer.
+       * @enum {string}
+       */
+      abort?: "close" | "truncate";
+    };
+    /** An injected fault. */
+    InjectedFault: {
+      /** The id of the fault. */
+      id: string;
+      /** The operation of the simulated API that the fault affects. `*` stands for all operations. */
+      operationId: string;
+      /** Only calls with this tenant in their path. */
+      tenantId?: string;
+      /** Only calls with this group in their path. */
+      groupId?: string;
+      /** Only calls with this user in their path. */
+      userId?: string;
+      /** How many matching calls pass before the fault takes effect. */
+      after?: number;
+      /** How often the fault takes effect. If absent, there is no end. */
+      times?: number;
+      /** How long the answer is delayed, in milliseconds. */
+      delayMs?: number;
+      /** The status to answer with, instead of calling the operation. */
+      status?: number;
+      /** The body to answer with that status. Its integers have 64 bits at most. If absent, the answer has the shape of every error. */
+      body?: {
+        [key: string]: unknown;
+      };
+      /** The value of the answer's header `Retry-After`, in seconds. */
+      retryAfter?: number;
+      /**
+       * How the connection is broken. `close` closes it without an answer, `truncate` in the middle of the answer.
+       * @enum {string}
+       */
+      abort?: "close" | "truncate";
+      /** How often the fault took effect. */
+      hits: number;
+      /** What is allowed but unusual about the fault, in words. Empty if there is nothing. */
+      warnings: string[];
+    };
+    /** How often an operation answered with a status. */
+    StatusCoverage: {
+      /** Whether the contract documents the status for the operation. */
+      documented: boolean;
+      /** How often the operation answered with it. */
+      hits: number;
+    };
+    /** How often an operation was called, and how it answered. */
+    OperationCoverage: {
+      /** The operation. */
+      operationId: string;
+      /** Its method. */
+      method: string;
+      /** Its path, as the contract states it. */
+      path: string;
+      /** How often it was called. */
+      hits: number;
+      /** The answers by status. All documented statuses are listed, and others that were answered. */
+      statuses: {
+        [key: string]: components["schemas"]["StatusCoverage"];
+      };
+      /** How often calls were refused, by the rule of the ledger. */
+      rules: {
+        [key: string]: number;
+      };
+      /** How often answers rested on the assumed part of a rule, by that rule. */
+      assumed: {
+        [key: string]: number;
+      };
+      /** How often something was sent and ignored. An attribute is given by its JSON Pointer, with `*` for any item of an array. A query parameter is given by `?` and its name. */
+      ignored: {
+        [key: string]: number;
+      };
+    };
+    /** Calls of a path or method that no operation documents. */
+    UndocumentedCall: {
+      /** The method that was called. */
+      method: string;
+      /** The path that was called. */
+      path: string;
+      /** The status that was answered. */
+      status: number;
+      /** How often this was called. */
+      hits: number;
+    };
+    /** The sums over all operations; only documented statuses count. */
+    CoverageTotals: {
+      /** The number of operations. */
+      operations: number;
+      /** How many operations were called. */
+      operationsHit: number;
+      /** The number of documented statuses, summed over the operations. */
+      statuses: number;
+      /** How many of these statuses were answered. */
+      statusesHit: number;
+    };
+    /** Which parts of the simulated API were exercised. */
+    Coverage: {
+      /** The name of the sandbox, or `*` for all sandboxes. */
+      sandbox: string;
+      /** All operations of the simulated API. */
+      operations: components["schemas"]["OperationCoverage"][];
+      /** The calls of paths or methods that no operation documents. Empty if there were none. */
+      undocumented: components["schemas"]["UndocumentedCall"][];
+      totals: components["schemas"]["CoverageTotals"];
+    };
+    /** Which calls are meant. */
+    RequestFilter: {
+      /** Only calls of this operation. */
+      operationId?: string;
+      /** Only requests with this method. */
+      method?: string;
+      /** Only requests with exactly this path. `*` stands for any characters. */
+      path?: string;
+      /** Only requests answered with this status, or with a status of this class. */
+      status?: string;
+      /** Only requests that were refused by this rule of the ledger. */
+      rule?: string;
+      /** Only requests that came into the journal later. The value is the `cursor` of an answer, or the id of a request in the journal. */
+      since?: string;
+      /**
+       * How many requests to return at most. If more match, the newest, or with `since` the oldest.
+       * @default 100
+       */
+      limit?: number;
+    };
+  };
+}
+export type ErrorReport = components["schemas"]["ErrorReport"];
+export type ErrorEntry = components["schemas"]["ErrorEntry"];
+export type ErrorCode = components["schemas"]["ErrorCode"];
+export type ErrorDetails = components["schemas"]["ErrorDetails"];
+export type State = components["schemas"]["State"];
+export type Diff = components["schemas"]["Diff"];
+export type Changes = components["schemas"]["Changes"];
+export type Change = components["schemas"]["Change"];
+export type Message = components["schemas"]["Message"];
+export type JournalEntry = components["schemas"]["JournalEntry"];
+export type Journal = components["schemas"]["Journal"];
+export type FaultInjection = components["schemas"]["FaultInjection"];
+export type InjectedFault = components["schemas"]["InjectedFault"];
+export type StatusCoverage = components["schemas"]["StatusCoverage"];
+export type OperationCoverage = components["schemas"]["OperationCoverage"];
+export type UndocumentedCall = components["schemas"]["UndocumentedCall"];
+export type CoverageTotals = components["schemas"]["CoverageTotals"];
+export type Coverage = components["schemas"]["Coverage"];
+export type RequestFilter = components["schemas"]["RequestFilter"];

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
-import { test } from "./apio.js";
+import { test as nodeTest } from "node:test";
+import { inSandbox, type Sandbox } from "./apio.js";
 import { CallCapacities } from "./client.js";
 
 const token = "foogroup-admin";
 const group = { tenant_id: "foo", group_id: "foogroup" };
+
+/** A test with its own sandbox. If it fails, its report tells what the API was asked, and why it refused. */
+function test(title: string, body: (sandbox: Sandbox) => Promise<void>): void {
+  void nodeTest(title, (context) => inSandbox(title, body, (line) => context.diagnostic(line)));
+}
 
 test("a limit that is set to null is gone, and the others stay", async ({ url }) => {
   const capacities = CallCapacities.withToken(url, token, group);
@@ -34,7 +40,7 @@ test("who logs in acts in their own group", async (sandbox) => {
   const capacities = await CallCapacities.withPassword(sandbox.url, "groupadmin", "secret");
   assert.deepEqual(capacities.group, group);
   assert.equal((await capacities.get("Reception")).name, "Reception");
-  assert.deepEqual((await sandbox.calls()).map((call) => call.account), ["groupadmin", "groupadmin"]);
+  assert.deepEqual((await sandbox.requests()).map((call) => call.account), ["groupadmin", "groupadmin"]);
 });
 
 test("who logs in with a wrong password is refused", async ({ url }) => {
@@ -42,7 +48,7 @@ test("who logs in with a wrong password is refused", async ({ url }) => {
 });
 
 test("an update is sent again after the time that a busy API asks for", async (sandbox) => {
-  await sandbox.control("POST", "faults", { operationId: "updateCallCapacity", times: 1, status: 503, retryAfter: 1 });
+  await sandbox.fault({ operationId: "updateCallCapacity", times: 1, status: 503, retryAfter: 1 });
   const capacities = CallCapacities.withToken(sandbox.url, token, group);
 
   const begin = Date.now();
@@ -50,11 +56,11 @@ test("an update is sent again after the time that a busy API asks for", async (s
 
   assert.equal(reception.maxCalls, 8);
   assert.ok(Date.now() - begin >= 1000);
-  assert.deepEqual((await sandbox.calls()).map((call) => call.status), [503, 200]);
+  assert.deepEqual((await sandbox.requests()).map((call) => call.status), [503, 200]);
 });
 
 test("an API that stays busy is given up", async (sandbox) => {
-  await sandbox.control("POST", "faults", { operationId: "getCallCapacity", status: 503, retryAfter: 0 });
+  await sandbox.fault({ operationId: "getCallCapacity", status: 503, retryAfter: 0 });
   await assert.rejects(CallCapacities.withToken(sandbox.url, token, group).get("Reception"), { status: 503 });
-  assert.equal((await sandbox.calls()).length, 3);
+  assert.equal((await sandbox.requests()).length, 3);
 });

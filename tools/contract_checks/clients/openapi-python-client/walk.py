@@ -29,6 +29,7 @@ from client.models import (
     CriterionCreate,
     CriterionUpdate,
     Department,
+    ErrorCode,
     ErrorReport,
     FromDnCriteriaCreate,
     FromDnCriteriaCreateSelection,
@@ -62,6 +63,7 @@ def emptied(answer: Response[object]) -> None:
 def not_found(rule: str, answer: Response[T | ErrorReport]) -> None:
     assert answer.status_code == 404, answer
     assert isinstance(answer.parsed, ErrorReport)
+    assert answer.parsed.errors[0].code == ErrorCode.UNKNOWN_RESOURCE
     assert answer.parsed.errors[0].details.rule == rule
     print(404, rule)
 

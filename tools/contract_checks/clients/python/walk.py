@@ -16,6 +16,7 @@ from client import (
     CriterionCreate,
     CriterionUpdate,
     Department,
+    ErrorCode,
     ErrorReport,
     ExecutiveApi,
     FromDnCriteriaCreate,
@@ -50,6 +51,7 @@ def refused(call: Callable[[], object]) -> NotFoundException:
 def not_found(rule: str, call: Callable[[], object]) -> None:
     report = refused(call).data
     assert isinstance(report, ErrorReport)
+    assert report.errors[0].code == ErrorCode.UNKNOWN_RESOURCE
     assert report.errors[0].details.rule == rule
     print(404, rule)
 
