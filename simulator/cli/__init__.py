@@ -11,7 +11,7 @@ import click
 
 from simulator import __version__
 from simulator.cli.fixtures import validate
-from simulator.cli.options import PREFIX
+from simulator.cli.options import PREFIX, service_links
 from simulator.cli.output import fail
 from simulator.cli.reports import coverage, errors
 from simulator.cli.sandboxes import requests, reset, state, wait
@@ -38,7 +38,8 @@ class Commands(click.Group):
 def main() -> None:
     """A stand-in for two services of the APIO telephony provisioning API."""
     known = {str(parameter.envvar) for command in main.commands.values() for parameter in command.params}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ignored = service_links(os.environ)
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in {*known, *ignored})
     if unknown:
         choices = ", ".join(sorted(known - {"None"}))
         raise click.UsageError(f"the environment variable {unknown[0]} is not known; known are {choices}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.options import PREFIX, EvenIfEmpty, F, Token, option
+from simulator.cli.options import PREFIX, EvenIfEmpty, F, Token, is_service_link, option
 from simulator.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def own_address() -> str:
     """Returns the address of a server on this machine. The port comes from the environment, or is the default."""
     variable = f"{PREFIX}PORT"
+    value = os.environ.get(variable, "")
     try:
-        port = click.IntRange(1, 65535)(os.environ.get(variable) or DEFAULT_PORT)
+        port = click.IntRange(1, 65535)(DEFAULT_PORT if not value or is_service_link(variable, value) else value)
     except click.BadParameter as problem:
         raise click.UsageError(f"{variable}: {problem.message} Name the server to talk to with --url.") from None
     return f"http://127.0.0.1:{port}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,17 +14,25 @@ import click
 
 from simulator import __version__
 from simulator.cli.fixtures import counts, read_fixture
-from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, limit, option
+from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, UnlessServiceLink, limit, option, service_links
 from simulator.cli.output import fail
 from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
 if TYPE_CHECKING:
     from simulator.directory import Account, Directory
 
+logger = logging.getLogger("simulator.serving")
+
 
 @click.command()
 @option("--host", default="127.0.0.1", help="The address to listen at.")
-@option("--port", default=DEFAULT_PORT, type=click.IntRange(0, 65535), help="The port to listen at; 0 for a free one.")
+@option(
+    "--port",
+    default=DEFAULT_PORT,
+    cls=UnlessServiceLink,
+    type=click.IntRange(0, 65535),
+    help="The port to listen at; 0 for a free one.",
+)
 @option(
     "--fixtures",
     type=click.Path(path_type=Path, readable=False),
@@ -85,6 +95,10 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     gc.disable()
     allow_files()
     request_log = configure_logging(log_format)
+    links = service_links(os.environ)
+    if links:
+        more = f" and {len(links) - 1} more" if links[1:] else ""
+        logger.info("ignored as service links: %s%s; a pod with enableServiceLinks: false has none", links[0], more)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)
     try:
