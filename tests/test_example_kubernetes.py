@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes: what they set, mount and ask is what the simulator takes, and they ask for no privilege."""
+"""The manifests for Kubernetes: what they set, mount and ask is what the simulator takes. They need no privilege."""
 
 from __future__ import annotations
 
