@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from mimetypes import MimeTypes
 from pathlib import Path
 
 import flask
@@ -39,6 +40,9 @@ from simulator.http.routes import Routes
 from simulator.state.sandboxes import DEFAULT
 
 READING = ("GET", "HEAD")
+
+_MEDIA_TYPES = MimeTypes()
+"""Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -129,7 +133,8 @@ class ControlInterface:
         if flask.request.path.endswith("/"):
             raise NotFound
         # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
-        answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
+        media, _ = _MEDIA_TYPES.guess_type(asset)
+        answer: Response = send_from_directory(_swagger_ui(), asset, mimetype=media, conditional=False)
         return answer
 
     def _check_token(self, request: Request) -> None:
