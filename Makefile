@@ -24,7 +24,9 @@ test: $(VENV)/development  ## run all tests
 lint: $(VENV)/development  ## check formatting, style and types; change nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 simulator
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 simulator
 
 format: $(VENV)/development  ## format the code, and fix what the linter can fix
 	@$(BIN)/ruff format .

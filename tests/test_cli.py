@@ -13,12 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
+from typing import ClassVar
 
 import httpx
 import pytest
 
 from simulator import __version__
 from simulator.app import shipped
+from simulator.cli import main
+from simulator.cli.client import own_address
 from simulator.server import SIGNAL_SECONDS
 from tests.conftest import CAPACITIES, Api, python, run, serving_process
 
@@ -276,6 +279,68 @@ class TestOptions:
     def test_other_commands_do_not_write_json_because_the_server_logs_it(self) -> None:
         result = run("state", "--nope", APIO_SIMULATOR_LOG_FORMAT="json")
         assert "Error: No such option '--nope'." in result.stderr
+
+    # What Kubernetes sets for a Service `apio-simulator` with the named port `http`, and Docker for a linked container.
+    SERVICE_LINKS: ClassVar = {
+        "APIO_SIMULATOR_SERVICE_HOST": "10.96.0.7",
+        "APIO_SIMULATOR_SERVICE_PORT": "4080",
+        "APIO_SIMULATOR_SERVICE_PORT_HTTP": "4080",
+        "APIO_SIMULATOR_PORT": "tcp://10.96.0.7:4080",
+        "APIO_SIMULATOR_PORT_4080_TCP": "tcp://10.96.0.7:4080",
+        "APIO_SIMULATOR_PORT_4080_TCP_PROTO": "tcp",
+        "APIO_SIMULATOR_PORT_4080_TCP_PORT": "4080",
+        "APIO_SIMULATOR_PORT_4080_TCP_ADDR": "10.96.0.7",
+        "APIO_SIMULATOR_PORT_53_UDP": "udp://10.96.0.7:53",
+        "APIO_SIMULATOR_PORT_9_SCTP_ADDR": "10.96.0.7",
+        "APIO_SIMULATOR_WEB_SERVICE_HOST": "10.96.0.8",
+        "APIO_SIMULATOR_WEB_PORT": "tcp://[fd00::8]:80",
+        "APIO_SIMULATOR_NAME": "/tests/apio-simulator",
+        "APIO_SIMULATOR_ENV_APIO_SIMULATOR_HOST": "0.0.0.0",
+    }
+
+    def test_variables_that_tell_where_a_service_is_are_ignored_and_the_log_says_so(self) -> None:
+        with serving_process(**self.SERVICE_LINKS) as server:
+            server.stop()
+            assert server.process.stderr is not None
+            (line,) = server.process.stderr.read().splitlines()
+        assert line.endswith(
+            "ignored as service links: APIO_SIMULATOR_ENV_APIO_SIMULATOR_HOST and 13 more; "
+            "a pod with enableServiceLinks: false has none"
+        )
+
+    def test_commands_ignore_them_without_a_word(self) -> None:
+        result = run("validate", str(shipped("fixtures/minimal.yaml")), **self.SERVICE_LINKS)
+        assert (result.returncode, result.stderr) == (0, "")
+        result = run("wait", "--timeout", "0", **self.SERVICE_LINKS)
+        assert "http://127.0.0.1:4080" in result.stderr
+
+    @pytest.mark.parametrize(("value", "port"), [("tcp://10.96.0.7:4080", 4080), ("tcp://[::1]:1", 4080), ("81", 81)])
+    def test_a_port_that_tells_where_a_service_is_leaves_the_default(
+        self, value: str, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("APIO_SIMULATOR_PORT", value)
+        assert main.commands["serve"].make_context("serve", []).params["port"] == port
+        assert own_address() == f"http://127.0.0.1:{port}"
+        assert main.commands["serve"].make_context("serve", ["--port", "82"]).params["port"] == 82
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("APIO_SIMULATOR_PROT", "tcp://10.0.0.1:4080"),
+            ("APIO_SIMULATOR_LISTEN_PORT", "4080"),
+            ("APIO_SIMULATOR_SERVICE_HOSTS", "10.0.0.1"),
+            ("APIO_SIMULATOR_SERVICE_PORTS", "4080"),
+            ("APIO_SIMULATOR_PORT_HTTP_TCP", "tcp://10.0.0.1:4080"),
+            ("APIO_SIMULATOR_PORT_4080_TCP_HOST", "10.0.0.1"),
+            ("APIO_SIMULATOR_NAME", "tests"),
+            ("APIO_SIMULATOR_WEB_PORT", "tpc://10.0.0.1:80"),
+        ],
+    )
+    def test_a_variable_that_only_looks_like_that_is_not_known(self, name: str, value: str) -> None:
+        result = run("wait", "--timeout", "0", **{**self.SERVICE_LINKS, name: value})
+        assert result.returncode == 2
+        assert f"{name} is not known; known are APIO_SIMULATOR_ALLOWED_HOST, " in result.stderr
+        assert "SERVICE_HOST," not in result.stderr
 
     def test_version(self) -> None:
         assert run("--version").stdout == f"apio-simulator {__version__}\n"

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from shlex import quote
 
 import click
+import httpx
 import pytest
 import yaml
 
@@ -87,6 +89,7 @@ RUN_ELSEWHERE = {
     "git clone": "a checkout is there",
     "make": "test_the_commands_are_targets_of_the_makefile",
     "docker": "make image-test",
+    "kubectl": "there is no cluster; tests/test_example_kubernetes.py tests what is applied",
     "pip install 'schemathesis>=4.32'": "the extra `contract`",
     "apio-simulator reset": "make contract",
     "curl -o /tmp/apio-schemathesis.toml": "make contract",
@@ -106,6 +109,27 @@ def test_every_command_without_output_is_run_elsewhere() -> None:
     assert shown
     assert not [line for line in shown if not line.startswith(tuple(RUN_ELSEWHERE))]
     assert not [start for start in RUN_ELSEWHERE if not any(line.startswith(start) for line in shown)]
+
+
+def test_the_script_for_a_job_starts_a_simulator_and_waits(tmp_path: Path) -> None:
+    (script,) = blocks("sh", PAGES["docs/container-and-ci.md"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    # The job's own tests are replaced by a command that needs the simulator.
+    whole = f"cd {quote(str(tmp_path))}\nnpm() {{ apio-simulator reset && kill $!; }}\n{script}"
+    done = bash(whole, APIO_SIMULATOR_PORT=port)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "Ready." in (tmp_path / "apio-simulator.log").read_text(encoding="utf-8")
+
+
+def test_the_commands_for_powershell_name_programs_options_and_paths_that_exist(server: str) -> None:
+    install, call = blocks("powershell", PAGES["docs/container-and-ci.md"])
+    named = re.findall(r"apio-simulator (\w+)", install)
+    assert named
+    assert set(named) <= main.commands.keys()
+    (address,) = re.findall(rf'"{ADDRESS}(.*?)"', call)
+    assert httpx.get(server + address).status_code == 200
 
 
 def test_every_command_in_a_sentence_is_one_of_the_program() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from jinja2 import UndefinedError
@@ -51,10 +53,12 @@ class Elements(HTMLParser):
         super().__init__()
         self.names: set[str] = set()
         self.text = ""
+        self.links: list[Any] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.names.add(tag)
+        self.links += [dict(attrs)] if tag == "link" else []
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -68,6 +72,15 @@ def test_whatever_clients_have_sent_is_text_on_the_page(page: str, times: int) -
     assert "script" not in elements.names
     assert elements.text.count("<script>alert('it')</script> & ") == times
     assert "49" not in elements.text
+
+
+@pytest.mark.parametrize("page", [coverage.as_html(COVERAGE), errors.as_html(CATALOGUE)], ids=["coverage", "errors"])
+def test_a_page_brings_its_icon(page: str) -> None:
+    (icon,) = [each["href"] for each in Elements(page).links if each["rel"] == "icon"]
+    kind, _, content = icon.partition(",")
+    assert kind == "data:image/svg+xml"
+    assert ElementTree.fromstring(unquote(content)).tag == "{http://www.w3.org/2000/svg}svg"
+    assert not {"#", '"'} & set(content)
 
 
 @pytest.mark.parametrize("template", sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.html")))

@@ -13,7 +13,7 @@ import click
 from simulator import __version__
 from simulator.cli.calls import fault, requests
 from simulator.cli.fixtures import validate
-from simulator.cli.options import PREFIX
+from simulator.cli.options import PREFIX, service_links
 from simulator.cli.output import LOGS_JSON, colour_wanted, example, fail, logs_json
 from simulator.cli.reports import coverage, errors, rule
 from simulator.cli.sandboxes import sandbox
@@ -80,7 +80,8 @@ def main(ctx: click.Context) -> None:
     """A stand-in for two services of the APIO telephony provisioning API."""
     ctx.color = colour_wanted(os.environ)
     known = {str(parameter.envvar) for command in every_command(main).values() for parameter in command.params}
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ignored = service_links(os.environ)
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in {*known, *ignored})
     if unknown:
         choices = ", ".join(sorted(known - {"None"}))
         raise click.UsageError(f"the environment variable {unknown[0]} is not known; known are {choices}")

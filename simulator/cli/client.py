@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from simulator.cli import completion
-from simulator.cli.options import PREFIX, EvenIfEmpty, F, Token, option
+from simulator.cli.options import PREFIX, EvenIfEmpty, F, Token, is_service_link, option
 from simulator.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ def own_address() -> str:
     context = click.get_current_context(silent=True)
     if context is not None and context.resilient_parsing:
         return ""  # A shell completes the command line: no place for an error.
+    value = os.environ.get(variable, "")
     try:
-        port = click.IntRange(1, 65535)(os.environ.get(variable) or DEFAULT_PORT)
+        port = click.IntRange(1, 65535)(DEFAULT_PORT if not value or is_service_link(variable, value) else value)
     except click.BadParameter as problem:
         raise click.UsageError(f"{variable}: {problem.message} Name the server to talk to with --url.") from None
     return f"http://127.0.0.1:{port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,6 +12,14 @@ import click
 from simulator.settings import DEFAULTS, Settings
 
 PREFIX = "APIO_SIMULATOR_"
+
+_SERVICE_LINK = re.compile(
+    # The name of the service may go on, like apio-simulator-web. The shortest match tells which part is the name.
+    rf"{PREFIX}(\w+?_)??"
+    r"(?P<end>SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|NAME|ENV_\w+)"
+)
+_LINKED_VALUES = {"PORT": r"(tcp|udp|sctp)://", "NAME": r"/.+/."}
+"""How the value begins, where the end of the name alone is no proof."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,12 +44,38 @@ def limit(name: str, meaning: str) -> Callable[[F], F]:
     return option(name, default=getattr(DEFAULTS, setting), type=kind, help=meaning)
 
 
+def is_service_link(name: str, value: str) -> bool:
+    """Returns whether this variable only tells where a service is, and is no option.
+
+    Kubernetes sets such variables in all containers that start after a Service, unless a pod says
+    `enableServiceLinks: false`. Links of Docker set them too. For a Service `apio-simulator` their names begin as those
+    of our options do. Sources: "Accessing the Service" in the Kubernetes documentation; "Legacy container links" in
+    Docker's.
+    """
+    shape = _SERVICE_LINK.fullmatch(name)
+    return shape is not None and re.match(_LINKED_VALUES.get(shape["end"], ""), value) is not None
+
+
+def service_links(environment: Mapping[str, str]) -> list[str]:
+    """Returns the names of the variables that begin with `PREFIX`, but only tell where a service is."""
+    return sorted(name for name, value in environment.items() if is_service_link(name, value))
+
+
 class EvenIfEmpty(click.Option):
     """An option whose environment variable also counts if it is empty."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002  # click's signature
         """Returns the value of the variable."""
         return os.environ.get(str(self.envvar))
+
+
+class UnlessServiceLink(click.Option):
+    """An option whose environment variable does not count if it only tells where a service is."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Returns the value of the variable."""
+        value = super().resolve_envvar_value(ctx)
+        return None if value is None or is_service_link(str(self.envvar), value) else value
 
 
 class Origin(TextType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from simulator import __version__
 from simulator.cli.client import connected, server_option
 from simulator.cli.fixtures import read_fixture
-from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, limit, option
+from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, UnlessServiceLink, limit, option, service_links
 from simulator.cli.output import example, fail
 from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
 
@@ -25,7 +26,13 @@ logger = logging.getLogger("simulator.serve")
 
 @click.command(epilog=example("serve", "serve --fixtures my-fixture.yaml --port 5000"))
 @option("--host", default="127.0.0.1", help="The address to listen at; 0.0.0.0 in a container.")
-@option("--port", default=DEFAULT_PORT, type=click.IntRange(0, 65535), help="The port to listen at; 0 for a free one.")
+@option(
+    "--port",
+    default=DEFAULT_PORT,
+    cls=UnlessServiceLink,
+    type=click.IntRange(0, 65535),
+    help="The port to listen at; 0 for a free one.",
+)
 @option(
     "--fixtures",
     type=click.Path(path_type=Path, readable=False),
@@ -110,6 +117,10 @@ def serve(
     allow_files()
     level = max(logging.getLevelName(log_level.upper()), logging.WARNING if quiet else logging.NOTSET)
     request_log = configure_logging(log_format, level)
+    links = service_links(os.environ)
+    if links:
+        more = f" and {len(links) - 1} more" if links[1:] else ""
+        logger.info("ignored as service links: %s%s; a pod with enableServiceLinks: false has none", links[0], more)
     control = not options.pop("no_control")
     settings = Settings(control=control, **options).at(host)
     as_text = log_format == "text"

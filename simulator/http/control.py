@@ -6,6 +6,7 @@ import hmac
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from mimetypes import MimeTypes
 from pathlib import Path
 
 import flask
@@ -40,6 +41,9 @@ from simulator.state.sandboxes import DEFAULT
 READING = ("GET", "HEAD")
 HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout}
 """All operations of the control interface, by id. A logout is about a cookie, so it is beside the login."""
+
+_MEDIA_TYPES = MimeTypes()
+"""Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 
 
 class ControlInterface:
@@ -130,7 +134,8 @@ class ControlInterface:
         if flask.request.path.endswith("/"):
             raise NotFound
         # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
-        answer: Response = send_from_directory(_swagger_ui(), asset, conditional=False)
+        media, _ = _MEDIA_TYPES.guess_type(asset)
+        answer: Response = send_from_directory(_swagger_ui(), asset, mimetype=media, conditional=False)
         return answer
 
     def _check_token(self, request: Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Collection
 from functools import lru_cache, partial
@@ -39,6 +40,12 @@ MOST_IGNORED = 20
 LONGEST_HEADER = 4_000
 """How much of a header's name and value the journal keeps."""
 
+_ASKED_BY_BROWSERS = re.compile(
+    r"/favicon\.ico|/robots\.txt|/apple-touch-icon(-[0-9]+x[0-9]+)?(-precomposed)?\.png"
+    r"|/\.well-known/appspecific/com\.chrome\.devtools\.json"
+)
+"""Paths that browsers ask for by themselves when somebody looks at a page."""
+
 Record = tuple[Content | None, Counted | None, int]
 """What the journal and the coverage keep of a call, and its size in the journal, in bytes."""
 
@@ -60,8 +67,12 @@ class Recorder:
         """Put the call into the journal and the coverage of its sandbox, and into the log.
 
         `reply` is `None` if the connection is closed without an answer. `more` are headers added to the answer. Returns
-        what is kept. The gateway reuses it when the same call comes again.
+        what is kept. The gateway reuses it when the same call comes again. What a browser asks for by itself is no call
+        (S-8).
         """
+        if context.operation is None and _is_asked_by_browser(context.request):
+            self.keep(context, None if reply is None else reply.status, is_routine=True)
+            return None
         record = None
         if context.warning is not None:
             self._warn(context.request, context.warning)
@@ -156,6 +167,10 @@ class Recorder:
         if warning is not None:
             sentences.append(self.explanations.warning(warning))
         return " ".join(sentences)
+
+
+def _is_asked_by_browser(request: Request) -> bool:
+    return request.method == "GET" and _ASKED_BY_BROWSERS.fullmatch(request.asked) is not None
 
 
 def _ignored(names: Collection[str]) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ class Listener:
                     break
             try:
                 client, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                # Nobody waits, or the client has gone already: Windows reports that as a reset.
                 return
             except OSError:
                 # The process may open no more files. It tries again after the next second.
@@ -62,7 +63,9 @@ class Listener:
             client.setblocking(False)
             # Python's loop does not set this, because the listening socket is ours. Without it, the second of two
             # answers waits up to 40 ms, until the client has acknowledged the first one.
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # If the client has gone already, macOS refuses it. Reading will show that.
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += 1
             task = loop.create_task(loop.connect_accepted_socket(self._connect, client))
             self._accepted.add(task)

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-try:
+if sys.platform != "win32":
     import resource
-except ImportError:  # Windows has no such limit.
-    resource = None  # type: ignore[assignment]  # checked before use
 
 if TYPE_CHECKING:
     from simulator.server.server import Server
@@ -61,7 +59,8 @@ def run_until_stopped(server: Server, ready: Callable[[], None]) -> signal.Signa
 
 def allow_files() -> None:
     """Raise the process's limit of open files to what a server's connections need, as far as allowed."""
-    if resource is not None:
+    # Windows has no such limit.
+    if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         needed = CONNECTIONS + OTHER_FILES
         if -1 < soft < needed:
@@ -70,10 +69,11 @@ def allow_files() -> None:
 
 def most_connections() -> int:
     """Returns how many connections the limit of open files allows."""
-    if resource is None:
-        return CONNECTIONS
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if most < 0 else max(1, min(CONNECTIONS, most - OTHER_FILES))
+    if sys.platform != "win32":
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most >= 0:
+            return max(1, min(CONNECTIONS, most - OTHER_FILES))
+    return CONNECTIONS
 
 
 def collect_in_pieces() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import re
 from collections.abc import Iterator
 
@@ -28,6 +29,19 @@ def test_health_answers_get_and_head(client: httpx.Client, root: str) -> None:
     assert client.get(f"{root}/health").json() == {"status": "ok", "version": __version__}
     head = client.head(f"{root}/health")
     assert (head.status_code, head.content) == (200, b"")
+
+
+def test_the_media_types_of_the_documentation_page_do_not_depend_on_the_system(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in the registry of many Windows machines. Browsers may not run a script that is said to be text.
+    monkeypatch.setattr(mimetypes, "guess_type", lambda *_, **__: ("text/plain", None))
+    types = [
+        client.get(f"/_simulator/docs/{name}").headers["Content-Type"].partition(";")[0]
+        for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+    ]
+    assert types[0] in ("text/javascript", "application/javascript")
+    assert types[1:] == ["text/css", "image/png"]
 
 
 def test_reset_is_post_only(client: httpx.Client, root: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from sys import getsizeof
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.coverage import BYTES_KEPT, KINDS_KEPT, Counted, Coverage
-from tests.conftest import CAPACITIES, EXECUTIVE, Api
+from simulator.state.world import World
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, faults, served
 
 pytestmark = pytest.mark.rule("S-8")
 
@@ -47,6 +49,51 @@ def test_calls_are_counted_by_operation_status_and_rule(api: Api) -> None:
     assert of_operation(api, "listCallCapacities")["rules"] == {"A-5": 1}
     totals = api.arranged("GET", "coverage")["totals"]
     assert (totals["operationsHit"], totals["statusesHit"]) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/favicon.ico",
+        "/robots.txt",
+        "/apple-touch-icon.png",
+        "/apple-touch-icon-precomposed.png",
+        "/apple-touch-icon-120x120-precomposed.png",
+        "/.well-known/appspecific/com.chrome.devtools.json",
+    ],
+)
+def test_what_a_browser_asks_for_by_itself_is_refused_as_before_and_recorded_nowhere(
+    simulation: Simulation, world: World, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "simulator.requests")
+    with served(simulation.app(world)) as server, httpx.Client(base_url=server.url) as client:
+        client.get(f"/api/v1/{CAPACITIES}")
+        before = client.get("/_simulator/coverage").json()
+        answer = client.get(path)
+        assert (answer.status_code, faults(answer)) == (404, {("G-1", None)})
+        for sandbox in ({}, {"sandbox": "*"}):
+            coverage = client.get("/_simulator/coverage", params=sandbox).json()
+            assert coverage == before | {"sandbox": coverage["sandbox"]}
+        assert client.get("/_simulator/requests").json()["total"] == 1
+        assert [each.levelname for each in caplog.records if path in each.getMessage()] == ["DEBUG"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/favicon.ico"),
+        ("GET", "/favicon.icon"),
+        ("GET", "/api/v1/favicon.ico"),
+        ("GET", "/apple-touch-icon-x.png"),
+        ("GET", "/.well-known/appspecific/other.json"),
+    ],
+)
+def test_what_only_looks_like_that_counts(simulation: Simulation, world: World, method: str, path: str) -> None:
+    with served(simulation.app(world)) as server, httpx.Client(base_url=server.url) as client:
+        client.get(f"/api/v1/{CAPACITIES}")
+        client.request(method, path)
+        (found,) = client.get("/_simulator/coverage").json()["undocumented"]
+        assert found == {"method": method, "path": path, "status": 404, "hits": 1}
 
 
 def test_an_injected_status_that_nobody_documents_is_marked(api: Api) -> None:

@@ -1,11 +1,12 @@
-"""The documentation page in a real browser: an operation is tried out as a reader would do it."""
+"""Pages in a real browser: an operation is tried out as a reader would do it, and looking changes nothing."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,13 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import served, wait_until
+from tests.conftest import CAPACITIES, served, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 PLACE = "Executive/listAvailableAssistants"
 # Chromium has no option for a click. So a script in the page clicks, and reports what the page shows.
 CLICK = """<script>
@@ -31,40 +33,50 @@ CLICK = """<script>
 </script></body>"""
 
 
-class Clicking:
-    """The application, with a documentation page that executes the operation in its address."""
+class Scripted:
+    """The application, with a script in one of its pages. Keeps what is asked for, and what the script reports."""
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, page: str, script: str) -> None:
         self.application = application
+        self.page = page
+        self.script = script
+        self.asked: list[str] = []
         self.shown: Queue[str] = Queue()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/shown":
+        path = environ["PATH_INFO"]
+        self.asked.append(path)
+        if path == "/shown":
             self.shown.put(environ["wsgi.input"].read().decode())
             start_response("204 NO CONTENT", [])
             return []
-        if not environ["PATH_INFO"].endswith("/_simulator/docs"):
+        if path != self.page:
             return self.application(environ, start_response)
         parts = iter(self.application(environ, lambda *_: lambda _: None))
-        page = b"".join(parts).replace(b"</body>", CLICK.encode())
+        page = b"".join(parts).replace(b"</body>", self.script.encode())
         start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(page)))])
         return [page]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@contextmanager
+def browsing(address: str, profile: Path) -> Iterator[None]:
+    """Show an address in Chromium until the block ends."""
+    # With a debugging port, Chromium stays open.
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    command = [str(CHROMIUM), *options, address]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        try:
+            yield
+        finally:
+            browser.terminate()
+
+
+@needs_chromium
 @pytest.mark.rule("EX-3")
 def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
     simulation: Simulation, world: World, tmp_path: Path
 ) -> None:
-    clicking = Clicking(simulation.app(world).wsgi_app)
-    # With a debugging port, Chromium stays open until the answer is shown.
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={tmp_path}",
-    ]
+    clicking = Scripted(simulation.app(world).wsgi_app, "/_simulator/docs", CLICK)
     shown: list[str] = []
     calls: list[Any] = []
 
@@ -73,15 +85,34 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
         calls[:] = httpx.get(f"{server.url}/_simulator/requests").json()["requests"]
         return len(calls) >= 2
 
-    with served(clicking) as server:
-        command = [str(CHROMIUM), *options, f"{server.url}/_simulator/docs#/{PLACE}"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-            try:
-                wait_until(is_clicked_twice, seconds=100)
-            finally:
-                browser.terminate()
+    with served(clicking) as server, browsing(f"{server.url}/_simulator/docs#/{PLACE}", tmp_path):
+        wait_until(is_clicked_twice, seconds=100)
     assert not any("Failed to execute" in text for text in shown)
     for call in calls:
         assert (call["operationId"], call["query"], call["status"]) == (PLACE.split("/")[1], "sameGroupOnly=true", 200)
         assert "body" not in call["request"]
     assert "Request body" not in shown[-1]
+
+
+# A page brings an icon, so the browser asks for none. For JSON it asks. This goes from the page to JSON.
+GO_ON = """<script>
+  addEventListener("load", () => setTimeout(() => { location = "/_simulator/health" }, 500))
+</script></body>"""
+
+
+@needs_chromium
+@pytest.mark.rule("S-8")
+@pytest.mark.parametrize("page", ["/_simulator/coverage", "/_simulator/docs"])
+def test_looking_at_a_page_changes_neither_coverage_nor_journal(
+    simulation: Simulation, world: World, tmp_path: Path, page: str
+) -> None:
+    looking = Scripted(simulation.app(world).wsgi_app, page, GO_ON)
+    with served(looking) as server:
+        httpx.get(f"{server.url}/api/v1/{CAPACITIES}")
+        before = httpx.get(f"{server.url}/_simulator/coverage").json()
+        looking.asked.clear()
+        with browsing(f"{server.url}{page}", tmp_path):
+            wait_until(lambda: "/favicon.ico" in looking.asked, seconds=100)
+        assert looking.asked.index("/favicon.ico") > looking.asked.index("/_simulator/health")
+        assert httpx.get(f"{server.url}/_simulator/coverage").json() == before
+        assert httpx.get(f"{server.url}/_simulator/requests").json()["total"] == 1
