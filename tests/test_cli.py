@@ -302,7 +302,7 @@ class TestOptions:
         with serving_process(**self.SERVICE_LINKS) as server:
             server.stop()
             assert server.process.stderr is not None
-            (line,) = server.process.stderr.read().splitlines()
+            line, _started, _stopped = server.process.stderr.read().splitlines()
         assert line.endswith(
             "ignored as service links: APIO_SIMULATOR_ENV_APIO_SIMULATOR_HOST and 13 more; "
             "a pod with enableServiceLinks: false has none"
