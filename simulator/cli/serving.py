@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     help="The fixture every sandbox starts from: a file, or a folder with default.yaml or with a single fixture.  "
     "[default: the default fixture]",
 )
+@option("--watch", is_flag=True, help="Read the fixture again when its file changes, as SIGHUP does once.")
 @option("--auth", default=DEFAULTS.auth, type=click.Choice(AUTH_MODES), help="Whether a request needs credentials.")
 @option(
     "--fidelity",
@@ -70,12 +71,13 @@ if TYPE_CHECKING:
 @limit("--snapshot-limit", "How many snapshots a sandbox may have.")
 @limit("--fault-limit", "How many injected faults a sandbox may have.")
 @option("--log-format", default="text", type=click.Choice(["text", "json"]), help="The format of the log.")
-def serve(host: str, port: int, fixtures: Path | None, log_format: str, **options: Any) -> None:
+def serve(host: str, port: int, fixtures: Path | None, watch: bool, log_format: str, **options: Any) -> None:
     """Run the simulator until Ctrl-C."""
     # The first process of a container only ends on signals that it handles. It must end while it is starting, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
-    from simulator.app import Simulation
+    from simulator.app import Simulation, shipped
+    from simulator.cli.watching import FixtureReader, stamp_of
     from simulator.errors import BrokenDocument
     from simulator.fixture.folder import fixture_file
     from simulator.log import configure_logging
@@ -89,19 +91,24 @@ def serve(host: str, port: int, fixtures: Path | None, log_format: str, **option
     settings = Settings(control=control, **options).at(host)
     try:
         simulation = Simulation()
-        file = fixture_file(fixtures) if fixtures else None
-        world = read_fixture(simulation.fixtures, file) if file else simulation.world()
-        app = simulation.app(world, settings, request_log).wsgi_app
+        path = fixtures or shipped("fixtures/default.yaml")
+        # Before it is read: what is written meanwhile is a change.
+        stamp = stamp_of(path)
+        file = fixture_file(path)
+        world = read_fixture(simulation.fixtures, file)
+        app = simulation.app(world, settings, request_log)
         limits = settings.largest_body, settings.request_seconds
-        server = Server(app, host, port, *limits, transfer_limit=settings.transfer_limit)
+        server = Server(app.wsgi_app, host, port, *limits, transfer_limit=settings.transfer_limit)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
         fail(f"apio-simulator: {unavailable}; choose an address with --host and --port, or --port 0 for a free port")
     gc.freeze()
     gc.enable()
-    text = banner(server.url, settings, file, world.directory)
-    run_until_stopped(server, ready=lambda: click.echo(text))
+    text = banner(server.url, settings, file if fixtures else None, world.directory)
+    sandboxes = app.extensions["sandboxes"]
+    reader = FixtureReader(path, stamp, simulation.fixtures, sandboxes, server.carry_out, watched=watch)
+    run_until_stopped(server, ready=lambda: click.echo(text), hang_up=reader.ask, tick=reader.poll)
 
 
 def banner(url: str, settings: Settings, fixture: Path | None, directory: Directory) -> str:
