@@ -11,6 +11,7 @@ import click
 
 from simulator import __version__
 from simulator.cli.fixtures import validate
+from simulator.cli.init import init
 from simulator.cli.load import load
 from simulator.cli.options import PREFIX
 from simulator.cli.output import fail
@@ -45,5 +46,5 @@ def main() -> None:
         raise click.UsageError(f"the environment variable {unknown[0]} is not known; known are {choices}")
 
 
-for _command in (serve, validate, wait, load, reset, state, requests, coverage, errors):
+for _command in (serve, init, validate, wait, load, reset, state, requests, coverage, errors):
     main.add_command(_command)
