@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,10 @@ class TestBesideOthers:
                 assert client.get(f"{url}/_simulator/diff").json()["changes"] == []
             return seen
 
+        def shows(number: int) -> bool:
+            reader.poll()
+            return numbers(server.url) == {number}
+
         with watching(simulation, tmp_path / "f.json") as (server, reader), ThreadPoolExecutor(clients) as pool:
             client = httpx.Client(timeout=10)
             looking = [pool.submit(look, client, server.url) for _ in range(clients)]
@@ -295,7 +300,7 @@ class TestBesideOthers:
                 started.wait(10)
                 for number in range(2, 2 + times):
                     write(reader.path, number)
-                    wait_until(lambda number=number: (reader.poll(), numbers(server.url) == {number})[1])
+                    wait_until(partial(shows, number))
             finally:
                 ended.set()
             for each in looking:
