@@ -126,10 +126,13 @@ class Simulation:
     ) -> Flask:
         """Returns a WSGI application. Its sandboxes start from `world`, or else from the default fixture.
 
+        They are in `extensions["sandboxes"]`.
+
         `request_log` is called for each request, unless it is `None` or the settings switch that off.
         """
         sandboxes = Sandboxes(world or self.world(), settings)
         app = Flask("simulator", static_folder=None, template_folder=None)
+        app.extensions["sandboxes"] = sandboxes
         app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
         # A path without its last slash finds its rule too: the refusal says that it is missing. No redirects (G-1).
         app.url_map.strict_slashes = False

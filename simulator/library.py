@@ -65,9 +65,7 @@ class Sandbox:
 
     @state.setter
     def state(self, fixture: Source) -> None:
-        document = _document(fixture)
-        with _located(document):
-            self.control.call("PUT", "state", json=document.data)
+        load_state(self.control, fixture_document(fixture))
 
     def patch(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """Apply a JSON merge patch (RFC 7396) to the state, and return what it changed (EX-17, S-4)."""
@@ -277,7 +275,7 @@ def create_sandbox(server: Client, name: str, fixture: Source | None = None) -> 
     if fixture is None:
         server.call("PUT", path)
         return sandbox
-    document = _document(fixture)
+    document = fixture_document(fixture)
     with _located(document, "/fixture"):
         server.call("PUT", path, json={"fixture": document.data})
     return sandbox
@@ -288,20 +286,23 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _document(fixture: Source) -> Document:
-    """Returns the document of a fixture, with line numbers. Raises `BrokenDocument` if it cannot be read."""
-    document = fixture_document(fixture)
-    if document.problems:
-        raise BrokenDocument(document.problems)
-    return document
+def load_state(sandbox: Client, document: Document) -> None:
+    """Replace the state of a sandbox by a fixture (S-4).
+
+    Raises `Refused`, `Unreachable`, or `BrokenDocument` with everything that is wrong with the fixture.
+    """
+    with _located(document):
+        sandbox.call("PUT", "state", json=document.data)
 
 
 @contextmanager
 def _located(document: Document, pointer: str = "") -> Iterator[None]:
     """Turn a refusal of the document into a `BrokenDocument` that names the places in its file.
 
-    `pointer` is where the document is placed in the body that is sent.
+    A document with problems is not sent at all. `pointer` is where it is placed in the body that is sent.
     """
+    if document.problems:
+        raise BrokenDocument(document.problems)
     try:
         yield
     except Refused as refused:

@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         "contract",
         "control",
         "directory",
+        "document",
         "errors",
         "fixture",
         "library",

@@ -13,6 +13,8 @@ import click
 from simulator import __version__
 from simulator.cli.calls import fault, requests
 from simulator.cli.fixtures import validate
+from simulator.cli.init import init
+from simulator.cli.load import load
 from simulator.cli.options import PREFIX, service_links
 from simulator.cli.output import LOGS_JSON, colour_wanted, example, fail, logs_json
 from simulator.cli.reports import coverage, errors, rule
@@ -22,8 +24,8 @@ from simulator.cli.state import diff, reset, snapshot, state
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Serve": (serve, wait),
-    "Fixtures": (validate,),
-    "State": (state, snapshot, diff, reset, sandbox),
+    "Fixtures": (init, validate),
+    "State": (state, load, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
     "Reference": (errors, rule),
 }

@@ -39,6 +39,7 @@ logger = logging.getLogger("simulator.serve")
     help="The fixture every sandbox starts from: a file, or a folder with default.yaml or with a single fixture.  "
     "[default: the default fixture]",
 )
+@option("--watch", is_flag=True, help="Read the fixture again when its file changes, as SIGHUP does once.")
 @option(
     "--auth",
     default=DEFAULTS.auth,
@@ -98,15 +99,23 @@ logger = logging.getLogger("simulator.serve")
 )
 @option("--quiet", is_flag=True, help="Print no banner and no progress, and log only warnings and errors.")
 def serve(
-    host: str, port: int, fixtures: Path | None, log_format: str, log_level: str, quiet: bool, **options: Any
+    host: str,
+    port: int,
+    fixtures: Path | None,
+    watch: bool,
+    log_format: str,
+    log_level: str,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Run the simulator until Ctrl-C."""
     # The first process of a container only ends on signals that it handles. It must end while it is starting, too.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
 
-    from simulator.app import Simulation
+    from simulator.app import Simulation, shipped
     from simulator.cli.banner import Banner
+    from simulator.cli.watching import FixtureReader, stamp_of
     from simulator.errors import BrokenDocument
     from simulator.fixture.folder import fixture_file
     from simulator.log import configure_logging
@@ -126,12 +135,14 @@ def serve(
     as_text = log_format == "text"
     try:
         simulation = Simulation()
-        file = fixture_file(fixtures) if fixtures else None
-        with_progress = as_text and not quiet
-        world = read_fixture(simulation.fixtures, file, with_progress=with_progress) if file else simulation.world()
-        app = simulation.app(world, settings, request_log).wsgi_app
+        path = fixtures or shipped("fixtures/default.yaml")
+        # Before it is read: what is written meanwhile is a change.
+        stamp = stamp_of(path)
+        file = fixture_file(path)
+        world = read_fixture(simulation.fixtures, file, with_progress=as_text and not quiet)
+        app = simulation.app(world, settings, request_log)
         limits = settings.largest_body, settings.request_seconds
-        server = Server(app, host, port, *limits, transfer_limit=settings.transfer_limit)
+        server = Server(app.wsgi_app, host, port, *limits, transfer_limit=settings.transfer_limit)
     except BrokenDocument as broken:
         fail(broken)
     except AddressUnavailable as unavailable:
@@ -139,13 +150,19 @@ def serve(
     gc.freeze()
     gc.enable()
     url = server.local_url
-    banner = Banner(url=url, host=server.host, settings=settings, fixture=file, directory=world.directory)
+    banner = Banner(
+        url=url, host=server.host, settings=settings, fixture=file if fixtures else None, directory=world.directory
+    )
     on_terminal = _is_terminal(sys.stdout)
     text = banner.as_text(with_secrets=on_terminal) if as_text else banner.as_json()
     # Whoever sees both on the same terminal knows it from the banner, whose last line shall stay the last.
     if not (as_text and on_terminal and _is_terminal(sys.stderr)):
         logger.info("apio-simulator %s starts at %s", __version__, url)
-    received = run_until_stopped(server, ready=lambda: None if quiet else click.echo(text))
+    sandboxes = app.extensions["sandboxes"]
+    reader = FixtureReader(path, stamp, simulation.fixtures, sandboxes, server.carry_out, watched=watch)
+    received = run_until_stopped(
+        server, ready=lambda: None if quiet else click.echo(text), hang_up=reader.ask, tick=reader.poll
+    )
     logger.info("stopped by %s", received.name)
 
 

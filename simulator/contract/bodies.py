@@ -12,12 +12,10 @@ from typing import Any
 
 import orjson
 
-from simulator.document import DEEPEST, deeper_than, parse_document, pointer_step
+from simulator.document import DEEPEST, MOST_THOROUGHLY, deeper_than, parse_document, pointer_step
 from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, BrokenDocument, Fault, MalformedBody
 
-MOST_THOROUGHLY = 512 * 1024
-"""Up to how many bytes of YAML all mistakes are looked for. The thorough reader takes 200 bytes for each byte."""
 MOST_DIGITS = 1_000
 """If an integer has more digits, its value no longer matters: it is too large."""
 

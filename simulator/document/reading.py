@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from simulator.document.document import Document
 from simulator.document.quick import Unusual, json_data, yaml_data
@@ -23,23 +23,34 @@ _TOO_LARGE = (
 )
 
 
+MOST_THOROUGHLY = 512 * 1024
+"""Up to how many bytes of a text a running server looks for mistakes and lines. This takes 200 bytes for each byte."""
 LARGEST = 512 * 1024 * 1024
 """How many bytes of a file are read. Fixtures are smaller, but a file named by mistake may be endless."""
 
 
-def read_document(path: Path, progress: Progress = unseen) -> Document:
-    """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed."""
+def read_document(path: Path, progress: Progress = unseen, most_thoroughly: int = LARGEST) -> Document:
+    """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed.
+
+    If it is larger than `most_thoroughly` bytes, the places of its mistakes are not looked for (see `parse_document`).
+    """
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise BrokenDocument([Problem(str(path), f"is larger than {LARGEST} bytes")])
-        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
+            return read_stream(str(path), file, progress, most_thoroughly)
     except OSError as error:
         raise BrokenDocument([Problem(str(path), f"cannot be read: {error.strerror or error}")]) from None
+
+
+def read_stream(name: str, stream: BinaryIO, progress: Progress = unseen, most_thoroughly: int = LARGEST) -> Document:
+    """Read the bytes of a YAML or JSON file. Raises `BrokenDocument` as `read_document` does, or `OSError`."""
+    raw = stream.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise BrokenDocument([Problem(name, f"is larger than {LARGEST} bytes")])
+    try:
+        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise BrokenDocument([Problem(str(path), "is not UTF-8 text")]) from None
-    return parse_document(str(path), text, progress)
+        raise BrokenDocument([Problem(name, "is not UTF-8 text")]) from None
+    return parse_document(name, text, progress, thoroughly=len(raw) <= most_thoroughly)
 
 
 def document_of(source: Source, name: str) -> Document:
@@ -59,7 +70,7 @@ def parse_document(name: str, text: str, progress: Progress = unseen, *, thoroug
     """Parse the text of a YAML or JSON file. Problems are reported under `name`. Raises `BrokenDocument`.
 
     The text is JSON if the name ends in `.json`. Unless `thoroughly` is set, a text that the quick reader cannot read
-    is refused.
+    is refused, and the document has no lines.
     """
     try:
         data = json_data(text) if name.endswith(".json") else yaml_data(text, progress)
@@ -67,7 +78,7 @@ def parse_document(name: str, text: str, progress: Progress = unseen, *, thoroug
         if not thoroughly:
             raise BrokenDocument([Problem(name, _TOO_LARGE)]) from None
         return read_thoroughly(name, text)
-    return Document(name, data, lambda: _lines(name, text))
+    return Document(name, data, lambda: _lines(name, text)) if thoroughly else Document(name, data)
 
 
 def _lines(name: str, text: str) -> dict[str, int]:

@@ -20,7 +20,7 @@ from simulator.http.recording import Record, Recorder
 from simulator.http.request import CONTROL, HEALTH, Request, path_text, receive
 from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
 from simulator.http.routes import Routes
-from simulator.http.wsgi import Background, ConnectionAborted, Delayed
+from simulator.http.wsgi import ONE_BY_ONE, Background, ConnectionAborted, Delayed
 from simulator.settings import Settings
 from simulator.state.answers import Remembered
 from simulator.state.journal import REQUEST_ID
@@ -35,8 +35,6 @@ EXPOSED_HEADERS = f"{REQUEST_ID}, {FAULT_ID}, {ASSUMED}, {WARNING}, Allow, Retry
 PREFLIGHT_SECONDS = "600"
 LARGE_BODY = 32 * 1024
 """A call with a longer body may take long, so other calls are answered meanwhile."""
-ONE_BY_ONE = "/"
-"""The key of all control calls with a large body. No sandbox has this name."""
 RESERVED_SECONDS = 0.05
 """After how long a call checks again whether its sandbox is still reserved."""
 

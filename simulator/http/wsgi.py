@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+ONE_BY_ONE = "/"
+"""The key of long work that takes much memory, and is therefore done one at a time. No sandbox has this name."""
 HEADER = "simulator.header"
 """The key of the environment with a small header, as pairs of a variable and its value. The server sets it."""
 HEAD = "simulator.head"

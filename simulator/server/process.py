@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import select
 import signal
 import sys
@@ -37,24 +38,51 @@ THRESHOLDS = (700, 10, 2)
 """How often garbage is collected, as `gc.set_threshold` takes it. A full collection sees about 20,000 objects."""
 
 
-def run_until_stopped(server: Server, ready: Callable[[], None]) -> signal.Signals:
-    """Serve until SIGTERM or Ctrl-C, and return the signal. `ready` is called once the server answers."""
+HANG_UP: int | None = getattr(signal, "SIGHUP", None)
+"""The signal SIGHUP. Windows does not have it."""
+
+
+def run_until_stopped(
+    server: Server,
+    ready: Callable[[], None],
+    hang_up: Callable[[], object] = int,
+    tick: Callable[[], object] = int,
+) -> signal.Signals:
+    """Serve until SIGTERM or Ctrl-C, and return the signal. `ready` is called once the server answers.
+
+    `hang_up` is called at each SIGHUP, and `tick` after it and every `SIGNAL_SECONDS`. If SIGHUP comes because the
+    terminal was closed, it stops the server.
+    """
     # A threading.Event can deadlock if a signal handler sets it while `wait` begins. This queue is reentrant.
-    stop: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stop.put(number))
+    received: SimpleQueue[int] = SimpleQueue()
+    # `nohup` lets a process ignore SIGHUP, so that it outlives its terminal.
+    needs_terminal = HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL and has_terminal()
+    for number in filter(None, (signal.SIGTERM, signal.SIGINT, HANG_UP)):
+        signal.signal(number, lambda number, _: received.put(number))
     # The loop's thread should not wait long for a worker thread.
     sys.setswitchinterval(SWITCH_SECONDS)
     collect_in_pieces()
     server.start()
     ready()
-    received = None
-    while received is None:
+    while True:
         # On Windows before Python 3.14, Ctrl-C does not interrupt a wait without a timeout.
         with contextlib.suppress(Empty):
-            received = signal.Signals(stop.get(timeout=SIGNAL_SECONDS))
+            number = received.get(timeout=SIGNAL_SECONDS)
+            if number != HANG_UP or (needs_terminal and not has_terminal()):
+                break
+            hang_up()
+        tick()
     server.stop()
-    return received
+    return signal.Signals(number)
+
+
+def has_terminal() -> bool:
+    """Return whether a terminal controls this process."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
 
 
 def allow_files() -> None:

@@ -12,9 +12,11 @@ import sys
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from simulator.http.wsgi import ONE_BY_ONE
 from simulator.server.connection import Connection
 from simulator.server.listening import Listener
 from simulator.server.reading import NO_ROOM
@@ -174,6 +176,10 @@ class Server:
         """Do `work` on the loop's thread, unless the loop has ended."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(work)
+
+    def carry_out(self, job: Callable[[], object]) -> None:
+        """Do a long job in a worker thread, but not beside calls with a large body. The job must not raise."""
+        self.hand_over(partial(self.workers.submit, ONE_BY_ONE, job))
 
     def hold(self, size: int) -> bool:
         """Count `size` more bytes in transit if there is room, and return whether there is. Logs the first failure."""

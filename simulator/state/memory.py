@@ -117,7 +117,7 @@ class Memory:
                 f"already and may take {limit // MEBIBYTE} MiB, half of --memory-limit; drop what is no longer needed"
             )
             if self.settings.log_requests:
-                self._say_once("refused", "a call was refused with 507: %s", reason)
+                self._say_once("refused", "the memory limit is reached, and calls are refused with 507: %s", reason)
             raise InsufficientMemory(Fault("S-10", reason))
         return limit - kept
 

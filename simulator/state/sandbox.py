@@ -65,6 +65,8 @@ class ServerSandbox:
         self._grew = grew
         self._admit = admit
         self.seed = seed
+        self.has_own_seed = False
+        """Whether the seed is not that of the server."""
         self.settings = settings
         self.created_at = time.time()
         self.last_use = 0.0
@@ -122,12 +124,13 @@ class ServerSandbox:
         """Whether calls of the API that change something must wait."""
         return self._reservations > 0
 
-    def renewed(self) -> ServerSandbox:
-        """Return the sandbox that replaces this one at a reset. It starts anew, but keeps the snapshots (S-5).
+    def renewed(self, seed: World) -> ServerSandbox:
+        """Return the sandbox that replaces this one at a reset. It starts anew from `seed`, with the snapshots (S-5).
 
         A call that arrived before the reset and ends after it, as a delayed call may, still acts on the old sandbox.
         """
-        new = ServerSandbox(self.name, self.seed, self.settings, self.total, self._positions, self._grew, self._admit)
+        new = ServerSandbox(self.name, seed, self.settings, self.total, self._positions, self._grew, self._admit)
+        new.has_own_seed = self.has_own_seed
         new.created_at, new.last_use = self.created_at, self.last_use
         new._keep_snapshots(self._snapshots)
         return new

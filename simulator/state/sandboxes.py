@@ -30,7 +30,7 @@ IN_USE_SECONDS = 120
 
 
 class Sandboxes:
-    """The sandboxes by name. A sandbox is created when it is first used. Its seed is `baseline`.
+    """The sandboxes by name. A sandbox is created when it is first used. Its seed is `baseline`, unless it has its own.
 
     The default sandbox always exists. The settings limit how many others exist. At the limit, a new sandbox replaces
     the least recently used one, and a warning is logged. If that one was used within `IN_USE_SECONDS`, the new one is
@@ -80,20 +80,43 @@ class Sandboxes:
         """
         if name != DEFAULT:
             return self._put(name, self._new(name, seed))
-        old, self._default = self._default, self._new(name, seed)
+        with self._lock:
+            old, new = self._default, self._new(name, seed)
+            self._default = new
         self._end(old)
-        return self._default
+        return new
 
     def reset(self, name: str) -> None:
-        """Take a sandbox back to its seed (S-5), or create it. Raises `TooManySandboxes`."""
-        old = self.sandbox(name)
-        new = old.renewed()
+        """Take a sandbox back to its seed (S-5), or create it. Raises `TooManySandboxes`.
+
+        If the baseline was replaced since the sandbox began, this is its seed now, unless it has a seed of its own.
+        """
+        self.sandbox(name)
         with self._lock:
+            old = self._default if name == DEFAULT else self._named.get(name)
+            # Another call may have dropped it.
+            if old is None:
+                return
+            new = old.renewed(old.seed if old.has_own_seed else self.baseline)
             if name == DEFAULT:
                 self._default = new
-            elif self._named.get(name) is old:
+            else:
                 self._named[name] = new
         self._end(old)
+
+    def replace_baseline(self, baseline: World) -> bool:
+        """Let new sandboxes and later resets start from another world (S-5).
+
+        The default sandbox is reset to it at once, unless it has a seed of its own. Return whether it was reset.
+        """
+        with self._lock:
+            self.baseline = baseline
+            old = self._default
+            if old.has_own_seed:
+                return False
+            self._default = old.renewed(baseline)
+        self._end(old)
+        return True
 
     def drop(self, name: str) -> bool:
         """Drop a named sandbox, and return whether it existed."""
@@ -104,8 +127,12 @@ class Sandboxes:
         return dropped is not None
 
     def _new(self, name: str, seed: World | None) -> ServerSandbox:
-        seed, memory = seed or self.baseline, self.memory
-        return ServerSandbox(name, seed, self.settings, self.total, self._positions, memory.grew, memory.admit)
+        memory = self.memory
+        sandbox = ServerSandbox(
+            name, seed or self.baseline, self.settings, self.total, self._positions, memory.grew, memory.admit
+        )
+        sandbox.has_own_seed = seed is not None
+        return sandbox
 
     def _end(self, sandbox: ServerSandbox) -> None:
         sandbox.end()

@@ -427,6 +427,24 @@ class TestSandboxes:
         assert "own-seed" not in [each["name"] for each in api.arranged("GET", "sandboxes")["sandboxes"]]
         assert len(own.ok("GET", CAPACITIES)["call_capacities"]) == 2
 
+    def test_its_seed_may_be_yaml_and_mistakes_point_into_it(self, api: Api) -> None:
+        text = "# A seed.\nfixture:\n  version: 1\n  defaultDomain: example.com\n  tenants: {foo: {type: Enterprise}}\n"
+
+        def create(text: str) -> httpx.Response:
+            headers = {"Content-Type": "application/yaml"}
+            return api.control("PUT", "sandboxes/of-yaml", content=text.encode(), headers=headers)
+
+        assert create(text).json()["size"]["tenants"] == 1
+        refused = create(text.replace("foo: {", "foo: {groups: {g: {services: [None]}}, ").replace("version: 1", ""))
+        assert (refused.status_code, faults(refused)) == (
+            400,
+            {("G-18", "/fixture/version"), ("G-18", "/fixture/tenants/foo/groups/g/services/0")},
+        )
+        twice = create(f"{text}  version: 1\n")
+        assert (twice.status_code, faults(twice)) == (400, {("G-2", None)})
+        assert "body:6: /fixture/version: stands here twice" in twice.text
+        api.arranged("DELETE", "sandboxes/of-yaml")
+
     def test_creating_one_again_starts_afresh(self, api: Api) -> None:
         other = Api(api.client, "again")
         api.arranged("PUT", "sandboxes/again")

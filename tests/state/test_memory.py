@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from simulator.app import Simulation
-from simulator.contract.bodies import MOST_THOROUGHLY
+from simulator.document import MOST_THOROUGHLY
 from simulator.library import Simulator
 from simulator.settings import Settings
 from simulator.state.journal import Content, Exchange, Message
