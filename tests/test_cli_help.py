@@ -118,6 +118,7 @@ class TestMistakes:
             "sandbox create": ["a"],
             "sandbox drop": ["a"],
             "fault add": ["login"],
+            "load": [str(shipped("fixtures/minimal.yaml"))],
             "wait": ["--timeout", "0"],
         }
         result = run(*name.split(), *arguments.get(name, []), APIO_SIMULATOR_PORT="1")

@@ -127,5 +127,5 @@ class TestLoad:
             result = run("load", str(MINIMAL), "--url", server.url)
         assert result.returncode == 1
         assert result.stderr.endswith(
-            ": 413 the body is over the limit of 100 bytes (G-10); start the server with a larger --max-state\n"
+            ": the body is over the limit of 100 bytes (G-10); start the server with a larger --max-state\n"
         )

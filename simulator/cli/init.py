@@ -15,7 +15,7 @@ from simulator.cli.output import example, fail
 from simulator.fixture.sample import MOST_USERS, sample_fixture
 
 
-@click.command(epilog=example("init my-fixture.yaml", "init --users 1000 my-fixture.yaml"))
+@click.command(epilog=example("init first.yaml", "init --users 1000 large.yaml"))
 @click.option(
     "--users", default=10, show_default=True, type=click.IntRange(1, MOST_USERS), help="How many users it has."
 )
