@@ -14,6 +14,7 @@ from typing import Any, cast
 from marshmallow import fields
 
 from simulator.contract.constraints import (
+    TEXT,
     Rules,
     Validator,
     between,
@@ -192,7 +193,7 @@ class SchemaCompiler:
                 self._refuse(node.document, node.pointer + "/pattern", "must be anchored with ^ and $")
             checks.append(matching(re.compile(pattern), schema.get("x-expected", f"text like {pattern}"), rules))
         text = Secret if schema.get("writeOnly") else StrictString
-        return text(validate=checks, error_messages=type_messages(rules, "a string"), **options)
+        return text(validate=checks, error_messages=type_messages(rules, TEXT), **options)
 
     def _integer(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
         self._check_keywords(node, {"type", "enum", "minimum", "maximum"})

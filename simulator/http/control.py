@@ -32,7 +32,6 @@ from simulator.errors import (
 )
 from simulator.http.auth import RequestCall
 from simulator.http.context import RequestContext, context_of
-from simulator.http.explanation import nearest_to
 from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
@@ -91,7 +90,7 @@ class ControlInterface:
             view = HANDLERS[operation.operation_id](call, control)
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
-            refusal.faults = tuple(map(_with_hint, refusal.faults))
+            refusal.faults = tuple(replace(each, reason=each.reason_with_hint) for each in refusal.faults)
             raise
         if not isinstance(view, Content):
             return Reply(operation.success, operation.render(view))
@@ -143,11 +142,6 @@ class ControlInterface:
             raise CredentialsRequired(Fault("S-2", reason))
         if not hmac.compare_digest(token.strip().encode("latin-1"), wanted.encode()):
             raise InvalidCredentials(Fault("S-2", "the bearer token is not that of --control-token"))
-
-
-def _with_hint(fault: Fault) -> Fault:
-    nearest = nearest_to(fault)
-    return fault if nearest is None else replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?")
 
 
 def _host_name(host: str) -> str:
