@@ -81,6 +81,7 @@ class Simulation:
             self.contract,
             self.control_contract,
             self.ledger,
+            shipped("fixtures/fixture.schema.json").read_bytes(),
             credentials_required=settings.auth == "required",
             token_required=settings.control_token is not None,
         )

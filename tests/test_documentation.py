@@ -157,7 +157,7 @@ def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(sim
 
 def test_the_table_of_commands_lists_those_that_talk_to_a_server() -> None:
     stated = {command.split()[1] for command, _ in rows(CONTROL, "From the command line")}
-    assert stated == main.commands.keys() - {"serve", "validate", "errors"}
+    assert stated == main.commands.keys() - {"serve", "validate", "schema", "errors"}
 
 
 class TestPython:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from simulator import __version__
-from simulator.cli.fixtures import validate
+from simulator.cli.fixtures import schema, validate
 from simulator.cli.options import PREFIX
 from simulator.cli.output import fail
 from simulator.cli.reports import coverage, errors
@@ -44,5 +44,5 @@ def main() -> None:
         raise click.UsageError(f"the environment variable {unknown[0]} is not known; known are {choices}")
 
 
-for _command in (serve, validate, wait, reset, state, requests, coverage, errors):
+for _command in (serve, validate, schema, wait, reset, state, requests, coverage, errors):
     main.add_command(_command)

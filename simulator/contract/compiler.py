@@ -51,6 +51,7 @@ ANNOTATIONS = {
     "x-rule",
     "x-ignored",
     "x-expected",
+    "x-checked-by-handler",
 }
 
 
@@ -232,6 +233,8 @@ class SchemaCompiler:
     def _object(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any] | None:
         self._check_keywords(node, {"type", "properties", "required", "additionalProperties"})
         messages = type_messages(node.rules, "an object")
+        if node.schema.get("x-checked-by-handler"):
+            return ObjectOf(fields.Raw(allow_none=True), error_messages=messages, **options)
         free = node.schema.get("additionalProperties")
         if isinstance(free, dict) and not node.schema.get("properties"):
             inner = self._below(node, "/additionalProperties")

@@ -4,7 +4,7 @@ Only JSON's types exist here. A date or a sexagesimal number stays text, and `ye
 """
 
 from simulator.document.document import Document, pointer_step, pointer_to
-from simulator.document.reading import Source, document_of, parse_document, read_document
+from simulator.document.reading import Source, document_of, parse_document, read_document, read_stream
 from simulator.document.values import DEEPEST, LONGEST_KEY, deeper_than
 from simulator.document.writing import write_yaml
 
@@ -19,5 +19,6 @@ __all__ = [
     "pointer_step",
     "pointer_to",
     "read_document",
+    "read_stream",
     "write_yaml",
 ]

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from simulator.document.document import Document, Place
 from simulator.document.quick import Unusual, json_data, yaml_data
@@ -31,15 +31,21 @@ def read_document(path: Path, progress: Progress = unseen) -> Document:
     """Read a YAML or JSON file. Raises `BrokenDocument` if it cannot be read or is not well formed."""
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise BrokenDocument([Problem(str(path), f"is larger than {LARGEST} bytes")])
-        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
+            return read_stream(str(path), file, progress)
     except OSError as error:
         raise BrokenDocument([Problem(str(path), f"cannot be read: {error.strerror or error}")]) from None
+
+
+def read_stream(name: str, stream: BinaryIO, progress: Progress = unseen) -> Document:
+    """Read the bytes of a YAML or JSON file. Raises `BrokenDocument` as `read_document` does, or `OSError`."""
+    raw = stream.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise BrokenDocument([Problem(name, f"is larger than {LARGEST} bytes")])
+    try:
+        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise BrokenDocument([Problem(str(path), "is not UTF-8 text")]) from None
-    return parse_document(str(path), text, progress)
+        raise BrokenDocument([Problem(name, "is not UTF-8 text")]) from None
+    return parse_document(name, text, progress)
 
 
 def document_of(source: Source, name: str) -> Document:
