@@ -30,7 +30,7 @@ from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.context import context_of
 from simulator.http.control import HANDLERS, ControlInterface
-from simulator.http.explanation import Explanations, with_hint
+from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder
 from simulator.http.request import shown_path
@@ -81,6 +81,7 @@ class Simulation:
             self.contract,
             self.control_contract,
             self.ledger,
+            shipped("fixtures/fixture.schema.json").read_bytes(),
             credentials_required=settings.auth == "required",
             token_required=settings.control_token is not None,
         )
@@ -98,7 +99,7 @@ class Simulation:
         try:
             view = catalogue(self.ledger, operation_id)
         except InvalidAttribute as refusal:
-            raise InvalidAttribute(*map(with_hint, refusal.faults)) from None
+            raise InvalidAttribute(*(each.with_hint() for each in refusal.faults)) from None
         return orjson.loads(self.control_contract.operations["listErrors"].render(view))
 
     def rules(self) -> Any:
@@ -113,7 +114,7 @@ class Simulation:
         found = next((each for each in self.rules()["rules"] if each["id"] == rule_id), None)
         if found is None:
             fault = Fault("S-1", f"the ledger has no rule {rule_id[:100]!r}", asked=rule_id, known=self.ledger)
-            raise UnknownResource(with_hint(fault))
+            raise UnknownResource(fault.with_hint())
         operations = (*self.contract.operations.values(), *self.control_contract.operations.values())
         return {
             **found,

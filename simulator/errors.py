@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import islice
 
 MOST_FAULTS = 1_000
 """How many faults an answer lists. One more is looked for, and then the search ends (G-8)."""
+
+MOST_NAMES = 1_000
+"""How many names are searched for the nearest one. The limit keeps refusals fast in a large world."""
+LONGEST_ASKED = 300
+"""How many characters of a name are compared with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,31 @@ class Fault:
     def below(self, pointer: str) -> Fault:
         """Return the same fault for a document that holds the body at `pointer`."""
         return replace(self, pointer=pointer + (self.pointer or ""))
+
+    @property
+    def nearest(self) -> str | None:
+        """The existing name that was probably meant, if the fault is about an unknown name."""
+        asked = self.asked
+        if asked is None and self.known and self.pointer:
+            asked = self.pointer.rpartition("/")[2]
+        return nearest_name(asked, self.known) if asked else None
+
+    def with_hint(self) -> Fault:
+        """Return the fault. If there is a similar name, its reason ends with the question whether that was meant."""
+        nearest = self.nearest
+        if nearest is None:
+            return self
+        # Without the names, so that nobody adds the hint again.
+        return replace(self, reason=f"{self.reason}; did you mean {nearest!r}?", asked=None, known=())
+
+
+def nearest_name(asked: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like the one asked for, or `None` if no name is like it."""
+    by_folded = {name.casefold(): name for name in islice(known, MOST_NAMES)}
+    # A user id is often given without its domain. The domain does not show how similar two ids are.
+    by_folded.update({folded.partition("@")[0]: name for folded, name in list(by_folded.items())})
+    nearest = get_close_matches(asked.casefold()[:LONGEST_ASKED], by_folded, n=1)
+    return by_folded[nearest[0]] if nearest else None
 
 
 class Refusal(Exception):
@@ -135,13 +167,29 @@ class ContractBreach(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file: its place (`file:line`) and what is expected there."""
+    """One mistake in a file: its place, and what is expected there.
 
-    place: str
+    Lines and columns count from 1. `pointer` is the JSON Pointer of the place, `rule` the rule of the ledger that is
+    broken. What is `None` is not known, or does not apply.
+    """
+
+    file: str
     message: str
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+    rule: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The place in words: `file:line: pointer`. If there is no pointer, the column takes its place."""
+        position = [self.file, self.line, self.column if self.pointer is None else None]
+        place = ":".join(str(each) for each in position if each is not None)
+        return place if self.pointer is None else f"{place}: {self.pointer or '/'}"
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        rule = "" if self.rule is None else f" ({self.rule})"
+        return f"{self.place}: {self.message}{rule}"
 
 
 class BrokenDocument(Exception):

@@ -308,8 +308,7 @@ def _located(document: Document, pointer: str = "") -> Iterator[None]:
     except Refused as refused:
         if any(fault.pointer is None for fault in refused.faults):
             raise
-        problems = [
-            document.problem((fault.pointer or "").removeprefix(pointer), f"{fault.reason} ({fault.rule})")
-            for fault in refused.faults
-        ]
-        raise BrokenDocument(problems) from None
+        from simulator.fixture.fixtures import located
+
+        faults = (replace(each, pointer=(each.pointer or "").removeprefix(pointer)) for each in refused.faults)
+        raise BrokenDocument(located(document, fault) for fault in faults) from None

@@ -350,10 +350,12 @@ class TestValidate:
     def test_good_fixtures_are_counted(self) -> None:
         result = run("validate", str(shipped("fixtures/default.yaml")), str(shipped("fixtures/minimal.yaml")))
         assert (result.returncode, result.stderr) == (0, "")
-        assert [line.partition(": ")[2] for line in result.stdout.splitlines()] == [
+        *files, last = result.stdout.splitlines()
+        assert [line.partition(": ")[2] for line in files] == [
             "3 tenants, 7 groups, 34 users, 7 accounts",
             "1 tenant, 1 group, 2 users, 1 account",
         ]
+        assert last == "valid"
 
     def test_of_broken_ones_every_fault_is_said(self, tmp_path: Path) -> None:
         broken = tmp_path / "broken.yaml"
@@ -364,5 +366,6 @@ class TestValidate:
             f"{broken}:1: /version: must be 1, not 2 (G-18)",
             f"{broken}:1: /defaultDomain: is required (G-18)",
             f'{broken}:2: /tenants/t/type: must be one of Enterprise, ServiceProvider, not "Shop" (G-18)',
+            "2 files, 3 problems",
         ]
         assert "minimal.yaml: 1 tenant" in result.stdout

@@ -53,7 +53,7 @@ def verdict(name: str, text: str, read: Any) -> tuple[Any, ...]:
         document = read(name, text)
     except BrokenDocument as broken:
         return (str(broken),)
-    return repr(document.data), [str(each) for each in document.problems], document.lines
+    return repr(document.data), [str(each) for each in document.problems], document.places
 
 
 @given(VALUES, LAYOUTS, EDITS)
@@ -206,13 +206,14 @@ def test_a_good_file_is_not_read_thoroughly_until_a_line_is_asked_for(
     monkeypatch.setattr(reading, "read_thoroughly", counted)
     document = parse_document(name, '{"a": 1,\n "b": [2]}')
     assert calls == []
-    assert [document.place(pointer) for pointer in ("/b/0", "/b", "/a/x")] == [f"{name}:2", f"{name}:2", f"{name}:1"]
+    lines = [document.problem(pointer, "is wrong").line for pointer in ("/b/0", "/b", "/a/x")]
+    assert lines == [2, 2, 1]
     assert calls == [name]
 
 
 def test_what_json_alone_can_lay_out_has_no_lines() -> None:
     document = parse_document("f.json", '{"a"\n: 1}')
-    assert (document.data, document.place("/a")) == ({"a": 1}, "f.json")
+    assert (document.data, document.problem("/a", "is wrong").line) == ({"a": 1}, None)
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -11,7 +11,7 @@ import pytest
 from simulator.app import shipped
 from simulator.errors import BrokenDocument
 from simulator.fixture.folder import NAMES_SHOWN, fixture_file
-from tests.conftest import python, run, serving_process
+from tests.conftest import python, serving_process
 
 MINIMAL = shipped("fixtures/minimal.yaml").read_bytes()
 
@@ -38,7 +38,7 @@ def refusal(path: Path) -> str:
         (["a.yaml", "default.yaml", "z.yaml"], "default.yaml"),
         (["my.yaml"], "my.yaml"),
         (["my.YML"], "my.YML"),
-        (["my.json", "README.md", ".my.yaml", "yaml"], "my.json"),
+        (["my.json", "README.md", ".my.yaml", "yaml", "fixture.schema.json"], "my.json"),
     ],
 )
 def test_the_default_is_used_or_else_the_only_fixture(tmp_path: Path, names: list[str], used: str) -> None:
@@ -127,13 +127,8 @@ def test_the_banner_says_which_file_was_used(tmp_path: Path) -> None:
             assert line == f"  fixture   {tmp_path}/my.yaml: 1 tenant, 1 group, 2 users, 1 account"
 
 
-def test_both_commands_refuse_a_folder_that_does_not_say_which_in_one_line_with_status_2(tmp_path: Path) -> None:
+def test_serve_refuses_a_folder_that_does_not_say_which_in_one_line_with_status_2(tmp_path: Path) -> None:
     path = str(folder(tmp_path, "a.yaml", "b.yaml"))
-    for result in (python("-m", "simulator", "serve", "--port", "0", "--fixtures", path), run("validate", path)):
-        assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr == refusal(tmp_path) + "\n"
-
-
-def test_validate_checks_the_fixture_that_serve_would_take(tmp_path: Path) -> None:
-    result = run("validate", str(folder(tmp_path, "my.yaml")))
-    assert (result.returncode, result.stdout) == (0, f"{tmp_path}/my.yaml: 1 tenant, 1 group, 2 users, 1 account\n")
+    result = python("-m", "simulator", "serve", "--port", "0", "--fixtures", path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == refusal(tmp_path) + "\n"

@@ -57,7 +57,7 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
     ),
     "an unknown key of a user": ("firstName: F,", "firstName: F, nickname: X,", 26, "/nickname: is not a documented"),
     "an unknown type of tenant": ("type: Enterprise", "type: Shop", 5, "must be one of Enterprise, ServiceProvider"),
-    "a number for a text": ("lastName: Ar", "lastName: 5", 26, "/lastName: must be a string, not 5 (G-5)"),
+    "a number for a text": ("lastName: Ar", "lastName: 5", 26, "/lastName: must be a string, not 5; without quotes"),
     "a missing name": ("firstName: F, ", "", 26, "/firstName: is required (G-18)"),
     "an unknown service of a group": (
         "[Call Capacity Management]",
@@ -158,7 +158,12 @@ BREAKS: dict[str, tuple[str, str, int, str]] = {
     ),
     "a key twice": ("  t:\n", "  t: {type: Enterprise}\n  t:\n", 5, "stands here twice"),
     "text that is no YAML": ("tenants:", "tenants: [", 5, "is not well-formed YAML"),
-    "a tab for blanks": ("    type", "\ttype", 5, "is not well-formed YAML"),
+    "a tab for blanks": (
+        "    type",
+        "  \ttype",
+        5,
+        "f.yaml:5:3: is not well-formed YAML: a tab stands here, and YAML allows only spaces for indentation",
+    ),
 }
 
 
@@ -190,7 +195,54 @@ def test_a_fixture_is_refused_for(simulation: Simulation, name: str) -> None:
     found = problems(simulation, GOOD.replace(before, after, 1))
     matching = [each for each in found if message in each]
     assert matching, found
-    assert matching[0].startswith(f"f.yaml:{line}: "), found
+    assert matching[0].startswith(f"f.yaml:{line}:"), found
+
+
+# What is written for a text, and what is said about it.
+UNQUOTED = {
+    "+3225126777": 'not 3225126777; without quotes, YAML makes a number of +3225126777: write "+3225126777"',
+    "1.50": 'not 1.5; without quotes, YAML makes a number of 1.50: write "1.50"',
+    "True": 'not true; without quotes, YAML makes true or false of True: write "True"',
+    "Null": 'not null; without quotes, YAML makes null of Null: write "Null"',
+    "": 'not null; nothing is written here: an empty text is ""',
+    "1" * 61: f"not {'1' * 56}…1; without quotes, YAML makes a number of it: write it in quotes",
+}
+
+
+@pytest.mark.parametrize("written", UNQUOTED)
+def test_a_text_of_which_yaml_makes_something_else_is_shown_as_it_is_written(
+    simulation: Simulation, written: str
+) -> None:
+    text = GOOD.replace("lastName: Ar", f"phoneNumber: {written}, lastName: Ar")
+    pointer = "/tenants/t/groups/other/users/far@d.example/phoneNumber"
+    assert problems(simulation, text) == [f"f.yaml:26: {pointer}: must be a string, {UNQUOTED[written]} (G-5)"]
+
+
+@pytest.mark.parametrize("written", ["no", "2026-01-31", "0123", "0o17", "1_000", "12:30:45", "+32 2 512 67 77"])
+def test_what_only_older_yaml_makes_something_else_of_stays_a_text(simulation: Simulation, written: str) -> None:
+    world = read(simulation, GOOD.replace("lastName: Ar", f"lastName: {written}"))
+    assert world.directory.user("t", "other", "far").last_name == written
+
+
+def test_quotes_are_not_what_is_missing_elsewhere(simulation: Simulation) -> None:
+    content = parse_document("f.yaml", GOOD).data
+    content["tenants"]["t"]["groups"]["g"]["users"]["boss@d.example"]["lastName"] = 5
+    for name, text in (
+        ("f.json", json.dumps(content)),
+        ("f.yaml", GOOD.replace("maxCalls: 7", "maxCalls: true")),
+        ("f.yaml", GOOD.replace("lastName: Ar", "lastName: [1]")),
+    ):
+        with pytest.raises(BrokenDocument) as refused:
+            simulation.fixtures.world_of_document(parse_document(name, text))
+        assert "quotes" not in str(refused.value)
+
+
+def test_a_misspelt_key_is_refused_with_the_one_that_was_probably_meant(simulation: Simulation) -> None:
+    (found,) = problems(simulation, GOOD.replace("firstName: F,", "firstName: F, phonenumer: '1',"))
+    assert found.startswith("f.yaml:26: /tenants/t/groups/other/users/far@d.example/phonenumer: is not a documented")
+    assert found.endswith("; did you mean 'phoneNumber'? (G-4)")
+    (found,) = problems(simulation, GOOD.replace("firstName: F,", "firstName: F, colour: red,"))
+    assert "did you mean" not in found
 
 
 def test_every_fault_is_reported_at_once_whatever_its_kind(simulation: Simulation) -> None:

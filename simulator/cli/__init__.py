@@ -12,7 +12,7 @@ import click
 
 from simulator import __version__
 from simulator.cli.calls import fault, requests
-from simulator.cli.fixtures import validate
+from simulator.cli.fixtures import schema, validate
 from simulator.cli.init import init
 from simulator.cli.load import load
 from simulator.cli.options import PREFIX, service_links
@@ -24,7 +24,7 @@ from simulator.cli.state import diff, reset, snapshot, state
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Serve": (serve, wait),
-    "Fixtures": (init, validate),
+    "Fixtures": (init, validate, schema),
     "State": (state, load, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
     "Reference": (errors, rule),

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.client import at_server, connected
+from simulator.cli.fixtures import STANDARD_INPUT
 from simulator.cli.output import example, fail
 
 if TYPE_CHECKING:
     from simulator.document import Document
 
-STANDARD_INPUT = "<stdin>"
-"""The name of standard input in messages."""
 SECONDS = 120
 """How long the server may take for a large fixture."""
 

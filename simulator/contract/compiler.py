@@ -14,6 +14,7 @@ from typing import Any, cast
 from marshmallow import fields
 
 from simulator.contract.constraints import (
+    TEXT,
     Rules,
     Validator,
     between,
@@ -52,6 +53,7 @@ ANNOTATIONS = {
     "x-expected",
     "x-enum-varnames",
     "x-enum-descriptions",
+    "x-checked-by-handler",
 }
 
 
@@ -194,7 +196,7 @@ class SchemaCompiler:
                 self._refuse(node.document, node.pointer + "/pattern", "must be anchored with ^ and $")
             checks.append(matching(re.compile(pattern), schema.get("x-expected", f"text like {pattern}"), rules))
         text = Secret if schema.get("writeOnly") else StrictString
-        return text(validate=checks, error_messages=type_messages(rules, "a string"), **options)
+        return text(validate=checks, error_messages=type_messages(rules, TEXT), **options)
 
     def _integer(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
         self._check_keywords(node, {"type", "enum", "minimum", "maximum"})
@@ -233,6 +235,8 @@ class SchemaCompiler:
     def _object(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any] | None:
         self._check_keywords(node, {"type", "properties", "required", "additionalProperties"})
         messages = type_messages(node.rules, "an object")
+        if node.schema.get("x-checked-by-handler"):
+            return ObjectOf(fields.Raw(allow_none=True), error_messages=messages, **options)
         free = node.schema.get("additionalProperties")
         if isinstance(free, dict) and not node.schema.get("properties"):
             inner = self._below(node, "/additionalProperties")

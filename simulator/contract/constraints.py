@@ -15,6 +15,9 @@ from simulator.errors import Fault
 Rules = Mapping[str, str]
 """For each keyword, the rule that its violation rests on (`x-rule`). `default` is for all other keywords."""
 
+TEXT = "a string"
+"""What must be where a text is expected, in the words of messages."""
+
 Validator = Callable[[Any], None]
 """Checks a value of the right type. Raises `ValidationError`."""
 
@@ -30,6 +33,11 @@ def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
         "invalid": f"must be {expected}, not {{input}}",
         "null": [Fault(rules.get("null", "G-5"), f"must be {expected}, not null")],
     }
+
+
+def wants_text(reason: str) -> bool:
+    """Return whether a message of `type_messages` says that a text is expected."""
+    return reason.startswith(f"must be {TEXT}, not ")
 
 
 def one_of(values: list[Any], rules: Rules) -> Validator:

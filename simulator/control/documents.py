@@ -30,6 +30,7 @@ class Documents:
         api: Contract,
         control: Contract,
         ledger: Mapping[str, Rule],
+        fixture_schema: bytes,
         *,
         credentials_required: bool,
         token_required: bool,
@@ -39,6 +40,7 @@ class Documents:
             "control": _served(control, required=token_required),
         }
         self.rules = list(ledger.values())
+        self.fixture_schema = fixture_schema
 
     def contract_text(self, which: str, address: str | None) -> str:
         """Returns a contract as YAML. `which` is `api` or `control`; `address` is where the client reaches it."""

@@ -120,10 +120,10 @@ def _warnings_of_ids(attributes: dict[str, Any], directory: Directory) -> Iterat
         if attributes.get("group_id") in (None, group.group_id)
     ]
     user_id = attributes.get("user_id")
-    if not tenants:
+    if not tenants and "tenant_id" in attributes:
         yield f"there is no tenant {attributes['tenant_id']!r} at present"
-    elif not groups:
-        yield f"there is no group {attributes.get('group_id')!r} at present"
+    elif not groups and "group_id" in attributes:
+        yield f"there is no group {attributes['group_id']!r} at present"
     elif user_id is not None and not any(directory.find_user(group.users, user_id) for group in groups):
         yield f"there is no user {user_id!r} at present"
 

@@ -36,6 +36,11 @@ def _contract_text(which: str) -> ControlHandler:
     return lambda _, control: Content(YAML, control.documents.contract_text(which, control.address).encode())
 
 
+def get_fixture_schema(_: Call, control: Control) -> object:
+    """GET fixture.schema.json: the JSON Schema of fixtures (S-4)."""
+    return Content(JSON, control.documents.fixture_schema)
+
+
 def _page(which: str) -> ControlHandler:
     return lambda _, control: Content(HTML, control.documents.page(which))
 
@@ -54,6 +59,7 @@ HANDLERS: Mapping[str, ControlHandler] = {
     "getContractText": _contract_text("api"),
     "getControlContract": _contract_json("control"),
     "getControlContractText": _contract_text("control"),
+    "getFixtureSchema": get_fixture_schema,
     "getDocumentation": _page("api"),
     "getControlDocumentation": _page("control"),
 }

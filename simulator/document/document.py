@@ -1,44 +1,44 @@
-"""Plain data, and the lines of its places."""
+"""Plain data, and where its parts stand in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.errors import Problem
 
 
+class Place(NamedTuple):
+    """Where a value starts in its file: line and column, from 1. A value in a mapping starts with its key.
+
+    `written` is the text of the file, if YAML has made a number, `true`, `false` or `null` of a text without quotes.
+    """
+
+    line: int
+    column: int
+    written: str | None = None
+
+
 class Document:
-    """A file's content as JSON types, and the lines of its places.
+    """A file's content as JSON types, and where its parts stand.
 
     `problems` holds the mistakes of a file that can be read in spite of them.
     """
 
-    def __init__(self, name: str, data: Any, find_lines: Callable[[], dict[str, int]] = dict) -> None:
+    def __init__(self, name: str, data: Any, find_places: Callable[[], Mapping[str, Place]] = dict) -> None:
         self.name = name
         self.data = data
         self.problems: list[Problem] = []
-        self._find_lines = find_lines
+        self._find_places = find_places
 
     @cached_property
-    def lines(self) -> dict[str, int]:
-        """For every JSON Pointer of the content, the line (from 1) where it starts.
+    def places(self) -> Mapping[str, Place]:
+        """For every JSON Pointer of the content, its place. A document that comes from no file has no places.
 
-        The lines are found at the first access: finding them takes far longer than reading the file.
+        The places are found at the first access: finding them takes far longer than reading the file.
         """
-        return self._find_lines()
-
-    def place(self, pointer: str) -> str:
-        """Return `file:line` of the place or, if it does not exist, of the nearest place around it.
-
-        A document that comes from no file has no lines. Then the name alone is returned.
-        """
-        if not self.lines:
-            return self.name
-        while pointer not in self.lines and pointer:
-            pointer = pointer.rpartition("/")[0]
-        return f"{self.name}:{self.lines.get(pointer, 1)}"
+        return self._find_places()
 
     def find(self, pointer: str) -> Any:
         """Return the value at a JSON Pointer, or `None`."""
@@ -53,9 +53,15 @@ class Document:
                 return None
         return value
 
-    def problem(self, pointer: str, message: str) -> Problem:
-        """Return a problem at `pointer`."""
-        return Problem(f"{self.place(pointer)}: {pointer or '/'}", message)
+    def problem(self, pointer: str, message: str, rule: str | None = None) -> Problem:
+        """Return a problem at `pointer`. If nothing is there, it gets the line of the nearest place around it."""
+        if not self.places:
+            return Problem(self.name, message, pointer=pointer, rule=rule)
+        around = pointer
+        while around not in self.places and around:
+            around = around.rpartition("/")[0]
+        place = self.places.get(around, Place(1, 1))
+        return Problem(self.name, message, place.line, place.column, pointer, rule)
 
 
 def pointer_step(key: object) -> str:

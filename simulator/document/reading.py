@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from simulator.document.document import Document
+from simulator.document.document import Document, Place
 from simulator.document.quick import Unusual, json_data, yaml_data
 from simulator.document.thorough import read_thoroughly
 from simulator.errors import BrokenDocument, Problem
@@ -78,12 +78,12 @@ def parse_document(name: str, text: str, progress: Progress = unseen, *, thoroug
         if not thoroughly:
             raise BrokenDocument([Problem(name, _TOO_LARGE)]) from None
         return read_thoroughly(name, text)
-    return Document(name, data, lambda: _lines(name, text)) if thoroughly else Document(name, data)
+    return Document(name, data, lambda: _places(name, text)) if thoroughly else Document(name, data)
 
 
-def _lines(name: str, text: str) -> dict[str, int]:
+def _places(name: str, text: str) -> Mapping[str, Place]:
     try:
-        return read_thoroughly(name, text).lines
+        return read_thoroughly(name, text).places
     except BrokenDocument:
         # JSON allows line breaks that YAML does not allow, for example between a key and its colon.
         return {}

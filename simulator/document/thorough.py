@@ -1,4 +1,4 @@
-"""Reads a text as plain data, with the line of every place and all mistakes.
+"""Reads a text as plain data, with the place of every part and all mistakes.
 
 JSON is read as YAML, because it is nearly a part of YAML.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 
-from simulator.document.document import Document, pointer_step
+from simulator.document.document import Document, Place, pointer_step
 from simulator.document.values import DEEPEST, LONGEST_KEY, scalar
 from simulator.errors import MOST_FAULTS, BrokenDocument, Problem
 
@@ -36,15 +36,23 @@ def read_thoroughly(name: str, text: str) -> Document:
         with _garbage_left_alone():
             data = construction.value(_root(text), "", ())
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BrokenDocument([Problem(f"{name}:{line}", f"is not well-formed YAML: {error.problem}")]) from None
+        raise BrokenDocument([_malformed(name, text, error)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         reason = f"holds a character that YAML does not allow: {error.reason}"
-        raise BrokenDocument([Problem(f"{name}:{line}", reason)]) from None
-    document = Document(name, data, lambda: construction.lines)
+        raise BrokenDocument([Problem(name, reason, line)]) from None
+    document = Document(name, data, lambda: construction.places)
     document.problems = construction.problems
     return document
+
+
+def _malformed(name: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark, reason = error.problem_mark, error.problem
+    if mark is None:
+        return Problem(name, f"is not well-formed YAML: {reason}", 1)
+    if text[mark.index : mark.index + 1] == "\t":
+        reason = "a tab stands here, and YAML allows only spaces for indentation"
+    return Problem(name, f"is not well-formed YAML: {reason}", mark.line + 1, mark.column + 1)
 
 
 def _whole_character(match: re.Match[str]) -> str:
@@ -129,27 +137,29 @@ def _check_size(name: str, text: str) -> None:
 
 
 def _broken(name: str, event: yaml.Event, message: str) -> BrokenDocument:
-    place = f"{name}:{event.start_mark.line + 1}" if event.start_mark else name
-    return BrokenDocument([Problem(place, message)])
+    line = event.start_mark.line + 1 if event.start_mark else None
+    return BrokenDocument([Problem(name, message, line)])
 
 
 class _Construction:
-    """Makes plain data from YAML nodes and notes their lines."""
+    """Makes plain data from YAML nodes and notes their places."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.lines: dict[str, int] = {}
+        self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
 
     def value(self, node: yaml.Node | None, pointer: str, inside: tuple[yaml.Node, ...]) -> Any:
         if node is None:
             return None
-        line = node.start_mark.line + 1
-        self.lines[pointer] = line
-        if node in inside:
-            raise BrokenDocument([Problem(f"{self.name}:{line}", "an alias must not contain itself")])
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
         if isinstance(node, yaml.ScalarNode):
-            return node.value if node.style else scalar(node.value)
+            value = node.value if node.style else scalar(node.value)
+            self.places[pointer] = Place(line, column, None if isinstance(value, str) else node.value)
+            return value
+        if node in inside:
+            raise BrokenDocument([Problem(self.name, "an alias must not contain itself", line)])
+        self.places[pointer] = Place(line, column)
         inside = (*inside, node)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, f"{pointer}/{i}", inside) for i, item in enumerate(node.value)]
@@ -158,22 +168,22 @@ class _Construction:
     def mapping(self, node: yaml.Node, pointer: str, inside: tuple[yaml.Node, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
+            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(line, pointer, "a key must be a plain text")
+                self.problem(line, column, pointer, "a key must be a plain text")
                 continue
             key = key_node.value
             if len(key) > LONGEST_KEY:
                 reason = f"a key has at most {LONGEST_KEY} characters, not {len(key)}"
-                raise BrokenDocument([Problem(f"{self.name}:{line}", reason)])
+                raise BrokenDocument([Problem(self.name, reason, line)])
             place = pointer + pointer_step(key)
             if key in result:
-                self.problem(line, place, "stands here twice")
+                self.problem(line, column, place, "stands here twice")
                 continue
             result[key] = self.value(value_node, place, inside)
-            self.lines[place] = line
+            self.places[place] = Place(line, column, self.places[place].written)
         return result
 
-    def problem(self, line: int, pointer: str, message: str) -> None:
+    def problem(self, line: int, column: int, pointer: str, message: str) -> None:
         if len(self.problems) <= MOST_FAULTS:
-            self.problems.append(Problem(f"{self.name}:{line}: {pointer or '/'}", message))
+            self.problems.append(Problem(self.name, message, line, column, pointer))

@@ -31,7 +31,6 @@ from simulator.errors import (
 )
 from simulator.http.auth import RequestCall, logout
 from simulator.http.context import RequestContext, context_of
-from simulator.http.explanation import with_hint
 from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
@@ -94,7 +93,7 @@ class ControlInterface:
             view = HANDLERS[operation.operation_id](call, control)
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
-            refusal.faults = tuple(map(with_hint, refusal.faults))
+            refusal.faults = tuple(each.with_hint() for each in refusal.faults)
             raise
         if isinstance(view, Answer):
             return Reply(operation.success, operation.render(view.view), view.headers)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
-from difflib import SequenceMatcher, get_close_matches
+from collections.abc import Collection, Mapping
+from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Notes, Operation
-from simulator.errors import MOST_FAULTS, Fault, Refusal, UnknownPath
+from simulator.errors import LONGEST_ASKED, MOST_FAULTS, Fault, Refusal, UnknownPath
 from simulator.http.errors import KINDS
 from simulator.state.faults import InjectedFault
 from simulator.state.redaction import without_secrets
 
 MOST_EXPLAINED = 10
-MOST_NAMES = 1_000
-"""How many names are searched for the nearest one. The limit keeps refusals fast in a large world."""
-LONGEST_ASKED = 300
 
 
 class Explanations:
@@ -98,40 +94,14 @@ class Explanations:
         return f"The nearest path that there is: {nearest} with {calls}."
 
 
-def nearest_to(fault: Fault) -> str | None:
-    """Return the existing name that was probably meant, if the fault is about an unknown name."""
-    asked = fault.asked
-    if asked is None and fault.known and fault.pointer:
-        asked = fault.pointer.rpartition("/")[2]
-    return _nearest_name(asked, fault.known) if asked else None
-
-
-def with_hint(fault: Fault) -> Fault:
-    """Return the fault; if the nearest name is known, its reason ends with that."""
-    nearest = nearest_to(fault)
-    if nearest is None:
-        return fault
-    # Without the names, so that nobody adds the hint again.
-    return replace(fault, reason=f"{fault.reason}; did you mean {nearest!r}?", asked=None, known=())
-
-
 def _fault_line(fault: Fault) -> str:
     place = f"At {fault.pointer}: " if fault.pointer else ""
-    nearest = nearest_to(fault)
+    nearest = fault.nearest
     hint = f" Did you mean {nearest!r}?" if nearest is not None else ""
     reason = fault.reason if place else fault.reason[:1].upper() + fault.reason[1:]
     # Redacted separately: together, place and reason would look like an attribute and its value.
     text = f"{without_secrets(place)}{without_secrets(reason.removesuffix('.'))}"
     return f"{text}{'' if text.endswith('?') else '.'}{hint}"
-
-
-def _nearest_name(asked: str, known: Collection[str]) -> str | None:
-    names: Iterable[str] = islice(known, MOST_NAMES)
-    by_folded = {name.casefold(): name for name in names}
-    # A user id is often given without its domain. The domain does not show how similar two ids are.
-    by_folded.update({folded.partition("@")[0]: name for folded, name in list(by_folded.items())})
-    nearest = get_close_matches(asked.casefold()[:LONGEST_ASKED], by_folded, n=1)
-    return by_folded[nearest[0]] if nearest else None
 
 
 def _basis(basis: Collection[str]) -> str:

@@ -384,6 +384,11 @@ class TestArranging:
     def test_an_id_that_is_not_there_is_warned_of(self, api: Api, ids: dict[str, str], warnings: list[str]) -> None:
         assert inject(api, delayMs=1, **ids)["warnings"] == warnings
 
+    def test_a_fault_for_all_may_come_before_there_is_anything(self, api: Api) -> None:
+        api.arranged("PUT", "state", {"version": 1, "defaultDomain": "d.example", "tenants": {}})
+        assert inject(api, operationId="*", delayMs=1)["warnings"] == []
+        assert inject(api, userId="boss", delayMs=1)["warnings"] == ["there is no user 'boss' at present"]
+
     def test_a_name_that_was_probably_meant_is_said_at_once(self, api: Api) -> None:
         response = api.control("POST", "faults", {"operationId": "getalerting", "status": 500})
         assert "did you mean 'getAlerting'?" in response.text

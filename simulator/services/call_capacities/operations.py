@@ -169,7 +169,11 @@ call_capacities = Service(
     group_services=(SERVICE,),
     group_section=Section(
         key="callCapacities",
-        schema={"type": "array", "items": {"$ref": "openapi.yaml#/components/schemas/CallCapacityCreate"}},
+        schema={
+            "type": "array",
+            "description": "The call capacities of the group, oldest first.",
+            "items": {"$ref": "openapi.yaml#/components/schemas/CallCapacityCreate"},
+        },
         service=SERVICE,
         rule="CC-1",
         load=load,

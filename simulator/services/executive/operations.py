@@ -282,8 +282,9 @@ def _filtering(call: Call, state: Executive) -> object:
     return View(state.filtering, criteria=state.criteria)
 
 
-def _part(schema: str) -> dict[str, Any]:
-    return {"$ref": f"openapi.yaml#/components/schemas/{schema}"}
+def _part(schema: str, description: str | None = None) -> dict[str, Any]:
+    reference = {"$ref": f"openapi.yaml#/components/schemas/{schema}"}
+    return reference if description is None else {**reference, "description": description}
 
 
 executive = Service(
@@ -307,13 +308,18 @@ executive = Service(
         key="executive",
         schema={
             "type": "object",
+            "description": "The user's settings as an executive. What is left out has the default of the service.",
             "additionalProperties": False,
             "properties": {
-                "assistants": _part("AssistantsUpdate"),
-                "filtering": _part("FilteringUpdate"),
-                "screening": _part("ScreeningUpdate"),
-                "alerting": _part("AlertingUpdate"),
-                "criteria": {"type": "array", "items": _part("CriterionCreate")},
+                "assistants": _part("AssistantsUpdate", "The assistants of the executive."),
+                "filtering": _part("FilteringUpdate", "Which calls are filtered."),
+                "screening": _part("ScreeningUpdate", "How filtered calls alert the executive."),
+                "alerting": _part("AlertingUpdate", "How the assistants are alerted."),
+                "criteria": {
+                    "type": "array",
+                    "description": "The criteria of the call filtering, oldest first.",
+                    "items": _part("CriterionCreate"),
+                },
             },
         },
         service=SERVICE,
