@@ -56,7 +56,7 @@ class TestHelp:
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_option_says_what_it_is_good_for(self, name: str) -> None:
         options = [each for each in COMMANDS[name].params if isinstance(each, click.Option)]
-        assert options or name == "validate"
+        assert options or name == "schema"
         for option in options:
             assert option.help, option.name
             assert len(option.help.split()) >= 4, option.name
@@ -143,7 +143,7 @@ def completed(*arguments: str, **environment: str) -> list[str]:
 
 class TestCompletion:
     def test_commands_and_options_are_completed(self) -> None:
-        assert completed("s") == ["sandbox", "serve", "snapshot", "state"]
+        assert completed("s") == ["sandbox", "schema", "serve", "snapshot", "state"]
         assert completed("snapshot", "") == ["drop", "list", "restore", "take"]
         assert completed("requests", "--st") == ["--status"]
         assert completed("fault", "add", "login", "--abort", "") == ["close", "truncate"]

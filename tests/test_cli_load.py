@@ -102,7 +102,7 @@ class TestLoad:
         ("content", "words"),
         [
             (b"version: 1\nversion: 1\n", ":2: /version: stands here twice"),
-            (b"version: [", ":2: is not well-formed YAML"),
+            (b"version: [", ":2:1: is not well-formed YAML"),
             (b"\xff", ": is not UTF-8 text"),
         ],
     )

@@ -178,7 +178,7 @@ def test_seed(apio_sandbox):
         ("marker", "words"),
         [
             ('"none.yaml"', "cannot start: *none.yaml: cannot be read: No such file or directory"),
-            ('"broken.yaml"', "cannot start: *broken.yaml:1: is not well-formed YAML: *"),
+            ('"broken.yaml"', "cannot start: *broken.yaml:1:10: is not well-formed YAML: *"),
             ('{"version": 1}', "cannot start: the fixture: /defaultDomain: is required (G-18)"),
             ("", "apio_fixture takes the path of a fixture's file or a document, not ()"),
             ("17", "apio_fixture takes the path of a fixture's file or a document, not (17,)"),

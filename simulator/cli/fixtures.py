@@ -33,7 +33,7 @@ class Checked:
     problems: tuple[Problem, ...] = ()
 
 
-@click.command(epilog=example("validate my-fixture.yaml", "validate ."))
+@click.command(epilog=example("validate my-fixture.yaml", "validate my-fixture.yaml --format github"))
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
     "--format",
