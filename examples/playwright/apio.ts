@@ -278,10 +278,321 @@ interface components {
       /** The place in the body, as a JSON Pointer; present where there is one. */
       pointer?: string;
     };
-    /** A fixture document, or a merge patch for one. */
+    /** A fixture document: the whole state of a sandbox. */
     State: {
-      [key: string]: unknown;
+      /**
+       * The version of this format.
+       * @enum {integer}
+       */
+      version: 1;
+      /** The domain of users that are named without one: the id `boss` also finds `boss@<this domain>`. */
+      defaultDomain: string;
+      /** The tenants, by their ids. */
+      tenants: {
+        [key: string]: components["schemas"]["Tenant"];
+      };
+      /** The accounts that may log in, by user name. */
+      accounts?: {
+        [key: string]: components["schemas"]["Account"];
+      };
     };
+    /** A tenant. */
+    Tenant: {
+      /**
+       * In an Enterprise, assistants may be in any group; else only in the group of whom they assist.
+       * @enum {string}
+       */
+      type: "Enterprise" | "ServiceProvider";
+      /** The groups of the tenant, by their ids. */
+      groups?: {
+        [key: string]: components["schemas"]["Group"];
+      };
+    };
+    /** A group of a tenant. */
+    Group: {
+      /** The services that are assigned to the group. */
+      services?: "Call Capacity Management"[];
+      /** The departments of the group, by their names. */
+      departments?: {
+        [key: string]: components["schemas"]["Department"];
+      };
+      /** The users of the group, by their ids. An id is unique in its tenant. */
+      users?: {
+        [key: string]: components["schemas"]["User"];
+      };
+      /** The call capacities of the group, oldest first. */
+      callCapacities?: components["schemas"]["CallCapacityCreate"][];
+    };
+    /** A department of a group. */
+    Department: {
+      /** The department above this one, in the same group. */
+      parent?: string;
+    };
+    /** A user of a group. */
+    User: {
+      /** The first name. */
+      firstName: string;
+      /** The last name. */
+      lastName: string;
+      /** The extension, in quotes: "1500". */
+      extension?: string;
+      /** The phone number, in quotes: "+3225126777". */
+      phoneNumber?: string;
+      /** The e-mail address. */
+      emailAddress?: string;
+      /** The user's department, one of those of the group. */
+      department?: string;
+      /** The services that are assigned to the user. */
+      services?: ("Executive" | "Executive-Assistant")[];
+      /** The user's settings as an executive. What is left out has the default of the service. */
+      executive?: {
+        /** The assistants of the executive. */
+        assistants?: components["schemas"]["AssistantsUpdate"];
+        /** Which calls are filtered. */
+        filtering?: components["schemas"]["FilteringUpdate"];
+        /** How filtered calls alert the executive. */
+        screening?: components["schemas"]["ScreeningUpdate"];
+        /** How the assistants are alerted. */
+        alerting?: components["schemas"]["AlertingUpdate"];
+        /** The criteria of the call filtering, oldest first. */
+        criteria?: components["schemas"]["CriterionCreate"][];
+      };
+    };
+    /** An account. It has the ids that its level needs, and no others. */
+    Account: {
+      /** The password for the login. */
+      password: string;
+      /**
+       * What the account may do.
+       * @enum {string}
+       */
+      level: "End User" | "Group Admin" | "Tenant Admin" | "System Admin";
+      /** The tenant, unless the level is System Admin. */
+      tenantId?: string;
+      /** The group, for the levels Group Admin and End User. */
+      groupId?: string;
+      /** The user, for the level End User. */
+      userId?: string;
+      /** A bearer token that takes the place of a login. */
+      token?: string;
+    };
+    /** What to change about the assistants; what is absent stays as it is. */
+    AssistantsUpdate: {
+      /** Whether assistants may join and leave the pool themselves. */
+      allowOptInOut?: boolean;
+      /** All assistants from now on, in this order. `null` is an empty list. */
+      assistantUserIds?: string[] | null;
+      /** What answers show as the assistants; accepted and ignored. */
+      assistantUsers?: unknown;
+    };
+    /** What to change about call filtering; what is absent stays as it is. */
+    FilteringUpdate: {
+      /** Whether calls are filtered. */
+      enabled?: boolean;
+      mode?: components["schemas"]["FilteringMode"];
+      type?: components["schemas"]["FilteringType"];
+      /** Existing criteria to switch on or off, each at most once. */
+      criteria?: components["schemas"]["FilteringCriterionUpdate"][];
+    };
+    /** What to change about call screening; what is absent stays as it is. */
+    ScreeningUpdate: {
+      /** Whether calls are screened. */
+      enabled?: boolean;
+      /**
+       * @deprecated
+       * Another name for `enabled`, the one in the attribute lists of the reference texts. Where both are sent, they must agree.
+       */
+      enable?: boolean;
+      alertType?: components["schemas"]["ScreeningAlertType"];
+      /** Whether the Mobility location is alerted. */
+      alertMobilityLocation?: boolean;
+      /** Whether the Anywhere locations are alerted. */
+      alertAnywhereLocations?: boolean;
+      /** Whether the Shared Call Appearance locations are alerted. */
+      alertSharedCallAppearanceLocations?: boolean;
+    };
+    /** What to change about call alerting; what is absent stays as it is. */
+    AlertingUpdate: {
+      mode?: components["schemas"]["AlertingMode"];
+      cliNameMode?: components["schemas"]["CliNameMode"];
+      /** The name shown in the name mode `Custom`; `null` clears it. */
+      cliCustomName?: string | null;
+      /** The name in Unicode, optional in the name mode `Custom`; `null` clears it. */
+      cliCustomNameUnicode?: string | null;
+      cliPhoneNumberMode?: components["schemas"]["CliPhoneNumberMode"];
+      /** The number shown in the number mode `Custom`; `null` clears it. */
+      cliCustomPhoneNumber?: string | null;
+      /** After how many rings a pushed call is recalled. */
+      callPushRecallAfter?: number;
+      /** After how many rings the next assistant is alerted, in the mode `Sequential`. */
+      nextAssistantAfter?: number;
+      /** Whether unanswered calls roll over. */
+      rolloverEnabled?: boolean;
+      /** After how many seconds a call rolls over; `null` clears it. */
+      rolloverWaitTime?: number | null;
+      rolloverAction?: components["schemas"]["RolloverAction"];
+      /** Where the action `Forward` sends the call; `null` clears it. */
+      rolloverForwardTo?: string | null;
+    };
+    /** A criterion to be created. */
+    CriterionCreate: {
+      name: components["schemas"]["CriterionName"];
+      /**
+       * Whether the criterion is in force.
+       * @default true
+       */
+      active?: boolean;
+      timeSchedule?: components["schemas"]["TimeScheduleReference"];
+      holidaySchedule?: components["schemas"]["HolidayScheduleReference"];
+      fromDnCriteria?: components["schemas"]["FromDnCriteriaCreate"];
+      /**
+       * Whether the criterion has the calls that match it filtered.
+       * @default true
+       */
+      filter?: boolean;
+    };
+    /** The name of a criterion, unique for its executive. Any printable characters except `/`, no blank at either end, and neither `.` nor `..`. */
+    CriterionName: string;
+    /** The times at which the criterion is to hold; `null` for no schedule. */
+    TimeScheduleReference: {
+      level: components["schemas"]["ScheduleLevel"];
+      name: components["schemas"]["ScheduleName"];
+      /**
+       * The kind of schedule; may be left out.
+       * @enum {string}
+       */
+      type?: "Time";
+    } | null;
+    /** The holidays on which the criterion is to hold; `null` for no schedule. */
+    HolidayScheduleReference: {
+      level: components["schemas"]["ScheduleLevel"];
+      name: components["schemas"]["ScheduleName"];
+      /**
+       * The kind of schedule; may be left out.
+       * @enum {string}
+       */
+      type?: "Holiday";
+    } | null;
+    /** The callers whom a new criterion is about. */
+    FromDnCriteriaCreate: {
+      /**
+       * Which callers the criterion is about.
+       * @default Any
+       * @enum {string}
+       */
+      selection?: "Any" | "Any Internal" | "Any External" | "Specified Only";
+      /**
+       * Whether callers who withhold their number are included.
+       * @default false
+       */
+      includeAnonymousCallers?: boolean;
+      /**
+       * Whether callers whose number is not available are included.
+       * @default false
+       */
+      includeUnavailableCallers?: boolean;
+      /**
+       * The numbers of the specified callers.
+       * @default []
+       */
+      phoneNumbers?: string[];
+    };
+    /**
+     * Where the schedule is kept.
+     * @enum {string}
+     */
+    ScheduleLevel: "User" | "Group" | "Tenant";
+    /** The name of the schedule. Whether it exists is not checked. */
+    ScheduleName: string;
+    /**
+     * Whether the assistants are alerted all at once or one after the other.
+     * @enum {string}
+     */
+    AlertingMode: "Simultaneous" | "Sequential";
+    /**
+     * Which name the assistants see as the caller's.
+     * @enum {string}
+     */
+    CliNameMode: "Executive" | "Executive-Originator" | "Originator-Executive" | "Originator" | "Custom";
+    /**
+     * Which number the assistants see as the caller's.
+     * @enum {string}
+     */
+    CliPhoneNumberMode: "Executive" | "Originator" | "Custom";
+    /**
+     * What happens to a call that rolls over.
+     * @enum {string}
+     */
+    RolloverAction: "Voice Messaging" | "Forward" | "No Answer Processing";
+    /**
+     * How the executive is alerted.
+     * @enum {string}
+     */
+    ScreeningAlertType: "Silent" | "Ring Splash";
+    /**
+     * Whether the predefined type or the criteria select the calls.
+     * @enum {string}
+     */
+    FilteringMode: "Simple" | "Advanced";
+    /**
+     * The predefined selection that the mode `Simple` uses.
+     * @enum {string}
+     */
+    FilteringType: "All Calls" | "All Internal Calls" | "All External Calls";
+    /** An existing criterion to switch on or off. What else a criterion has is accepted and ignored. */
+    FilteringCriterionUpdate: {
+      /** The name of an existing criterion. */
+      name: components["schemas"]["CriterionName"];
+      /** Whether the criterion is in force; unchanged where absent. */
+      active?: boolean;
+      /** Accepted and ignored. */
+      timeSchedule?: components["schemas"]["TimeScheduleReference"];
+      /** Accepted and ignored. */
+      holidaySchedule?: components["schemas"]["HolidayScheduleReference"];
+      /** Accepted and ignored. */
+      fromDnCriteria?: components["schemas"]["FromDnCriteriaUpdate"];
+      /** Accepted and ignored. */
+      filter?: boolean;
+    };
+    /** What to change about the callers; what is absent stays as it is. */
+    FromDnCriteriaUpdate: {
+      selection?: components["schemas"]["CallerSelection"];
+      /** Whether callers who withhold their number are included. */
+      includeAnonymousCallers?: boolean;
+      /** Whether callers whose number is not available are included. */
+      includeUnavailableCallers?: boolean;
+      /** All numbers of the specified callers from now on. */
+      phoneNumbers?: components["schemas"]["CallerNumbers"];
+    };
+    /**
+     * Which callers a criterion is about.
+     * @enum {string}
+     */
+    CallerSelection: "Any" | "Any Internal" | "Any External" | "Specified Only";
+    /** The numbers of the specified callers. */
+    CallerNumbers: string[];
+    /** A call capacity to be created. */
+    CallCapacityCreate: {
+      name: components["schemas"]["CallCapacityName"];
+      /** Whether this is to be the default of the group, of which there is at most one. */
+      isDefault: boolean;
+      /** How many calls the members may have at the same time; 0 means none. */
+      maxCalls: components["schemas"]["CallLimit"];
+      /** The same for incoming calls; no limit where it is absent or `null`. */
+      maxIncomingCalls?: components["schemas"]["CallLimitOrNone"];
+      /** The same for outgoing calls; no limit where it is absent or `null`. */
+      maxOutgoingCalls?: components["schemas"]["CallLimitOrNone"];
+      /** The members; users of this group who are in no other capacity. */
+      userIds?: string[];
+      /** What answers show as the members; accepted and ignored. */
+      users?: unknown;
+    };
+    /** The name of a call capacity, unique in its group. Any printable characters except `/`, no blank at either end, and neither `.` nor `..`. */
+    CallCapacityName: string;
+    /** How many calls may take place at the same time; 0 means none. */
+    CallLimit: number;
+    /** A limit, or `null` for no limit. */
+    CallLimitOrNone: number | null;
     /** What has changed in the state. */
     Diff: {
       /** What the state was compared with; `seed` or the name of a snapshot. */
@@ -341,7 +652,7 @@ interface components {
       status?: number;
       /** How long the answer took, in milliseconds. */
       durationMs: number;
-      /** The account that called; absent if there were no valid credentials. */
+      /** The account that called. A call without credentials that acts as System Admin has the account `anonymous`. Absent if there were wrong credentials, or if none were looked at. */
       account?: string;
       /** The request. */
       request: components["schemas"]["Message"];
@@ -355,7 +666,7 @@ interface components {
       assumed?: string[];
       /** What was sent and ignored. An attribute is given by its JSON Pointer, a query parameter by `?` and its name. Absent if nothing was ignored. */
       ignored?: string[];
-      /** In words, why the request was refused, or what an injected fault did. */
+      /** In words, why the request was refused, what an injected fault did, or how a page may lose its session, or has lost it. Absent if there is nothing to explain. */
       explanation?: string;
       /** The id of the injected fault that took effect; absent if none did. */
       fault?: string;
@@ -533,6 +844,37 @@ export type ErrorEntry = components["schemas"]["ErrorEntry"];
 export type ErrorCode = components["schemas"]["ErrorCode"];
 export type ErrorDetails = components["schemas"]["ErrorDetails"];
 export type State = components["schemas"]["State"];
+export type Tenant = components["schemas"]["Tenant"];
+export type Group = components["schemas"]["Group"];
+export type Department = components["schemas"]["Department"];
+export type User = components["schemas"]["User"];
+export type Account = components["schemas"]["Account"];
+export type AssistantsUpdate = components["schemas"]["AssistantsUpdate"];
+export type FilteringUpdate = components["schemas"]["FilteringUpdate"];
+export type ScreeningUpdate = components["schemas"]["ScreeningUpdate"];
+export type AlertingUpdate = components["schemas"]["AlertingUpdate"];
+export type CriterionCreate = components["schemas"]["CriterionCreate"];
+export type CriterionName = components["schemas"]["CriterionName"];
+export type TimeScheduleReference = components["schemas"]["TimeScheduleReference"];
+export type HolidayScheduleReference = components["schemas"]["HolidayScheduleReference"];
+export type FromDnCriteriaCreate = components["schemas"]["FromDnCriteriaCreate"];
+export type ScheduleLevel = components["schemas"]["ScheduleLevel"];
+export type ScheduleName = components["schemas"]["ScheduleName"];
+export type AlertingMode = components["schemas"]["AlertingMode"];
+export type CliNameMode = components["schemas"]["CliNameMode"];
+export type CliPhoneNumberMode = components["schemas"]["CliPhoneNumberMode"];
+export type RolloverAction = components["schemas"]["RolloverAction"];
+export type ScreeningAlertType = components["schemas"]["ScreeningAlertType"];
+export type FilteringMode = components["schemas"]["FilteringMode"];
+export type FilteringType = components["schemas"]["FilteringType"];
+export type FilteringCriterionUpdate = components["schemas"]["FilteringCriterionUpdate"];
+export type FromDnCriteriaUpdate = components["schemas"]["FromDnCriteriaUpdate"];
+export type CallerSelection = components["schemas"]["CallerSelection"];
+export type CallerNumbers = components["schemas"]["CallerNumbers"];
+export type CallCapacityCreate = components["schemas"]["CallCapacityCreate"];
+export type CallCapacityName = components["schemas"]["CallCapacityName"];
+export type CallLimit = components["schemas"]["CallLimit"];
+export type CallLimitOrNone = components["schemas"]["CallLimitOrNone"];
 export type Diff = components["schemas"]["Diff"];
 export type Changes = components["schemas"]["Changes"];
 export type Change = components["schemas"]["Change"];
