@@ -65,7 +65,8 @@ class Runner:
         process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
             cwd=self.project,
-            env={**environment(**variables), "PATH": os.pathsep.join(self.paths)},
+            # What is installed here runs only once, so nobody gains from its compiled files.
+            env={**environment(**variables), "PATH": os.pathsep.join(self.paths), "PIP_COMPILE": "0"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

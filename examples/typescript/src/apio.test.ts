@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Refused, Simulator } from "./apio.js";
+import { Refused, Simulator, type State } from "./apio.js";
 
 const reception = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/Reception/";
 
@@ -28,7 +28,7 @@ test("a sandbox is changed, compared and taken back", async () => {
 
 test("a sandbox starts from a fixture of its own, and its state can be replaced", async () => {
   const simulator = await Simulator.connect();
-  const acme = { version: 1, defaultDomain: "example.com", tenants: { acme: { type: "Enterprise" } } };
+  const acme: State = { version: 1, defaultDomain: "example.com", tenants: { acme: { type: "Enterprise" } } };
   const sandbox = await simulator.sandbox("own-fixture", acme);
   assert.deepEqual(Object.keys((await sandbox.state()).tenants as object), ["acme"]);
 
@@ -41,7 +41,7 @@ test("a sandbox starts from a fixture of its own, and its state can be replaced"
 
 test("a refusal names the place and the rule", async () => {
   const simulator = await Simulator.connect();
-  await assert.rejects(simulator.sandbox("refused", { version: 2 }), (refused: Refused) => {
+  await assert.rejects(simulator.sandbox("refused", { version: 2 } as unknown as State), (refused: Refused) => {
     assert.equal(refused.status, 400);
     assert.ok(refused.faults.some(({ details }) => details.rule === "G-18" && details.pointer === "/fixture/version"));
     return true;
