@@ -21,6 +21,7 @@ import yaml
 
 from simulator import __version__
 from tests.test_examples import EXAMPLES, ROOT, SECONDS, environment
+from tests.test_packaging import build
 
 pytestmark = pytest.mark.examples
 
@@ -39,9 +40,13 @@ Step = Mapping[str, Any]
 
 
 class Runner:
-    """Runs scripts in a project's folder. The processes that they leave behind end with the runner."""
+    """Runs scripts in a project's folder. The processes that they leave behind end with the runner.
 
-    def __init__(self, folder: Path) -> None:
+    `source` is what the jobs install.
+    """
+
+    def __init__(self, folder: Path, source: Path) -> None:
+        self.source = str(source)
         self.project = folder / "project"
         (self.project / "tests").mkdir(parents=True)
         shutil.copy(ROOT / "fixtures" / "minimal.yaml", self.project / "tests" / "world.yaml")
@@ -90,9 +95,18 @@ def without_command(folder: str) -> bool:
     return not Path(folder, "apio-simulator").exists()
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, built once: each job would take some seconds to build it from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build(ROOT, folder, "wheel")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner(tmp_path)
+def runner(tmp_path: Path, wheel: Path) -> Iterator[Runner]:
+    runner = Runner(tmp_path, wheel)
     yield runner
     runner.end()
 
@@ -109,7 +123,7 @@ class Job:
     def action(self, **inputs: str) -> int:
         """Run the steps of our action. Return the exit status of the first that fails, or else 0."""
         given = {name: each["default"] for name, each in ACTION["inputs"].items()}
-        given |= {"source": str(ROOT), "port": self.runner.port, **inputs}
+        given |= {"source": self.runner.source, "port": self.runner.port, **inputs}
         values = {f"inputs.{name}": value for name, value in given.items()}
         return next((status for step in ACTION["runs"]["steps"] if (status := self.step(step, values))), 0)
 
@@ -175,7 +189,7 @@ def test_the_jobs_of_gitlab_start_a_simulator_and_add_up_the_coverage(runner: Ru
         variables = {
             **TEMPLATE[".apio-simulator"]["variables"],
             **PIPELINE[name].get("variables", {}),
-            "APIO_SOURCE": str(ROOT),
+            "APIO_SOURCE": runner.source,
             "APIO_SIMULATOR_PORT": runner.port,
             "APIO_SIMULATOR_URL": f"http://127.0.0.1:{runner.port}",
             "CI_NODE_INDEX": "1",
