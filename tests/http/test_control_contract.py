@@ -97,6 +97,12 @@ max-examples = 15
 
 [checks]
 positive_data_acceptance.enabled = false
+
+# A state has many attributes. `tests/test_fixture_schema.py` looks at each of them in less time.
+[[operations]]
+include-operation-id = ["replaceState", "patchState", "createSandbox"]
+phases.coverage.enabled = false
+phases.fuzzing.generation.max-examples = 5
 """
 APP = SIMULATION.app(settings=Settings(sandbox_limit=5, max_state=100_000))
 SCHEMA = schemathesis.openapi.from_wsgi("/_simulator/control.json", APP, config=SchemathesisConfig.from_str(GENERATION))
