@@ -107,7 +107,7 @@ class Simulation:
         return orjson.loads(self.control_contract.operations["listRules"].render({"rules": list(self.ledger.values())}))
 
     def rule(self, rule_id: str) -> Any:
-        """Returns a rule, with the `operations` that follow it, and the `errors` of the catalogue that prove it.
+        """Returns a rule, with the `operations` that follow it, and the `errors` of the catalogue that it refuses.
 
         Raises `UnknownResource` with the nearest id if the ledger does not have it.
         """

@@ -81,7 +81,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
 
     To use other options than `--apio-fixture` and `--apio-auth`, define a pytest fixture of this name in `conftest.py`.
     """
-    from simulator.client import Unreachable
+    from simulator.client import Refused, Unreachable
     from simulator.library import Simulator
 
     config = request.config
@@ -95,7 +95,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
         connected = Simulator.connect(url, control_token=os.environ.get(CONTROL_TOKEN))
         if not shared:
             _adapt(config, connected)
-    except (Unreachable, ValueError) as problem:
+    except (Refused, Unreachable, ValueError) as problem:
         raise pytest.fail.Exception(f"{URL} is {url!r}, but {problem}", pytrace=False) from None
     yield connected
 

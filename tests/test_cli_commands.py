@@ -182,13 +182,10 @@ class TestRequests:
         lines = [line for line in cli.done("requests", *options).splitlines() if not line.startswith(" ")]
         assert [int(line.split()[3]) for line in lines] == statuses
 
-    def test_with_verbose_it_shows_account_and_bodies_too(self, called: Api, cli: Cli) -> None:
+    def test_with_verbose_it_shows_operation_and_bodies_too(self, called: Api, cli: Cli) -> None:
         text = cli.done("requests", "-v")
-        assert [line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith("             account")] == [
-            "anonymous",
-            "anonymous",
-            "groupadmin",
-        ]
+        accounts = [line.rpartition(" as ")[2] for line in text.splitlines() if " ms as " in line]
+        assert accounts == ["anonymous", "anonymous", "groupadmin"]
         assert '             request   {"maxCalls":100000}\n' in text
         assert '             answer    {"errors":[{"code":40002,' in text
         assert "             operation updateCallCapacity\n" in text
@@ -319,7 +316,7 @@ class TestRule:
 
     def test_it_says_which_options_a_server_needs_and_that_a_rule_refuses_nothing(self, simulation: Simulation) -> None:
         assert "\n              serve --auth required\n" in rule_text(simulation.rule("A-6"))
-        assert rule_text(simulation.rule("G-13")).endswith("the rule refuses nothing by itself")
+        assert rule_text(simulation.rule("G-13")).endswith("this rule alone refuses nothing")
 
     def test_without_an_argument_it_lists_all(self, simulation: Simulation) -> None:
         lines = run("rule").stdout.splitlines()

@@ -204,7 +204,7 @@ UNQUOTED = {
     "1.50": 'not 1.5; without quotes, YAML makes a number of 1.50: write "1.50"',
     "True": 'not true; without quotes, YAML makes true or false of True: write "True"',
     "Null": 'not null; without quotes, YAML makes null of Null: write "Null"',
-    "": 'not null; nothing is written here: an empty text is ""',
+    "": 'not null; there is no value here; for an empty text, write ""',
     "1" * 61: f"not {'1' * 56}…1; without quotes, YAML makes a number of it: write it in quotes",
 }
 
@@ -445,3 +445,17 @@ def test_what_would_exhaust_the_parser_is_refused(simulation: Simulation, tmp_pa
     file.write_text("[" * 50_000 + "]" * 50_000, encoding="utf-8")
     with pytest.raises(BrokenDocument, match=r"f\.(yaml|json):1: is nested more deeply than 200 levels"):
         simulation.fixtures.world_of_file(file)
+
+
+@pytest.mark.rule("S-7")
+@pytest.mark.parametrize("attribute", ["password", "token"])
+def test_a_secret_without_quotes_is_not_shown(simulation: Simulation, attribute: str) -> None:
+    account = f"{{level: System Admin, password: p, {attribute}: 98765}}"
+    text = f"version: 1\ndefaultDomain: x\ntenants: {{}}\naccounts:\n  admin: {account}\n".replace(
+        "password: p, password", "password"
+    )
+    with pytest.raises(BrokenDocument) as refused:
+        simulation.fixtures.world_of_document(parse_document("f.yaml", text))
+    assert str(refused.value) == (
+        f"f.yaml:5: /accounts/admin/{attribute}: must be a string, not what was sent; write it in quotes (G-5)"
+    )

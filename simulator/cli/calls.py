@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -23,9 +24,11 @@ EVERY_REQUEST = 10**9
 @click.option("--operation", shell_complete=completion.operations, help="Only calls of this operation.")
 @click.option("--rule", shell_complete=completion.rules, help="Only calls that this rule refused.")
 @click.option(
-    "--limit", type=click.IntRange(0), help="Only the newest calls, this many.  [default: all that the journal has]"
+    "--limit",
+    type=click.IntRange(0),
+    help="Only this many calls, the newest ones.  [default: all that the journal has]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Also show account, operation, id and both bodies of each call.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show operation, id and both bodies of each call.")
 @click.option("--follow", is_flag=True, help="Also show new calls as they come, until Ctrl-C.")
 @format_option(use="json is for programs; with --follow it is one call a line.")
 @at_server
@@ -50,13 +53,15 @@ def requests(
         if not follow and not answer["requests"]:
             such = "such calls" if query or limit == 0 else "calls"
             click.echo(f"apio-simulator: no {such} in the sandbox {server['sandbox']!r}", err=True)
-        while True:
-            for entry in answer["requests"]:
-                show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
-            if not follow:
-                return
-            time.sleep(FOLLOW_SECONDS)
-            answer = client.get("requests", {**query, "limit": EVERY_REQUEST, "since": answer["cursor"]})
+        # Ctrl-C is the way to end it.
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                for entry in answer["requests"]:
+                    show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
+                if not follow:
+                    return
+                time.sleep(FOLLOW_SECONDS)
+                answer = client.get("requests", {**query, "limit": EVERY_REQUEST, "since": answer["cursor"]})
 
 
 def _text(entry: Mapping[str, Any], verbose: bool) -> str:

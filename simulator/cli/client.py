@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
+
 def own_address() -> str:
     """Returns the address of a server on this machine. The port comes from the environment, or is the default."""
     variable = f"{PREFIX}PORT"
@@ -58,7 +62,7 @@ def at_server(command: F) -> F:
 
 @contextmanager
 def connected(url: str, control_token: str | None = None, sandbox: str = "default") -> Iterator[Client]:
-    """Yields a client of the server. An error ends the command with a message, Ctrl-C ends it without one."""
+    """Yields a client of the server. An error ends the command with a message, Ctrl-C ends it without one, with 130."""
     from simulator.client import Client, Refused, Stranger, Unreachable
 
     try:
@@ -77,7 +81,7 @@ def connected(url: str, control_token: str | None = None, sandbox: str = "defaul
         click.echo(f"apio-simulator: {refused.reasons}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(0)
+        sys.exit(INTERRUPTED)
 
 
 def _what_to_start(url: str) -> str:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from simulator.cli.output import example, fail, show
+from simulator.reports.text import printable
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from simulator.directory import Directory
     from simulator.errors import Problem
     from simulator.fixture.fixtures import Fixtures
@@ -63,9 +66,9 @@ def validate(files: tuple[str, ...], shape: str) -> None:
             for problem in each.problems:
                 click.echo(annotation(problem))
         elif shape == "text" and each.directory is not None:
-            click.echo(f"{each.file}: {counts(each.directory)}")
+            click.echo(printable(f"{each.file}: {counts(each.directory)}"))
         elif shape == "text":
-            click.echo("\n".join(map(str, each.problems)), err=True)
+            click.echo("\n".join(printable(str(problem)) for problem in each.problems), err=True)
     failed = any(each.problems for each in checked)
     if shape == "json":
         show(json.dumps(report(checked), ensure_ascii=False, indent=2), shape)
@@ -76,7 +79,7 @@ def validate(files: tuple[str, ...], shape: str) -> None:
 
 @click.command(epilog=example("schema"))
 def schema() -> None:
-    """Print the JSON Schema of fixtures, with which an editor checks and completes them."""
+    """Print the JSON Schema of fixtures, for editors: they check and complete fixtures with it."""
     from simulator.app import shipped
 
     click.echo(shipped("fixtures/fixture.schema.json").read_bytes(), nl=False)
@@ -87,7 +90,7 @@ def _checked(fixtures: Fixtures, files: Iterable[str]) -> Iterator[Checked]:
     from simulator.errors import BrokenDocument
     from simulator.fixture.folder import fixture_files
 
-    for file in files:
+    for file in dict.fromkeys(files):
         try:
             paths = [None] if file == "-" else fixture_files(Path(file))
         except BrokenDocument as broken:
@@ -114,7 +117,17 @@ def read_fixture(fixtures: Fixtures, file: Path | None, *, with_progress: bool =
     with shown(name, sys.stderr if with_progress else None) as progress:
         if file is not None:
             return fixtures.world_of_file(file, progress)
-        return fixtures.world_of_stream(name, sys.stdin.buffer, progress)
+        return fixtures.world_of_stream(name, standard_input(), progress)
+
+
+def standard_input() -> BinaryIO:
+    """Returns standard input, for a fixture. Raises `BrokenDocument` if it is closed."""
+    from simulator.errors import BrokenDocument, Problem
+
+    # Python has none if the process was started without it.
+    if sys.stdin is None:
+        raise BrokenDocument([Problem(STANDARD_INPUT, "cannot be read: it is closed")])
+    return sys.stdin.buffer
 
 
 def numbers(directory: Directory) -> dict[str, int]:

@@ -22,7 +22,7 @@ from simulator.fixture.sample import MOST_USERS, sample_fixture
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.argument("file", type=click.Path(readable=False, allow_dash=True))
 def init(users: int, force: bool, file: str) -> None:
-    """Write a fixture with comments, to begin your own with.
+    """Write a fixture with comments, to start your own from.
 
     It has groups, users with all services, and an account of each level. The same number of users always gives the
     same text. FILE is the file to write, or - for standard output.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.client import at_server, connected
-from simulator.cli.fixtures import STANDARD_INPUT
+from simulator.cli.fixtures import STANDARD_INPUT, standard_input
 from simulator.cli.output import example, fail
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ SECONDS = 120
 def load(file: str, **server: Any) -> None:
     """Replace the state of a sandbox by a fixture.
 
-    FILE is a YAML or JSON file, a folder as for `serve --fixtures`, or - for standard input. It is the opposite of
-    `state --output FILE`. If anything is wrong with the fixture, everything that is wrong is listed, and the state
-    stays as it is. The seed stays too: a reset goes back to it.
+    FILE is a YAML or JSON file, a folder as for `serve --fixtures`, or - for standard input. It reads what
+    `state --output FILE` has written. If the fixture has mistakes, all of them are listed, and the state stays as it
+    is. The seed stays too: a reset goes back to it.
     """
     from simulator.client import Refused
     from simulator.errors import BrokenDocument
@@ -53,7 +53,6 @@ def _document(file: str) -> Document:
     Raises `BrokenDocument`.
     """
     from simulator.document import read_document, read_stream
-    from simulator.errors import BrokenDocument, Problem
     from simulator.fixture.folder import fixture_file
     from simulator.progress import shown
 
@@ -61,8 +60,5 @@ def _document(file: str) -> Document:
         path = fixture_file(Path(file))
         with shown(str(path), sys.stderr) as progress:
             return read_document(path, progress)
-    try:
-        with shown(STANDARD_INPUT, sys.stderr) as progress:
-            return read_stream(STANDARD_INPUT, sys.stdin.buffer, progress)
-    except OSError as error:
-        raise BrokenDocument([Problem(STANDARD_INPUT, f"cannot be read: {error.strerror or error}")]) from None
+    with shown(STANDARD_INPUT, sys.stderr) as progress:
+        return read_stream(STANDARD_INPUT, standard_input(), progress)

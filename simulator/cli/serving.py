@@ -39,7 +39,11 @@ logger = logging.getLogger("simulator.serve")
     help="The fixture every sandbox starts from: a file, or a folder with default.yaml or with a single fixture.  "
     "[default: the default fixture]",
 )
-@option("--watch", is_flag=True, help="Read the fixture again when its file changes, as SIGHUP does once.")
+@option(
+    "--watch",
+    is_flag=True,
+    help="Read the fixture again each time its file changes. SIGHUP reads it once, without this option.",
+)
 @option(
     "--auth",
     default=DEFAULTS.auth,
@@ -95,7 +99,8 @@ logger = logging.getLogger("simulator.serve")
     "--log-level",
     default="info",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
-    help="What is logged. debug: everything; info: all but health checks; warning and error: no requests.",
+    help="What is logged. debug: everything; info: all but health checks and what browsers ask for by themselves; "
+    "warning and error: no requests.",
 )
 @option("--quiet", is_flag=True, help="Print no banner and no progress, and log only warnings and errors.")
 def serve(
@@ -136,7 +141,7 @@ def serve(
     try:
         simulation = Simulation()
         path = fixtures or shipped("fixtures/default.yaml")
-        # Before it is read: what is written meanwhile is a change.
+        # Taken before the file is read, so that a change during the reading is noticed.
         stamp = stamp_of(path)
         file = fixture_file(path)
         world = read_fixture(simulation.fixtures, file, with_progress=as_text and not quiet)
@@ -155,9 +160,11 @@ def serve(
     )
     on_terminal = _is_terminal(sys.stdout)
     text = banner.as_text(with_secrets=on_terminal) if as_text else banner.as_json()
-    # Whoever sees both on the same terminal knows it from the banner, whose last line shall stay the last.
+    # If one terminal shows both streams, the banner says it already, and `Ready.` must stay the last line.
     if not (as_text and on_terminal and _is_terminal(sys.stderr)):
         logger.info("apio-simulator %s starts at %s", __version__, url)
+    # The fixture may be read again. Then nothing else may keep the first world.
+    del world, banner
     sandboxes = app.extensions["sandboxes"]
     reader = FixtureReader(path, stamp, simulation.fixtures, sandboxes, server.carry_out, watched=watch)
     received = run_until_stopped(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from simulator.cli.fixtures import counts
 from simulator.document import MOST_THOROUGHLY, read_document
-from simulator.errors import BrokenDocument, InsufficientMemory
+from simulator.errors import BrokenDocument, InsufficientMemory, Problem
 from simulator.fixture.fixtures import Fixtures
 from simulator.fixture.folder import fixture_file
 from simulator.state.memory import weigh
@@ -31,6 +32,20 @@ def stamp_of(path: Path) -> Stamp | None:
     except (BrokenDocument, OSError):
         return None
     return file, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def size_of(file: Path) -> int:
+    """Returns the size of a fixture. Raises `BrokenDocument` if it cannot be read, or is no file.
+
+    Reading from a pipe would wait for its writer, and a device may have no end.
+    """
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise BrokenDocument([Problem(str(file), f"cannot be read: {error.strerror or error}")]) from None
+    if not S_ISREG(status.st_mode) and not S_ISDIR(status.st_mode):
+        raise BrokenDocument([Problem(str(file), "is no file")])
+    return status.st_size
 
 
 class FixtureReader:
@@ -95,8 +110,9 @@ class FixtureReader:
     def _replace(self) -> None:
         """Read the fixture, and let the sandboxes start from it. Raises `BrokenDocument` or `InsufficientMemory`."""
         file = fixture_file(self.path)
-        document = read_document(file, most_thoroughly=MOST_THOROUGHLY)
         memory = self.sandboxes.memory
+        with memory.room(size_of(file)):
+            document = read_document(file, most_thoroughly=MOST_THOROUGHLY)
         with memory.room(weigh(document.data, memory.settings.arranged_limit)):
             world = self.fixtures.world_of_document(document)
             is_reset = self.sandboxes.replace_baseline(world)
@@ -107,6 +123,6 @@ class FixtureReader:
         )
 
     def _refuse(self, reasons: Iterable[object]) -> None:
-        logger.error("the fixture %s was read again and not taken, nothing has changed:", self.path)
+        logger.error("the fixture %s was read again, but cannot be taken. The server keeps the old one:", self.path)
         for reason in reasons:
             logger.error("%s", reason)

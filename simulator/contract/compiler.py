@@ -54,6 +54,7 @@ ANNOTATIONS = {
     "x-enum-varnames",
     "x-enum-descriptions",
     "x-checked-by-handler",
+    "x-secret",
 }
 
 
@@ -185,6 +186,7 @@ class SchemaCompiler:
     def _string(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:
         self._check_keywords(node, {"type", "enum", "minLength", "maxLength", "pattern"})
         schema, rules = node.schema, node.rules
+        is_secret = bool(schema.get("writeOnly") or schema.get("x-secret"))
         checks: list[Validator] = []
         if "enum" in schema:
             checks.append(one_of(schema["enum"], rules))
@@ -194,8 +196,9 @@ class SchemaCompiler:
             pattern = str(schema["pattern"])
             if not (pattern.startswith("^") and pattern.endswith("$")):
                 self._refuse(node.document, node.pointer + "/pattern", "must be anchored with ^ and $")
-            checks.append(matching(re.compile(pattern), schema.get("x-expected", f"text like {pattern}"), rules))
-        text = Secret if schema.get("writeOnly") else StrictString
+            meaning = schema.get("x-expected", f"text like {pattern}")
+            checks.append(matching(re.compile(pattern), meaning, rules, is_secret=is_secret))
+        text = Secret if is_secret else StrictString
         return text(validate=checks, error_messages=type_messages(rules, TEXT), **options)
 
     def _integer(self, node: _Node, options: dict[str, Any]) -> fields.Field[Any]:

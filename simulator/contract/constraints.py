@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from simulator.contract.fields import MOST_ERRORS, shown
+from simulator.contract.fields import HIDDEN, MOST_ERRORS, shown
 from simulator.errors import Fault
 
 Rules = Mapping[str, str]
@@ -33,6 +33,11 @@ def type_messages(rules: Rules, expected: str) -> dict[str, Any]:
         "invalid": f"must be {expected}, not {{input}}",
         "null": [Fault(rules.get("null", "G-5"), f"must be {expected}, not null")],
     }
+
+
+def hides_value(reason: str) -> bool:
+    """Return whether a message hides a value because it is a secret."""
+    return reason.endswith(f", not {HIDDEN}")
 
 
 def wants_text(reason: str) -> bool:
@@ -76,13 +81,13 @@ def sized(low: int, high: int | None, unit: str, rules: Rules) -> Validator:
     return check
 
 
-def matching(pattern: re.Pattern[str], meaning: str, rules: Rules) -> Validator:
-    """Return a check of a `pattern` that is anchored at both ends."""
+def matching(pattern: re.Pattern[str], meaning: str, rules: Rules, *, is_secret: bool = False) -> Validator:
+    """Return a check of a `pattern` that is anchored at both ends. Its message does not show a secret value."""
 
     def check(value: Any) -> None:
         # Not a search: Python's `$` also matches before a line feed at the end.
         if not pattern.fullmatch(value):
-            raise _invalid(rules, "pattern", f"must be {meaning}, not {shown(value)}")
+            raise _invalid(rules, "pattern", f"must be {meaning}, not {HIDDEN if is_secret else shown(value)}")
 
     return check
 

@@ -11,6 +11,8 @@ from marshmallow import ValidationError, fields, missing
 
 from simulator.errors import MOST_FAULTS
 
+HIDDEN = "what was sent"
+"""What a message shows in place of a secret."""
 MOST_ERRORS = MOST_FAULTS + 1
 """After how many faults an array or an object is not checked any further."""
 
@@ -25,11 +27,11 @@ class StrictString(fields.String):
 
 
 class Secret(StrictString):
-    """A JSON string that is never shown, not even in error messages (`writeOnly`, S-7)."""
+    """A JSON string that is never shown, not even in error messages (`writeOnly` or `x-secret`, S-7)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str):
-            raise self.make_error("invalid", input="what was sent")
+            raise self.make_error("invalid", input=HIDDEN)
         return value
 
 

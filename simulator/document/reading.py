@@ -42,8 +42,11 @@ def read_document(path: Path, progress: Progress = unseen, most_thoroughly: int 
 
 
 def read_stream(name: str, stream: BinaryIO, progress: Progress = unseen, most_thoroughly: int = LARGEST) -> Document:
-    """Read the bytes of a YAML or JSON file. Raises `BrokenDocument` as `read_document` does, or `OSError`."""
-    raw = stream.read(LARGEST + 1)
+    """Read the bytes of a YAML or JSON file. Raises `BrokenDocument` as `read_document` does."""
+    try:
+        raw = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise BrokenDocument([Problem(name, f"cannot be read: {error.strerror or error}")]) from None
     if len(raw) > LARGEST:
         raise BrokenDocument([Problem(name, f"is larger than {LARGEST} bytes")])
     try:

@@ -225,9 +225,10 @@ class Gateway:
         head, origin = request.head, request.origin
         if head is None or request.cookies is not None or self.settings.delay_ms or not self.direct:
             return
-        # Taken before the sessions are looked at. A page that logs in from now on leaves this object unused.
+        # Read before the sessions. If a page logs in after this line, the sandbox gets a new object, and this one is no
+        # longer used. With a warning, there was a session a moment ago.
         answers = sandbox.answers
-        if origin is not None and sandbox.sessions.has(origin):
+        if context.warning is not None or (origin is not None and sandbox.sessions.has(origin)):
             return
         *_, size = repeated.record
         answers.remember_with(remembered, head, repeated, len(head) + size)

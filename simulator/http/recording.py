@@ -118,7 +118,7 @@ class Recorder:
 
     def _warn(self, request: Request, warning: str) -> None:
         """Write a warning to the log, unless it is there already, or too many others are (A-8)."""
-        if warning not in self._warned and len(self._warned) < MOST_WARNINGS:
+        if self.settings.log_requests and warning not in self._warned and len(self._warned) < MOST_WARNINGS:
             self._warned.add(warning)
             logger.warning("%s %s: %s", request.method, shown_path(request.asked)[1], warning)
 

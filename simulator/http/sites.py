@@ -12,7 +12,7 @@ OPAQUE = "null"
 
 # What a browser sends. The bounds are those of a host name and a port.
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
-_SAID = {"cross-site": False, "same-site": True, "same-origin": True}
+_SAME_SITE = {"cross-site": False, "same-site": True, "same-origin": True}
 """Whether page and simulator are the same site, by what the browser says in `Sec-Fetch-Site`."""
 
 
@@ -50,13 +50,13 @@ def missing_session(request: Request, consequence: str) -> str:
 
 
 def _is_same_site(request: Request) -> bool:
-    """Return whether page and simulator are the same site, or nothing speaks against it.
+    """Return whether page and simulator are the same site, or nothing shows that they are different.
 
-    The browser's own word counts if there is one: it also knows of a proxy in between. Otherwise the schemes and the
+    What the browser says counts, if it does: it also knows of a proxy in between. Otherwise the schemes and the
     registrable domains must be equal. The last two parts of a host name stand for the registrable domain, because no
     list of public suffixes is at hand. The port does not count.
     """
-    said = _SAID.get(request.fetch_site or "")
+    said = _SAME_SITE.get(request.fetch_site or "")
     if said is not None:
         return said
     if request.origin == OPAQUE:

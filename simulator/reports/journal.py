@@ -32,11 +32,10 @@ def call_text(entry: Mapping[str, Any], styled: Styled = str) -> str:
 
 
 def details_text(entry: Mapping[str, Any]) -> str:
-    """Returns what else the journal knows of a call as text: its id, operation and account, and both bodies."""
+    """Returns what else the journal knows of a call as text: its id and operation, and both bodies."""
     details = {
         "id": entry["id"],
         "operation": entry.get("operationId", "none"),
-        "account": entry.get("account", "none"),
         "request": _body(entry["request"]),
         "answer": _body(entry["response"]) if "response" in entry else "none",
     }

@@ -43,5 +43,5 @@ def rule_text(rule: Mapping[str, Any]) -> str:
 
 def _requests(number: int) -> str:
     if not number:
-        return "no request of the error catalogue: the rule refuses nothing by itself"
+        return "no request: this rule alone refuses nothing"
     return f"{number} request{'s' if number > 1 else ''} of the error catalogue, refused by this rule"

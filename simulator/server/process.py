@@ -51,12 +51,13 @@ def run_until_stopped(
     """Serve until SIGTERM or Ctrl-C, and return the signal. `ready` is called once the server answers.
 
     `hang_up` is called at each SIGHUP, and `tick` after it and every `SIGNAL_SECONDS`. If SIGHUP comes because the
-    terminal was closed, it stops the server.
+    terminal was closed, it stops the server, unless that was started with `nohup`.
     """
     # A threading.Event can deadlock if a signal handler sets it while `wait` begins. This queue is reentrant.
     received: SimpleQueue[int] = SimpleQueue()
     # `nohup` lets a process ignore SIGHUP, so that it outlives its terminal.
-    needs_terminal = HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_DFL and has_terminal()
+    outlives = HANG_UP is not None and signal.getsignal(HANG_UP) is signal.SIG_IGN
+    had_terminal = has_terminal()
     for number in filter(None, (signal.SIGTERM, signal.SIGINT, HANG_UP)):
         signal.signal(number, lambda number, _: received.put(number))
     # The loop's thread should not wait long for a worker thread.
@@ -68,9 +69,15 @@ def run_until_stopped(
         # On Windows before Python 3.14, Ctrl-C does not interrupt a wait without a timeout.
         with contextlib.suppress(Empty):
             number = received.get(timeout=SIGNAL_SECONDS)
-            if number != HANG_UP or (needs_terminal and not has_terminal()):
+            if number != HANG_UP:
                 break
-            hang_up()
+            if had_terminal and not has_terminal():
+                if not outlives:
+                    break
+                # Its terminal was closed: nobody asks for anything.
+                had_terminal = False
+            else:
+                hang_up()
         tick()
     server.stop()
     return signal.Signals(number)

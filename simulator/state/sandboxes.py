@@ -62,7 +62,7 @@ class Sandboxes:
 
     def sandbox(self, name: str) -> ServerSandbox:
         """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
-        return self.find(name) or self._put(name, None)
+        return self.find(name) or self._put(name)
 
     def all(self) -> list[ServerSandbox]:
         """Return all sandboxes: the default one, then the others in the order of their creation."""
@@ -79,7 +79,7 @@ class Sandboxes:
         Raises `TooManySandboxes`.
         """
         if name != DEFAULT:
-            return self._put(name, self._new(name, seed))
+            return self._put(name, seed, replaces=True)
         with self._lock:
             old, new = self._default, self._new(name, seed)
             self._default = new
@@ -138,17 +138,18 @@ class Sandboxes:
         sandbox.end()
         self._ended.add(sandbox)
 
-    def _put(self, name: str, new: ServerSandbox | None) -> ServerSandbox:
+    def _put(self, name: str, seed: World | None = None, *, replaces: bool = False) -> ServerSandbox:
+        """Return a new sandbox, or the one that has the name already unless `replaces` is set."""
         with self._lock:
             old = self._named.get(name)
-            if old is not None and new is None:
+            if old is not None and not replaces:
                 return old
             if old is None:
                 self._make_room(name)
             else:
                 del self._named[name]
                 self._end(old)
-            sandbox = self._named[name] = new or self._new(name, None)
+            sandbox = self._named[name] = self._new(name, seed)
             sandbox.last_use = self._clock()
             return sandbox
 
