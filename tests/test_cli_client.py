@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from simulator.app import Simulation
 from simulator.cli import main
+from simulator.client import Client
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, python, run, served
@@ -405,3 +406,12 @@ def test_what_clients_send_cannot_steer_a_terminal(api: Api, server: str) -> Non
         assert r"x\x1b[31mRED\nFAKE/" in output
     assert r"?a\x1b[31m\nFAKE" in run("coverage", *about(api, server)).stdout
     assert "\x1b" not in run("coverage", "--format", "html", *about(api, server)).stdout
+
+
+def test_ctrl_c_ends_a_command_as_not_done(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "call", interrupted)
+    result = run("reset", "--url", server)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from simulator.app import shipped
 from simulator.cli import main
-from simulator.cli.fixtures import annotation
-from simulator.errors import MOST_FAULTS, Problem
+from simulator.cli.fixtures import annotation, standard_input
+from simulator.errors import MOST_FAULTS, BrokenDocument, Problem
 from tests.conftest import Finished, run
 
 MINIMAL = shipped("fixtures/minimal.yaml").read_text(encoding="utf-8")
@@ -123,3 +123,17 @@ def test_very_many_problems_are_not_all_looked_for_and_the_last_line_says_so() -
     accounts = "".join(f"\n  a{number}: {{}}" for number in range(MOST_FAULTS + 1))
     result = piped(f"version: 1\ndefaultDomain: d\ntenants: {{}}\naccounts:{accounts}")
     assert result.stderr.splitlines()[-1] == "1 file, more than 1000 problems"
+
+
+def test_standard_input_that_is_closed_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(BrokenDocument, match="<stdin>: cannot be read: it is closed"):
+        standard_input()
+
+
+def test_a_name_steers_no_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "\x1b]0;t\x07.yaml"
+    file.write_text("version: 2\n", encoding="utf-8")
+    result = run("validate", str(file))
+    assert "\x1b" not in result.stderr
+    assert "\\x1b]0;t\\x07.yaml:1: /version: must be 1, not 2" in result.stderr

@@ -156,7 +156,11 @@ class TestReading:
     ) -> None:
         watched.file.unlink()
         os.mkfifo(watched.file)
+        # If somebody waits for the pipe after all, the test fails and does not wait for ever.
+        writer = threading.Timer(5, lambda: os.close(os.open(watched.file, os.O_WRONLY | os.O_NONBLOCK)))
+        writer.start()
         watched.settle()
+        writer.cancel()
         assert caplog.messages[-1] == f"{watched.file}: is no file"
         watched.file.unlink()
         write(watched.file, 2)
