@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from simulator.contract.ledger import Rule
-from simulator.contract.operation import HTML, Call, Content
+from simulator.contract.operation import Call
 from simulator.control.call import Control, ControlHandler
 from simulator.control.documents import SERVER
 from simulator.control.recipe import LARGE, Recipe, RefusedExample, command, load_refusals
 from simulator.errors import Fault, InvalidAttribute
-from simulator.reports.errors import as_html
 
 
 def list_errors(call: Call, control: Control) -> object:
-    """GET errors: the whole catalogue, or its part for one operation; browsers get a page (G-8)."""
+    """GET errors: the whole catalogue, or its part for one operation (G-8)."""
     # Recipes always use the default sandbox, also if the path of this call names another one.
     address = SERVER if control.address is None else control.address.partition("/_sandboxes/")[0]
-    view = catalogue(control.ledger, call.query.get("operation_id"), address)
-    if call.media != HTML:
-        return view
-    return Content(HTML, as_html(orjson.loads(call.operation.render(view))).encode())
+    return catalogue(control.ledger, call.query.get("operation_id"), address)
 
 
 def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str = SERVER) -> dict[str, Any]:

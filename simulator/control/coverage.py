@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from simulator.contract.operation import HTML, Call, Content, Operation
+from simulator.contract.operation import Call, Operation
 from simulator.control.call import Control, ControlHandler
-from simulator.reports.coverage import as_html
 from simulator.state.coverage import Coverage
 
 ALL = "*"
@@ -17,13 +14,10 @@ ALL = "*"
 
 
 def get_coverage(call: Call, control: Control) -> object:
-    """GET coverage: of the sandbox, or of all sandboxes, also deleted ones; browsers get a page (S-8)."""
+    """GET coverage: of the sandbox, or of all sandboxes, also deleted ones (S-8)."""
     everything = call.query.get("sandbox") == ALL
     coverage = control.sandboxes.total if everything else control.sandbox.coverage
-    view = _view(ALL if everything else control.sandbox_name, coverage.copy(), control.contract.operations)
-    if call.media != HTML:
-        return view
-    return Content(HTML, as_html(orjson.loads(call.operation.render(view))).encode())
+    return _view(ALL if everything else control.sandbox_name, coverage.copy(), control.contract.operations)
 
 
 def _view(name: str, coverage: Coverage, documented: Mapping[str, Operation]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The documents that the control interface serves: the ledger, the contracts, and the pages that show them."""
+"""The documents that the control interface serves: the ledger, and the contracts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.document import parse_document
 from simulator.errors import BrokenDocument
-from simulator.reports.page import render
 
 SERVER = "http://127.0.0.1:4080"
 """The server's address in a contract file. A served contract has the real address instead."""
@@ -50,12 +49,6 @@ class Documents:
     def contract_json(self, which: str, address: str | None) -> bytes:
         """Returns the same contract as JSON."""
         return _as_json(self.contract_text(which, address))
-
-    def page(self, which: str) -> bytes:
-        """Returns the HTML page that shows the contract."""
-        titles = {"api": ("the simulated API", "openapi.json"), "control": ("the control interface", "control.json")}
-        title, document = titles[which]
-        return render("control/docs.html", title=title, document=document).encode()
 
 
 @lru_cache(maxsize=8)

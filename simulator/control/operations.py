@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator import __version__
-from simulator.contract.operation import HTML, JSON, YAML, Call, Content
+from simulator.contract.operation import JSON, YAML, Call, Content
 from simulator.control import catalogue, contract_run, coverage, faults, requests, state
 from simulator.control.call import Control, ControlHandler
 
@@ -41,8 +41,9 @@ def get_fixture_schema(_: Call, control: Control) -> object:
     return Content(JSON, control.documents.fixture_schema)
 
 
-def _page(which: str) -> ControlHandler:
-    return lambda _, control: Content(HTML, control.documents.page(which))
+def _page(*_: object) -> object:
+    """GET docs, GET control-docs: the page loads the contract by itself (S-1)."""
+    return None
 
 
 HANDLERS: Mapping[str, ControlHandler] = {
@@ -60,6 +61,6 @@ HANDLERS: Mapping[str, ControlHandler] = {
     "getControlContract": _contract_json("control"),
     "getControlContractText": _contract_text("control"),
     "getFixtureSchema": get_fixture_schema,
-    "getDocumentation": _page("api"),
-    "getControlDocumentation": _page("control"),
+    "getDocumentation": _page,
+    "getControlDocumentation": _page,
 }

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Collection
 from functools import lru_cache, partial
+from http import HTTPStatus
 from itertools import islice
 
 from simulator.contract.operation import Operation
@@ -68,9 +69,10 @@ class Recorder:
 
         `reply` is `None` if the connection is closed without an answer. `more` are headers added to the answer. Returns
         what is kept. The gateway reuses it when the same call comes again. What a browser asks for by itself is no call
-        (S-8).
+        (S-8), and neither is a browser that is led to the console (S-12).
         """
-        if context.operation is None and _is_asked_by_browser(context.request):
+        is_led = reply is not None and reply.status == HTTPStatus.SEE_OTHER
+        if context.operation is None and (is_led or _is_asked_by_browser(context.request)):
             self.keep(context, None if reply is None else reply.status, is_routine=True)
             return None
         record = None

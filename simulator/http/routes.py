@@ -146,13 +146,18 @@ def _path_fault(path: str, template: str) -> str | None:
 def _media(operation: Operation, accept: str | None) -> str:
     """Return the media type of the answer. Raises `NotAcceptable` (G-10)."""
     offered = operation.media or (JSON,)
-    if not accept:
-        return offered[0]
-    media = (_preferred if len(accept) < LONGEST_REMEMBERED else _preferred.__wrapped__)(accept, offered)
+    media = preferred(accept, offered)
     if media is None:
         reason = f"the answer is {' or '.join(offered)}, which Accept: {accept[:100]} rules out"
         raise NotAcceptable(Fault("G-10", reason, assumed=False))
     return media
+
+
+def preferred(accept: str | None, offered: tuple[str, ...]) -> str | None:
+    """Return the media type that an `Accept` header prefers, or `None` if it rules out all of them."""
+    if not accept:
+        return offered[0]
+    return (_preferred if len(accept) < LONGEST_REMEMBERED else _preferred.__wrapped__)(accept, offered)
 
 
 @lru_cache(maxsize=256)

@@ -115,24 +115,28 @@ def as_junit(coverage: Coverage) -> str:
 
 
 def as_html(coverage: Coverage) -> str:
-    """Returns a page that needs no other file: a table of operations by statuses, then lists.
+    """Returns a page that needs no other file: a table of operations by statuses, then lists."""
+    return render("reports/coverage.html", layout="reports/page.html", **page_values(coverage))
+
+
+def page_values(coverage: Coverage) -> dict[str, Any]:
+    """Returns what the template of the page shows.
 
     Operations that were never called come first, then those with the most missing statuses.
     """
     statuses = sorted({status for operation in coverage["operations"] for status in operation["statuses"]})
     operations = sorted(coverage["operations"], key=lambda each: (each["hits"] > 0, -len(_missing(each))))
-    return render(
-        "reports/coverage.html",
-        title=f"Coverage of {_name(coverage)}",
-        coverage=coverage,
-        statuses=statuses,
-        operations=operations,
-        undocumented=_undocumented(coverage),
-        ignored=_ignored(coverage),
-        assumed=[(rule, _by_operation(who)) for rule, who in _assumed(coverage).items()],
-        percentage=percentage,
-        short=_short,
-    )
+    return {
+        "title": f"Coverage of {_name(coverage)}",
+        "coverage": coverage,
+        "statuses": statuses,
+        "operations": operations,
+        "undocumented": _undocumented(coverage),
+        "ignored": _ignored(coverage),
+        "assumed": [(rule, _by_operation(who)) for rule, who in _assumed(coverage).items()],
+        "percentage": percentage,
+        "short": _short,
+    }
 
 
 FORMATS = {"text": as_text, "json": as_json, "junit": as_junit, "html": as_html}

@@ -39,15 +39,18 @@ def as_json(catalogue: Catalogue) -> str:
 
 def as_html(catalogue: Catalogue) -> str:
     """Returns a page that needs no other file: the refusals by operation, each with its request and answer."""
-    sections = [(operation, list(errors)) for operation, errors in _by_operation(catalogue)]
-    return render(
-        "reports/errors.html",
-        title="Errors",
-        number=len(catalogue["errors"]),
-        sections=sections,
-        rule=_rule,
-        json=as_json,
-    )
+    return render("reports/errors.html", layout="reports/page.html", **page_values(catalogue))
+
+
+def page_values(catalogue: Catalogue) -> dict[str, Any]:
+    """Returns what the template of the page shows."""
+    return {
+        "title": "Errors",
+        "number": len(catalogue["errors"]),
+        "sections": [(operation, list(errors)) for operation, errors in _by_operation(catalogue)],
+        "rule_of": _rule,
+        "json": as_json,
+    }
 
 
 FORMATS = {"text": as_text, "json": as_json, "html": as_html}

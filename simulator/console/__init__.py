@@ -1,0 +1,1 @@
+"""The console: pages for what the control interface shows as JSON."""

@@ -1,0 +1,160 @@
+"""Makes pages of the answers of the control interface (S-12).
+
+The page of an operation has a template of the operation's name in `console/pages/`. It shows the answer that programs
+get. If it shows more, it asks other operations for that.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+from simulator import __version__
+from simulator.console.assets import assets
+from simulator.contract.ledger import Rule
+from simulator.control.call import Control
+from simulator.reports import coverage, errors
+from simulator.reports.page import PACKAGE, render
+from simulator.reports.text import printable
+
+Data = Mapping[str, Any]
+"""An answer of the control interface, as its JSON says it."""
+
+MOST_SANDBOXES = 20
+"""How many sandboxes the switcher lists: those that were used last."""
+
+NAVIGATION = (
+    ("o", "", "Overview"),
+    ("c", "requests", "Calls"),
+    ("w", "world", "World"),
+    ("d", "diff", "Changes"),
+    ("f", "faults", "Faults"),
+    ("s", "snapshots", "Snapshots"),
+    ("x", "sandboxes", "Sandboxes"),
+    ("v", "coverage", "Coverage"),
+    ("e", "errors", "Errors"),
+    ("r", "rules", "Rules"),
+    ("a", "accounts", "Accounts"),
+    ("p", "docs", "API docs"),
+)
+"""The key, address and label of each entry of the navigation. `g` and the key lead there."""
+
+
+VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
+    "getCoverage": coverage.page_values,
+    "listErrors": errors.page_values,
+}
+"""What a template needs besides the answer, by operation."""
+
+
+class Ask(Protocol):
+    """Asks another operation of the control interface, in the same sandbox, for its answer as JSON says it.
+
+    `path` has the parameters of its path. Raises `Refusal` like the operation.
+    """
+
+    def __call__(self, operation_id: str, path: Mapping[str, str] = ..., /, **query: str) -> Any:
+        """Return the answer. `query` has query parameters as text."""
+        ...
+
+
+class Address(NamedTuple):
+    """Where a page is. All links are relative, so they hold behind a proxy and below a sandbox.
+
+    `root` leads from the page to the control interface, and `top` to the root of the server. `path` is the part of the
+    address below the control interface, with its query. `url` is the whole address.
+    """
+
+    root: str
+    top: str
+    path: str
+    url: str
+
+
+def address_of(path: str, query: str, base: str, host: str) -> Address:
+    """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it."""
+    below = path.removeprefix("/_simulator/")
+    root = "../" * below.count("/")
+    asked = f"{below}?{query}" if query else below
+    return Address(root, root + "../" * (1 + base.count("/")), asked, f"http://{host}{base}/_simulator/{asked}")
+
+
+@cache
+def operations_with_pages() -> frozenset[str]:
+    """Return the ids of the operations that have a page of their own."""
+    return frozenset(path.stem for path in (PACKAGE / "console" / "pages").glob("*.html"))
+
+
+def page(operation_id: str, data: Data, control: Control, address: Address, ask: Ask, *, is_private: bool) -> bytes:
+    """Return the page that shows the answer `data` of an operation.
+
+    If `is_private` is false, everybody may read the page. Then its frame tells nothing about sandboxes.
+    """
+    more = VALUES[operation_id](data) if operation_id in VALUES else {}
+    return _render(f"console/pages/{operation_id}.html", control, address, is_private, data=data, ask=ask, **more)
+
+
+def refusal_page(status: int, body: Data, control: Control, address: Address) -> bytes:
+    """Return the page that shows why a page is refused. `body` is what programs get."""
+    return _render("console/refusal.html", control, address, is_private=False, status=status, errors=body["errors"])
+
+
+def _render(template: str, control: Control, address: Address, is_private: bool, **values: object) -> bytes:
+    return render(
+        template,
+        layout="console/frame.html",
+        address=address,
+        frame=_frame(control, is_private),
+        navigation=NAVIGATION,
+        assets=assets(),
+        rule=lambda rule_id: _rule(control.ledger, rule_id),
+        shown=shown,
+        pretty=pretty,
+        curl=f"curl -s {shlex.quote(address.url)}",
+        **values,
+    ).encode()
+
+
+def _frame(control: Control, is_private: bool) -> dict[str, Any]:
+    """Return what the frame of each page shows: the sandbox, its counts, and other sandboxes."""
+    frame: dict[str, Any] = {
+        "version": __version__,
+        "sandbox": control.sandbox_name,
+        "run": "",
+        "sandboxes": [],
+        "counts": {},
+        "has_changed": False,
+    }
+    if not is_private:
+        return frame
+    sandboxes = control.sandboxes.all()
+    sandbox = next((each for each in sandboxes if each.name == control.sandbox_name), None)
+    last_used = sorted(sandboxes, key=lambda each: -each.last_use)[:MOST_SANDBOXES]
+    frame |= {"run": control.sandboxes.run, "sandboxes": [(each.name, each.requests) for each in last_used]}
+    if sandbox is not None:
+        frame["counts"] = {
+            "requests": sandbox.requests,
+            "faults": len(sandbox.faults),
+            "snapshots": len(sandbox.snapshots),
+            "sandboxes": len(sandboxes),
+        }
+        frame["has_changed"] = sandbox.version.world is not sandbox.seed
+    return frame
+
+
+def _rule(ledger: Mapping[str, Rule], rule_id: str) -> Rule | None:
+    return ledger.get(rule_id)
+
+
+def shown(text: object) -> str:
+    """Return a text of a client as a page shows it: invisible characters are escaped, line breaks and tabs stay."""
+    lines = str(text).split("\n")
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)
+
+
+def pretty(value: object) -> str:
+    """Return a JSON value on several lines. Invisible characters are escaped, as `shown` does it."""
+    return shown(json.dumps(value, indent=2, ensure_ascii=False))
