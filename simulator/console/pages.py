@@ -11,8 +11,10 @@ import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qsl
 
 from simulator import __version__
+from simulator.console import calls
 from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
@@ -45,7 +47,9 @@ NAVIGATION = (
 
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "getCoverage": coverage.page_values,
+    "getRequest": calls.call_values,
     "listErrors": errors.page_values,
+    "listRequests": calls.page_values,
 }
 """What a template needs besides the answer, by operation."""
 
@@ -72,6 +76,11 @@ class Address(NamedTuple):
     top: str
     path: str
     url: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query."""
+        return dict(parse_qsl(self.path.partition("?")[2]))
 
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:

@@ -155,6 +155,7 @@ def _view(control: Control, exchange: Exchange) -> dict[str, Any]:
         **summary(control, exchange),
         "request": _message_view(content.request),
         "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
+        "suggestion": content.suggestion and dict(zip(("asked", "meant"), content.suggestion, strict=True)),
     }
 
 
