@@ -10,38 +10,33 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from simulator.state.journal import BODY_KEPT
-from simulator.state.redaction import REDACTED
 
 Data = Mapping[str, Any]
 
 LONGEST_PATH = 300
 """How many characters of a path a list shows."""
-FORBIDDEN = ("CONNECT", "TRACE", "TRACK")
-"""The methods that a page may not send."""
-WITHOUT_BODY = ("GET", "HEAD")
-"""The methods with which a page cannot send a body."""
 
 
 def page_values(data: Data) -> dict[str, Any]:
-    """Return what the pages of `listRequests` and `getRequest` use, as functions."""
-    return {"path_parts": path_parts, "path_ids": path_ids, "explained": explained, "kept": BODY_KEPT // 1024}
+    """Return the functions that the pages of `listRequests` and `getRequest` use."""
+    return {"path_templates": path_templates, "path_parts": path_parts}
 
 
 def call_values(data: Data) -> dict[str, Any]:
-    """Return what the page of `getRequest` uses: functions, the lines of the request's body, and how to replay it."""
+    """Return what the page of `getRequest` uses: functions, the lines of the request's body."""
     return {
         **page_values(data),
+        "path_ids": path_ids,
+        "explained": explained,
+        "kept": BODY_KEPT // 1024,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],
         "suggested": suggested_page,
-        "target": replay_target(data),
-        "obstacle": replay_obstacle(data),
-        "sent_headers": {
-            name: value
-            for name, value in data["request"]["headers"].items()
-            if name in ("Accept", "Content-Type") and REDACTED not in value
-        },
-        "sent_body": _text(data["request"].get("body", "")),
     }
+
+
+def path_templates(operations: Iterable[Data]) -> dict[str, str]:
+    """Return the paths of the operations, as their contract has them, by operation."""
+    return {each["operationId"]: each["path"] for each in operations}
 
 
 def path_parts(path: str, template: str | None) -> list[tuple[str, bool]]:
@@ -173,36 +168,5 @@ def _places(data: Data) -> Place:
     return places
 
 
-def replay_target(data: Data) -> str:
-    """Return path and query, encoded, as a page sends them."""
-    query = f"?{quote(data['query'], safe='%/:@!$&()*+,;=?[]~')}" if "query" in data else ""
-    return quote(data["path"], safe="/:@!$&()*+,;=~") + query
-
-
-def replay_obstacle(data: Data) -> str | None:
-    """Return why a page cannot send the call again, or `None` if it can."""
-    request, method, path = data["request"], data["method"], data["path"]
-    body = request.get("body", "")
-    if request.get("bodyCut"):
-        return f"The journal keeps {BODY_KEPT // 1024} KiB of a body, and this one is longer."
-    if REDACTED in path or REDACTED in data.get("query", ""):
-        return "Its address holds a secret, which the journal does not keep."
-    if REDACTED in _text(body):
-        return "Its body holds a secret, which the journal does not keep."
-    if isinstance(body, str) and "\ufffd" in body:
-        return "Its body is not UTF-8."
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method) or method.upper() in FORBIDDEN:
-        return f"A browser does not send {method}."
-    if request["bodyBytes"] and method.upper() in WITHOUT_BODY:
-        return f"A browser sends no body with {method}."
-    if not path.startswith("/") or any(step in (".", "..") for step in path.split("/")):
-        return "A browser does not send such a path."
-    return None
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _text(body: object) -> str:
-    return body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)

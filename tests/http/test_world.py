@@ -188,7 +188,7 @@ class TestAGroup:
 
         monkeypatch.setattr(Fixtures, "_content", fail)
         client = simulation.app(world).test_client()
-        for path in ("", "world", FOOGROUP, f"{FOOGROUP}/foouser"):
+        for path in ("", "world", FOOGROUP, f"{FOOGROUP}/foouser", "accounts"):
             assert client.get(f"/_simulator/{path}").status_code == 200
 
 
