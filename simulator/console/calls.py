@@ -30,7 +30,8 @@ def call_values(data: Data) -> dict[str, Any]:
         "explained": explained,
         "kept": BODY_KEPT // 1024,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],
-        "suggested": suggested_page,
+        "suggested_page": suggested_page,
+        "quoted": repr,
     }
 
 
