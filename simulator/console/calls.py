@@ -13,6 +13,8 @@ from simulator.state.journal import BODY_KEPT
 
 Data = Mapping[str, Any]
 
+COPIES = (("command", "curl"), ("fetch", "fetch"), ("httpx", "httpx"))
+"""The attributes of `replay` that hold programs, and the names of what they are for."""
 LONGEST_PATH = 300
 """How many characters of a path a list shows."""
 
@@ -29,6 +31,8 @@ def call_values(data: Data) -> dict[str, Any]:
         "path_ids": path_ids,
         "explained": explained,
         "kept": BODY_KEPT // 1024,
+        "copies": COPIES,
+        "editable": editable,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],
         "suggested_page": suggested_page,
         "quoted": repr,
@@ -167,6 +171,14 @@ def _places(data: Data) -> Place:
         if name.startswith("/"):
             places.at(name).reasons.append("ignored")
     return places
+
+
+def editable(body: object) -> str:
+    """Return a body as somebody edits it: JSON on several lines, and without invisible characters."""
+    if isinstance(body, str):
+        return body
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    return text if text.replace("\n", "").isprintable() else json.dumps(body, indent=2)
 
 
 def _json(value: object) -> str:
