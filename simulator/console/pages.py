@@ -56,7 +56,7 @@ class Ask(Protocol):
     `path` has the parameters of its path. Raises `Refusal` like the operation.
     """
 
-    def __call__(self, operation_id: str, path: Mapping[str, str] = ..., /, **query: str) -> Any:
+    def __call__(self, operation_id: str, path: Mapping[str, str] | None = None, /, **query: str) -> Any:
         """Return the answer. `query` has query parameters as text."""
         ...
 
