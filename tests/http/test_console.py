@@ -55,13 +55,13 @@ def test_a_page_has_no_script_and_no_style_in_it_and_forbids_them(api: Api) -> N
 
 
 def test_what_a_browser_has_already_is_not_sent_again(api: Api) -> None:
-    page = api.client.get("/_simulator/faults", headers=BROWSER)
+    page = api.client.get(f"{api.root}/_simulator/faults", headers=BROWSER)
     again = {**BROWSER, "If-None-Match": page.headers["ETag"]}
-    unchanged = api.client.get("/_simulator/faults", headers=again)
+    unchanged = api.client.get(f"{api.root}/_simulator/faults", headers=again)
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     assert unchanged.headers["ETag"] == page.headers["ETag"]
     api.control("POST", "faults", json={"operationId": "getAlerting", "status": 503})
-    assert api.client.get("/_simulator/faults", headers=again).status_code == 200
+    assert api.client.get(f"{api.root}/_simulator/faults", headers=again).status_code == 200
 
 
 def test_the_empty_fields_of_a_form_are_no_filters(api: Api) -> None:
@@ -72,7 +72,7 @@ def test_the_empty_fields_of_a_form_are_no_filters(api: Api) -> None:
 def test_a_refused_page_is_a_page_too(api: Api) -> None:
     page = api.client.get("/_sandboxes/nobody/_simulator/faults", headers=BROWSER)
     assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "there is no sandbox &#39;nobody&#39;" in page.text
+    assert "&#39;nobody&#39;" in page.text
     assert page.headers["Content-Security-Policy"] == CSP
 
 
@@ -126,9 +126,9 @@ class TestWayToTheOverview:
 
     def test_it_is_no_call_and_nothing_remains_of_it(self, api: Api) -> None:
         before = api.control("GET", "requests").json()["total"]
-        api.client.get("/", headers=BROWSER)
+        assert api.client.get(f"{api.root}/", headers=BROWSER).status_code == 303
         assert api.control("GET", "requests").json()["total"] == before
-        api.client.get("/")
+        assert api.client.get(f"{api.root}/").status_code == 404
         assert api.control("GET", "requests").json()["total"] == before + 1
 
 
