@@ -177,7 +177,7 @@ def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(sim
     stated = set()
     for call, _, _ in rows(CONTROL, "All calls"):
         method, _, names = call.partition(" ")
-        stated |= {(method, name.strip(" `")) for name in names.split(",")}
+        stated |= {(method, name.strip(" `").removeprefix("/_simulator/")) for name in names.split(",")}
     documented = {
         (each.method, re.sub(r"{\w+_(name|id)}", r"{\1}", each.path.removeprefix("/_simulator/")))
         for each in simulation.control_contract.operations.values()
