@@ -1,0 +1,42 @@
+"""Says in words what an injected fault does, to which calls, and how often (S-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Fault = Mapping[str, Any]
+"""An injected fault as `GET faults` lists it."""
+
+SCOPES = (("tenantId", "tenant"), ("groupId", "group"), ("userId", "user"))
+ABORTS = {"close": "closes the connection without an answer", "truncate": "breaks the answer off half way"}
+
+
+def effect(fault: Fault) -> str:
+    """Return what the fault does to a call."""
+    parts = []
+    if "delayMs" in fault:
+        parts.append(f"waits {fault['delayMs'] / 1000:g} s")
+    if "status" in fault:
+        after = f" with Retry-After: {fault['retryAfter']}" if "retryAfter" in fault else ""
+        parts.append(f"answers {fault['status']}{after}")
+    if "abort" in fault:
+        parts.append(ABORTS[fault["abort"]])
+    return ", then ".join(parts)
+
+
+def scope(fault: Fault) -> str:
+    """Return which calls the fault is for. The ids come from a client."""
+    operation = "all operations" if fault["operationId"] == "*" else fault["operationId"]
+    return ", ".join([operation, *(f"{word} {fault[name]}" for name, word in SCOPES if name in fault)])
+
+
+def taken(fault: Fault) -> str:
+    """Return how often the fault took effect, of how often it may."""
+    hits = fault["hits"]
+    return f"{hits} taken, no end" if "times" not in fault else f"{hits} of {fault['times']} taken"
+
+
+def is_spent(fault: Fault) -> bool:
+    """Return whether the fault takes effect no more."""
+    return "times" in fault and fault["hits"] >= fault["times"]
