@@ -24,6 +24,11 @@ OWNERS = ("tenants", "groups", "users")
 SIGNS = {"add": "+", "remove": "−", "replace": "±"}  # noqa: RUF001 - the real minus sign is as wide as the plus
 
 
+def page_values(_: object) -> dict[str, Any]:
+    """Return what the template of the changes shows besides the answer."""
+    return {"most": MOST_CHANGES, "grouped": grouped, "merge_patch": merge_patch}
+
+
 def grouped(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """Return the changes by the tenant, group or user that they belong to, in their order.
 

@@ -21,7 +21,7 @@ NEWEST = 10
 """How many of the newest calls the overview shows, and how many kinds of undocumented calls."""
 
 
-def get_overview(call: Call, control: Control) -> object:
+def get_overview(_: Call, control: Control) -> object:
     """GET /_simulator/: the sandbox at a glance (S-12)."""
     sandbox = control.sandbox
     world, journal, coverage = sandbox.version.world, sandbox.journal.exchanges(), sandbox.coverage.copy()
