@@ -13,6 +13,9 @@ from simulator.console.changes import grouped
 MOST_USERS = 1_000
 """In a state with more users, pages do not compare states by themselves, since that takes long."""
 
+MOST_COMPARED = 10
+"""With how many snapshots a page compares the state by itself."""
+
 MOST_CHANGES = 6
 """How many changes the overview shows."""
 

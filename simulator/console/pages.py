@@ -47,7 +47,8 @@ NAVIGATION = (
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "getOverview": overview.page_values,
     "getDiff": changes.page_values,
-    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS},
+    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
+    "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
     "getCoverage": coverage.page_values,
     "listErrors": errors.page_values,
