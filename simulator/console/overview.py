@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,8 @@ MOST_COMPARED = 10
 MOST_CHANGES = 6
 """How many changes the overview shows."""
 
+_REFUSED = re.compile(r"^[A-Za-z ]{1,80} was refused with \d+, [^.]*\. ")
+
 
 def page_values(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template of the overview shows besides the answer."""
@@ -26,9 +29,15 @@ def page_values(data: Mapping[str, Any]) -> dict[str, Any]:
         "compares": data["counts"]["users"] <= MOST_USERS,
         "most_changes": MOST_CHANGES,
         "grouped": grouped,
+        "reason": _reason,
         "words": faults,
         "snippets": _snippets(data["address"], data.get("command", "")),
     }
+
+
+def _reason(explanation: str) -> str:
+    """Return the middle of an explanation: what was wrong. Operation, status and rule stand beside it on the page."""
+    return _REFUSED.sub("", explanation).partition(" Rule ")[0]
 
 
 def _snippets(address: str, command: str) -> list[tuple[str, str, str]]:
