@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from simulator import __version__
+from simulator.console import changes, faults, overview
 from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
@@ -44,6 +45,11 @@ NAVIGATION = (
 
 
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
+    "getOverview": overview.page_values,
+    "getDiff": changes.page_values,
+    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
+    "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
+    "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
     "getCoverage": coverage.page_values,
     "listErrors": errors.page_values,
 }
