@@ -110,6 +110,7 @@ seconds = { values = [0] }
 
 [[operations]]
 include-operation-id = "watchEvents"
+phases.coverage.enabled = false
 parameters = { "query.seconds" = { dictionary = "seconds", probability = 1.0 } }
 """
 APP = SIMULATION.app(settings=Settings(sandbox_limit=5, max_state=100_000))
