@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
         "state",
     },
     "client": {"errors", "progress", "reports", "settings"},
-    "library": {"app", "client", "document", "errors", "fixture", "server", "settings"},
+    "library": {"app", "client", "document", "errors", "fixture", "reports", "server", "settings"},
     "pytest_plugin": {"app", "client", "document", "errors", "fixture", "library", "reports", "settings"},
     "reports": set(),
     "cli": {

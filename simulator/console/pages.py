@@ -1,4 +1,4 @@
-"""Makes pages of the answers of the control interface (S-12).
+"""Makes pages of the answers of the control interface (S-11).
 
 The page of an operation has a template of the operation's name in `console/pages/`. It shows the answer that programs
 get. If it shows more, it asks other operations for that.

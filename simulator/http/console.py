@@ -1,4 +1,4 @@
-"""Sends the console to browsers: pages, their style sheet and script, and the way to the overview (S-12)."""
+"""Sends the console to browsers: pages, their style sheet and script, and the way to the overview (S-11)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def wants_page(request: Request) -> bool:
 def page_reply(
     view: object, context: RequestContext, operation: Operation, control: Control, ask: Ask, *, is_private: bool
 ) -> Reply:
-    """Return the page that shows the view of an operation, or 304 if the browser has it already (S-12)."""
+    """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11)."""
     request = context.request
     # The documentation pages have no JSON: their script asks for the contract.
     data = orjson.loads(operation.render(view)) if JSON in operation.media else {}
@@ -88,7 +88,7 @@ def asset(request: Request, name: str) -> Reply:
 
 
 def lead_to_overview() -> Response:
-    """Lead a browser to the overview (S-12). For others, there is nothing here (G-1). Raises `NotFound`."""
+    """Lead a browser to the overview (S-11). For others, there is nothing here (G-1). Raises `NotFound`."""
     request = context_of(flask.request.environ).request
     if request.method != "GET" or not wants_page(request):
         raise NotFound

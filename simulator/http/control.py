@@ -19,7 +19,7 @@ from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
-from simulator.contract.operation import HTML, JSON, Answer, Content, Operation
+from simulator.contract.operation import EVENTS, HTML, JSON, Answer, Content, Operation
 from simulator.control import operations
 from simulator.control.body import read_json
 from simulator.control.call import Control, ControlHandler
@@ -35,6 +35,7 @@ from simulator.errors import (
 from simulator.http.auth import RequestCall, logout
 from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, wants_page
 from simulator.http.context import RequestContext, context_of
+from simulator.http.events import watch_events
 from simulator.http.request import CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
@@ -42,8 +43,8 @@ from simulator.settings import is_loopback
 from simulator.state.sandboxes import DEFAULT
 
 READING = ("GET", "HEAD")
-HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout}
-"""All operations of the control interface, by id. A logout is about a cookie, so it is beside the login."""
+HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout, "watchEvents": watch_events}
+"""All operations of the control interface, by id. A logout and a stream look at headers, so they are in this room."""
 
 _MEDIA_TYPES = MimeTypes()
 """Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
@@ -137,7 +138,8 @@ class ControlInterface:
         """Raise a refusal if the caller may not call the operation (S-2)."""
         if operation.path != HEALTH:
             self._check_host(request)
-        if operation.method not in READING:
+        # Of an answer without CORS headers, a page learns nothing. But a stream would stay open for it.
+        if operation.method not in READING or EVENTS in operation.media:
             self._check_origin(request)
         if operation.secured:
             self._check_token(request)

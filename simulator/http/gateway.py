@@ -16,6 +16,7 @@ from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.auth import WARNING
 from simulator.http.context import CONTEXT, RequestContext
+from simulator.http.events import STREAM_FIELDS
 from simulator.http.recording import Record, Recorder
 from simulator.http.request import CONTROL, HEALTH, Request, path_text, receive
 from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
@@ -23,6 +24,7 @@ from simulator.http.routes import Routes
 from simulator.http.wsgi import ONE_BY_ONE, Background, ConnectionAborted, Delayed
 from simulator.settings import Settings
 from simulator.state.answers import Remembered
+from simulator.state.events import FAULTS
 from simulator.state.journal import REQUEST_ID
 from simulator.state.sandboxes import DEFAULT, Sandboxes
 
@@ -130,6 +132,9 @@ class Gateway:
             lambda fault: fault.matches(operation_id, parameters, same_user)
         )
         context.fault = disturbance.fault
+        if context.fault is not None:
+            # Its hits have changed.
+            context.own_sandbox.note(FAULTS)
         return disturbance.delay_ms
 
     def _control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
@@ -153,6 +158,9 @@ class Gateway:
         reply = self._through_flask(context) if refusal is None else refused(refusal, context)
         is_health_check = request.path == HEALTH and reply.status == HTTPStatus.OK
         self.recorder.keep(context, reply.status, is_routine=is_health_check)
+        if context.stream is not None:
+            start_response(reply.line, list(STREAM_FIELDS))
+            return context.stream
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 

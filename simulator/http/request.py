@@ -92,6 +92,11 @@ class Request(NamedTuple):
         return self.environ.get("HTTP_ACCEPT")
 
     @property
+    def last_event_id(self) -> str | None:
+        """The `Last-Event-ID` header: where a stream of events is to go on."""
+        return self.environ.get("HTTP_LAST_EVENT_ID")
+
+    @property
     def authorization(self) -> str | None:
         """The `Authorization` header."""
         return self.environ.get("HTTP_AUTHORIZATION")

@@ -1,4 +1,4 @@
-"""The console's frame: one address for programs and browsers, safe pages, and the way to the overview (S-12)."""
+"""The console's frame: one address for programs and browsers, safe pages, and the way to the overview (S-11)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-pytestmark = pytest.mark.rule("S-12")
+pytestmark = pytest.mark.rule("S-11")
 
 
 def test_the_operations_that_document_a_page_are_those_that_have_one(simulation: Simulation) -> None:
