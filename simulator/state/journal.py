@@ -61,11 +61,13 @@ class Content(NamedTuple):
     explanation: str
     fault: str | None
     abort: str | None
+    target: str = ""
+    """The path as it was sent, percent-encoded. Empty if no part of it was encoded."""
 
     @property
     def size(self) -> int:
         """About how many bytes the content takes."""
-        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + getsizeof(self.explanation)
+        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + len(self.target) + getsizeof(self.explanation)
         if self.ignored:
             size += sum(map(getsizeof, self.ignored))
         for message in (self.request, self.response):
