@@ -131,7 +131,10 @@ class Request(NamedTuple):
     @property
     def encoded_path(self) -> str:
         """The path within the sandbox as it was sent, if a part of it is percent-encoded. Empty otherwise."""
-        path = self.environ.get("REQUEST_URI", "").partition("?")[0]
+        target: str = self.environ.get("REQUEST_URI", "")
+        if "%" not in target:
+            return ""
+        path = target.partition("?")[0]
         return path.removeprefix(self.base) if "%" in path and path.startswith(f"{self.base}/") else ""
 
     @property
