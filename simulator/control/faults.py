@@ -21,7 +21,12 @@ from simulator.state.memory import weigh
 
 def list_faults(_: Call, control: Control) -> object:
     """GET faults (S-6)."""
-    return {"faults": [View(fault, hits=hits) for fault, hits in control.sandbox.faults.with_hits()]}
+    return {"faults": fault_views(control)}
+
+
+def fault_views(control: Control) -> list[View]:
+    """Returns the views of the sandbox's faults, in their order."""
+    return [View(fault, hits=hits) for fault, hits in control.sandbox.faults.with_hits()]
 
 
 def inject_fault(call: Call, control: Control) -> object:

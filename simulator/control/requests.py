@@ -124,7 +124,8 @@ def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
     raise InvalidAttribute(Fault("S-7", reason))
 
 
-def _view(control: Control, exchange: Exchange) -> object:
+def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
+    """Returns the view of an entry without the headers and bodies of its messages."""
     content = exchange.content
     rule = control.ledger.get(content.rule or "")
     return {
@@ -138,8 +139,6 @@ def _view(control: Control, exchange: Exchange) -> object:
         "status": content.status,
         "duration_ms": round(exchange.seconds * 1000, 3),
         "account": content.account,
-        "request": _message_view(content.request),
-        "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
         "rule": content.rule,
         "basis": rule and list(rule.basis),
         "assumed": list(content.assumed) or None,
@@ -147,6 +146,15 @@ def _view(control: Control, exchange: Exchange) -> object:
         "explanation": content.explanation or None,
         "fault": content.fault,
         "abort": content.abort,
+    }
+
+
+def _view(control: Control, exchange: Exchange) -> dict[str, Any]:
+    content = exchange.content
+    return {
+        **summary(control, exchange),
+        "request": _message_view(content.request),
+        "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
     }
 
 

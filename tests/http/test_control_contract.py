@@ -33,6 +33,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ForeignCaller": ("POST", "reset", {"headers": {"Origin": "http://evil.example"}}),
     "SnapshotNotFound": ("DELETE", "snapshots/before-the-test", {}),
     "SandboxNotFound": ("DELETE", "sandboxes/test-17", {}),
+    "WorldNotFound": ("GET", "world/nowhere/main", {}),
     "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
     "FaultNotFound": ("DELETE", "faults/1", {}),
     "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
