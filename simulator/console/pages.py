@@ -1,4 +1,4 @@
-"""Makes pages of the answers of the control interface (S-12).
+"""Makes pages of the answers of the control interface (S-11).
 
 The page of an operation has a template of the operation's name in `console/pages/`. It shows the answer that programs
 get. If it shows more, it asks other operations for that.
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from simulator import __version__
-from simulator.console import world
+from simulator.console import changes, faults, overview, world
 from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
@@ -46,6 +46,11 @@ NAVIGATION = (
 
 
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
+    "getOverview": overview.page_values,
+    "getDiff": changes.page_values,
+    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
+    "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
+    "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
     "getCoverage": coverage.page_values,
     "listErrors": errors.page_values,
 }
@@ -58,7 +63,7 @@ class Ask(Protocol):
     `path` has the parameters of its path. Raises `Refusal` like the operation.
     """
 
-    def __call__(self, operation_id: str, path: Mapping[str, str] = ..., /, **query: str) -> Any:
+    def __call__(self, operation_id: str, path: Mapping[str, str] | None = None, /, **query: str) -> Any:
         """Return the answer. `query` has query parameters as text."""
         ...
 
