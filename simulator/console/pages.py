@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from simulator import __version__
-from simulator.console import calls, changes, faults, overview
+from simulator.console import calls, changes, faults, overview, world
 from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
@@ -128,6 +128,12 @@ def _render(template: str, control: Control, address: Address, is_private: bool,
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
+        query=dict(parse_qsl(address.path.partition("?")[2])),
+        panels=partial(world.panels, control.fixtures.services),
+        place=partial(world.place, address.root),
+        merge_patch=world.merge_patch,
+        user_services=[name for each in control.fixtures.services for name in each.user_services],
+        export_command=world.export_command(address.url, address.path),
         **values,
     ).encode()
 
