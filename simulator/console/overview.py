@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from simulator.console import faults
@@ -45,7 +46,7 @@ def _snippets(address: str, command: str) -> list[tuple[str, str, str]]:
     words = shlex.split(command)
     reads = "-X" not in words
     url = next((word for word in words if reads and word.startswith(address)), f"{address}/api/v1/")
-    headers = dict(word.split(": ", 1) for before, word in zip(words, words[1:], strict=False) if before == "-H")
+    headers = dict(word.split(": ", 1) for before, word in pairwise(words) if before == "-H")
     options = f", {{ headers: {json.dumps(headers)} }}" if reads and headers else ""
     return [
         ("env", "Environment file, with the name that your app reads", f"API_URL={address}/api/v1"),
