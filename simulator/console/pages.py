@@ -1,4 +1,4 @@
-"""Makes pages of the answers of the control interface (S-12).
+"""Makes pages of the answers of the control interface (S-11).
 
 The page of an operation has a template of the operation's name in `console/pages/`. It shows the answer that programs
 get. If it shows more, it asks other operations for that.
@@ -62,7 +62,7 @@ class Ask(Protocol):
     `path` has the parameters of its path. Raises `Refusal` like the operation.
     """
 
-    def __call__(self, operation_id: str, path: Mapping[str, str] = ..., /, **query: str) -> Any:
+    def __call__(self, operation_id: str, path: Mapping[str, str] | None = None, /, **query: str) -> Any:
         """Return the answer. `query` has query parameters as text."""
         ...
 

@@ -18,7 +18,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from simulator.contract.compiler import SchemaCompiler
-from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
+from simulator.contract.operation import EVENTS, HTML, JSON, YAML, Operation, QueryParameter
 from simulator.contract.schemas import AnyObject, CompiledSchema, snake_case
 from simulator.document import Document, pointer_step, read_document
 from simulator.errors import InvalidAttribute
@@ -46,7 +46,7 @@ class Dialect:
 API = Dialect(trailing_slash=True, media_types=(JSON,), closed_query=False)
 CONTROL = Dialect(
     trailing_slash=False,
-    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", HTML),
+    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", HTML, EVENTS),
     closed_query=True,
     root="/_simulator/",
 )

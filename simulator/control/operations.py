@@ -1,4 +1,4 @@
-"""The operations of the control interface, by id. Only the logout is missing: it is about a cookie (`http/auth.py`)."""
+"""The operations of the control interface, by id. Logout and event stream are missing: they are in `http/`."""
 
 from __future__ import annotations
 

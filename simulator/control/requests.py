@@ -36,7 +36,7 @@ def list_requests(call: Call, control: Control) -> object:
     entries = journal.placed()
     seen = max([seen, *(position for position, _ in entries[-1:])])
     since = _position(query["since"], entries, run) if "since" in query else None
-    filters = _filters(call, control)
+    filters = filters_of(call, control)
     found = [
         (position, each)
         for position, each in entries
@@ -66,7 +66,7 @@ def clear_requests(_: Call, control: Control) -> object:
     return None
 
 
-def _filters(call: Call, control: Control) -> list[Filter]:
+def filters_of(call: Call, control: Control) -> list[Filter]:
     """Returns the filters in the query. Raises `InvalidAttribute` for an unknown operation or rule."""
     makers: Mapping[str, Callable[[Any], Filter]] = {
         "operation_id": lambda asked: _by_name(asked, control.contract.operations, "operation", "operation_id"),
