@@ -158,6 +158,7 @@ class Recorder:
                 self._explanation(context, path),
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
+                shown_path(encoded)[0] if (encoded := request.encoded_path) else "",
                 suggestion,
             )
         return content, counted, 0 if content is None else content.size

@@ -62,12 +62,14 @@ class Content(NamedTuple):
     explanation: str
     fault: str | None
     abort: str | None
+    target: str = ""
+    """The path as it was sent, percent-encoded. Empty if no part of it was encoded."""
     suggestion: tuple[str, str] | None = None
 
     @property
     def size(self) -> int:
         """About how many bytes the content takes."""
-        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + getsizeof(self.explanation)
+        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + len(self.target) + getsizeof(self.explanation)
         if self.ignored:
             size += sum(map(getsizeof, self.ignored))
         if self.suggestion:
