@@ -698,6 +698,14 @@ interface components {
       fetch?: string;
       /** Python that sends it; absent if it cannot be sent again, or not by httpx. */
       httpx?: string;
+      /** Its path and query, encoded, below the address of the sandbox; absent if it cannot be sent again. */
+      target?: string;
+      /** The headers that it needs, apart from credentials; absent if there are none. */
+      headers?: {
+        [key: string]: string;
+      };
+      /** Its body as it was sent; absent if it has none, or one that is not UTF-8. */
+      body?: string;
     };
     /** A request that was received, and its answer. */
     JournalEntry: {
@@ -735,6 +743,13 @@ interface components {
       ignored?: string[];
       /** In words, why the request was refused, what an injected fault did, or how a page may lose its session, or has lost it. Absent if there is nothing to explain. */
       explanation?: string;
+      /** An unknown name in the path, and the most similar name that there is. Absent if all names of the path are known, or if none is similar. */
+      suggestion?: {
+        /** The name that was sent. */
+        asked: string;
+        /** The existing name that was probably meant. */
+        meant: string;
+      };
       /** The id of the injected fault that took effect; absent if none did. */
       fault?: string;
       /**

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from simulator.state.journal import BODY_KEPT
 
@@ -21,7 +21,7 @@ LONGEST_PATH = 300
 
 def page_values(data: Data) -> dict[str, Any]:
     """Return the functions that the pages of `listRequests` and `getRequest` use."""
-    return {"path_templates": path_templates, "path_parts": path_parts}
+    return {"path_templates": path_templates, "path_parts": path_parts, "changed": changed_query, "longest": LONGEST_PATH}
 
 
 def call_values(data: Data) -> dict[str, Any]:
@@ -39,15 +39,23 @@ def call_values(data: Data) -> dict[str, Any]:
     }
 
 
+def changed_query(query: Mapping[str, str], **changes: str | None) -> str:
+    """Return a query with some parameters changed, or left out where the new value is `None`."""
+    return urlencode({name: value for name, value in {**query, **changes}.items() if value is not None})
+
+
 def path_templates(operations: Iterable[Data]) -> dict[str, str]:
     """Return the paths of the operations, as their contract has them, by operation."""
     return {each["operationId"]: each["path"] for each in operations}
 
 
-def path_parts(path: str, template: str | None) -> list[tuple[str, bool]]:
-    """Return the path in parts. Each is a text, and whether it is an id, as the operation's path `template` says."""
+def path_parts(path: str, template: str | None, longest: int | None = None) -> list[tuple[str, bool]]:
+    """Return the path in parts. Each is a text, and whether it is an id, as the operation's path `template` says.
+
+    If the path has more characters than `longest`, the rest is left out.
+    """
     names = template.split("/") if template is not None else []
-    steps = path[:LONGEST_PATH].split("/")
+    steps = path[:longest].split("/")
     parts: list[tuple[str, bool]] = []
     for i, step in enumerate(steps):
         is_id = i < len(names) and names[i].startswith("{")
@@ -58,7 +66,7 @@ def path_parts(path: str, template: str | None) -> list[tuple[str, bool]]:
             parts[-1] = (parts[-1][0] + text, False)
         else:
             parts.append((text, False))
-    return [*parts, ("…", False)] if len(path) > LONGEST_PATH else parts
+    return [*parts, ("…", False)] if longest is not None and len(path) > longest else parts
 
 
 def path_ids(path: str, template: str | None) -> dict[str, str]:

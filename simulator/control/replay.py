@@ -34,7 +34,17 @@ def replay_view(content: Content, address: str) -> dict[str, Any]:
         view.update(
             command=command(recipe, address), fetch=fetch_call(recipe, address), httpx=httpx_call(recipe, address)
         )
+        view["target"] = recipe.path
+        view["headers"] = {name: value for name, value in recipe.headers.items() if value} or None
+        view["body"] = _text(recipe.body)
     return view
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode() or None
+    except UnicodeDecodeError:
+        return None
 
 
 def _obstacle(content: Content, headers: dict[str, str]) -> str | None:
