@@ -21,7 +21,12 @@ LONGEST_PATH = 300
 
 def page_values(data: Data) -> dict[str, Any]:
     """Return the functions that the pages of `listRequests` and `getRequest` use."""
-    return {"path_templates": path_templates, "path_parts": path_parts, "changed": changed_query, "longest": LONGEST_PATH}
+    return {
+        "path_templates": path_templates,
+        "path_parts": path_parts,
+        "changed": changed_query,
+        "longest": LONGEST_PATH,
+    }
 
 
 def call_values(data: Data) -> dict[str, Any]:
