@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from simulator import __version__
 from simulator.console import calls, changes, faults, overview, world
@@ -90,8 +90,11 @@ class Address(NamedTuple):
 
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:
-    """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it."""
-    below = path.removeprefix("/_simulator/")
+    """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it.
+
+    In `path`, each character stands for a byte.
+    """
+    below = quote(path.removeprefix("/_simulator/"), safe="/@!$&'()*+,;=:", encoding="latin-1")
     root = "../" * below.count("/")
     asked = f"{below}?{query}" if query else below
     return Address(root, root + "../" * (1 + base.count("/")), asked, f"http://{host}{base}/_simulator/{asked}")
