@@ -43,6 +43,13 @@ def was_reloaded(page: Page) -> bool:
     return not page.evaluate("window.isMarked === true")
 
 
+def refused(complaints: list[str], status: int) -> None:
+    """Take note that a browser's console mentions an answer of this status, as it does for each error."""
+    (complaint,) = complaints
+    assert f"a status of {status}" in complaint
+    complaints.clear()
+
+
 def submit(page: Page, button: str, answer: str | None = None) -> None:
     """Press a button of the page. `answer` is what is said to its question."""
     page.get_by_role("button", name=button, exact=True).click()
@@ -100,13 +107,16 @@ def test_a_snapshot_is_taken_compared_and_restored(simulator: Simulator, page: P
     expect(page.locator("main")).to_contain_text("There is no snapshot.")
 
 
-def test_a_name_that_no_snapshot_may_have_is_refused_at_the_form(simulator: Simulator, page: Page) -> None:
+def test_a_name_that_no_snapshot_may_have_is_refused_at_the_form(
+    simulator: Simulator, page: Page, complaints: list[str]
+) -> None:
     from playwright.sync_api import expect
 
     opened(page, simulator, "snapshots")
     page.get_by_label("Name of a new snapshot").fill("seed")
     submit(page, "Take a snapshot of this state")
     expect(page.get_by_role("alert")).to_contain_text("'seed' is the name of what the sandbox started from (S-5)")
+    refused(complaints, 400)
 
 
 def test_a_new_sandbox_starts_from_the_seed_or_from_the_present_state(
@@ -149,9 +159,7 @@ def test_the_page_of_a_dropped_sandbox_says_so_and_creates_it_again(
     expect(page.locator("#sandbox-test-1")).to_have_count(0)
     page.goto(f"{simulator.url}/_sandboxes/test-1/_simulator/faults")
     expect(page.locator("main")).to_contain_text("The sandbox was dropped, or it was never there.")
-    # A browser's console mentions each answer that is an error.
-    assert all("404" in each for each in complaints)
-    complaints.clear()
+    refused(complaints, 404)
     submit(page, "Create the sandbox test-1 from the seed")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     assert [each["name"] for each in control(api, "sandboxes")["sandboxes"]] == ["default", "test-1"]
@@ -193,7 +201,7 @@ def test_a_usual_fault_takes_one_click_and_its_hits_count_up(
 
 
 def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(
-    simulator: Simulator, page: Page, api: httpx.Client
+    simulator: Simulator, page: Page, api: httpx.Client, complaints: list[str]
 ) -> None:
     from playwright.sync_api import expect
 
@@ -203,6 +211,7 @@ def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(
     expect(page.locator("#documented")).to_contain_text("getAlerting documents 200, ")
     submit(page, "Inject the fault")
     expect(page.get_by_role("alert")).to_contain_text("does nothing: give delayMs, status or abort (S-6)")
+    refused(complaints, 400)
     page.get_by_label("Only this user").fill("foouser")
     page.get_by_label("Then take effect").fill("3")
     page.get_by_label("Answer with the status").fill("503")
