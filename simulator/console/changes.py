@@ -20,13 +20,16 @@ LONGEST_LINE = 60
 LONGEST_VALUE = 4_000
 """In characters. Of a longer value the page shows the beginning."""
 
+LONGEST_PATCH = 65_536
+"""In characters. A page shows no longer merge patch."""
+
 OWNERS = ("tenants", "groups", "users")
 SIGNS = {"add": "+", "remove": "\N{MINUS SIGN}", "replace": "±"}
 
 
 def page_values(_: object) -> dict[str, Any]:
     """Return what the template of the changes shows besides the answer."""
-    return {"most": MOST_CHANGES, "grouped": grouped, "patch_of": patch_of}
+    return {"most": MOST_CHANGES, "grouped": grouped, "patch_of": patch_of, "longest_patch": LONGEST_PATCH}
 
 
 def grouped(changes: Sequence[Change]) -> list[dict[str, Any]]:
