@@ -10,6 +10,7 @@ import pytest
 
 from simulator import Simulator
 from tests.conftest import CAPACITIES
+from tests.console.conftest import NewContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -221,3 +222,41 @@ def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(
     (fault,) = control(api, "faults")["faults"]
     assert (fault["userId"], fault["times"], fault["status"]) == ("foouser", 3, 503)
     assert fault["body"] == {"message": "down"}
+
+
+def test_reset_says_what_it_undoes_asks_once_and_does_it(simulator: Simulator, page: Page, api: httpx.Client) -> None:
+    from playwright.sync_api import expect
+
+    simulator.default.fault(operationId="getAlerting", status=503)
+    change(api)
+    opened(page, simulator, "diff")
+    expect(page.locator(".diff tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Reset sandbox").click()
+    question = page.locator("#confirm")
+    for part in ("2 calls", "1 fault", "the changes of its state"):
+        expect(question).to_contain_text(part)
+    question.get_by_role("button", name="Yes").click()
+    expect(page.locator("main")).to_contain_text("Nothing has changed.")
+    assert control(api, "")["counts"]["requests"] == 0
+
+
+@pytest.mark.parametrize("path", ["", "diff", "snapshots", "sandboxes", "faults", "../_sandboxes/gone/_simulator/"])
+def test_without_script_a_page_shows_everything_but_the_actions(
+    simulator: Simulator, new_context: NewContext, complaints: list[str], api: httpx.Client, path: str
+) -> None:
+    from playwright.sync_api import expect
+
+    simulator.default.snapshot("before")
+    simulator.default.fault(operationId="getAlerting", status=503)
+    change(api)
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(f"{simulator.url}/_simulator/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    visible = [button.inner_text() for button in page.get_by_role("button").all() if button.is_visible()]
+    assert visible == (["Compare"] if path == "diff" else [])
+    if path == "diff":
+        page.get_by_label("Compare the state with").select_option("before")
+        page.get_by_role("button", name="Compare").click()
+        expect(page.locator(".diff")).to_contain_text("maxCalls")
+    if "gone" in path:
+        refused(complaints, 404)
