@@ -77,7 +77,6 @@ PAGES = [
     Shown("sandboxes", "sandboxes", calls),
     Shown("faults-empty", "faults"),
     Shown("faults", "faults", calls, open_all),
-    Shown("dropped-sandbox", "../_sandboxes/dropped/_simulator/"),
     Shown("coverage", "coverage"),
     # Its entries are all alike. There are so many that axe needs ten seconds for them.
     Shown("errors", "errors", without="details:nth-of-type(n + 30)"),

@@ -10,7 +10,7 @@ import pytest
 
 from simulator import Simulator
 from tests.conftest import CAPACITIES
-from tests.console.conftest import NewContext
+from tests.console.conftest import Axe, NewContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -150,7 +150,7 @@ def test_a_sandbox_is_replaced_only_after_a_question(simulator: Simulator, page:
 
 
 def test_the_page_of_a_dropped_sandbox_says_so_and_creates_it_again(
-    simulator: Simulator, page: Page, api: httpx.Client, complaints: list[str]
+    simulator: Simulator, page: Page, api: httpx.Client, complaints: list[str], axe: Axe
 ) -> None:
     from playwright.sync_api import expect
 
@@ -161,6 +161,7 @@ def test_the_page_of_a_dropped_sandbox_says_so_and_creates_it_again(
     page.goto(f"{simulator.url}/_sandboxes/test-1/_simulator/faults")
     expect(page.locator("main")).to_contain_text("The sandbox was dropped, or it was never there.")
     refused(complaints, 404)
+    axe(page)
     submit(page, "Create the sandbox test-1 from the seed")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     assert [each["name"] for each in control(api, "sandboxes")["sandboxes"]] == ["default", "test-1"]
