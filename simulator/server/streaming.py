@@ -22,9 +22,7 @@ class Streaming:
     nothing has to wait here. All methods run on the loop's thread.
     """
 
-    def __init__(
-        self, stream: Stream, server: Server, send: Callable[[bytes], None], end: Callable[[], None]
-    ) -> None:
+    def __init__(self, stream: Stream, server: Server, send: Callable[[bytes], None], end: Callable[[], None]) -> None:
         self._stream = stream
         self._server = server
         self._send, self._end = send, end
