@@ -179,6 +179,15 @@ class TestWhatItTells:
             api("GET", CAPACITIES)
             assert next(wanted).kind == "request"
 
+    def test_a_fixture_that_is_read_again_resets_the_default_sandbox(
+        self, simulation: Simulation, world: World
+    ) -> None:
+        app = simulation.app(world)
+        cursor = all_of(app.test_client().get(EVENTS).text)[0].id
+        app.extensions["sandboxes"].replace_baseline(world)
+        told = all_of(app.test_client().get(f"{EVENTS}?since={cursor}").text)
+        assert [event.kind for event in told] == ["hello", "reset"]
+
     def test_the_stream_of_a_dropped_sandbox_says_so_and_ends(self, api: Api) -> None:
         name = api.root.rpartition("/")[2]
         with watching(api) as events:
