@@ -101,6 +101,18 @@ def test_a_stream_is_sent_as_it_comes_and_the_connection_closes_at_its_end(loop:
         wait_until(lambda: source.closed == 1 and not server.connections)
 
 
+def test_a_stream_that_fails_is_closed(loop: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Source):
+        def read(self, wake: Callable[[], object]) -> tuple[bytes, bool]:
+            raise LookupError("broken")
+
+    source = Failing()
+    with served(source, event_loop=loop) as server, opened(server, "/", b"\r\n\r\n") as client:
+        assert rest(client) == b""
+        wait_until(lambda: source.closed == 1 and not server.connections)
+    assert "broken" in caplog.text
+
+
 def test_what_happens_meanwhile_is_sent_together(loop: Any) -> None:
     source = Source()
     with served(source, event_loop=loop) as server, opened(server, "/", b"\r\n\r\n") as client:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import httpx
@@ -14,6 +15,7 @@ import orjson
 import pytest
 
 from simulator.app import Simulation
+from simulator.control.requests import _by_path
 from simulator.http.events import MOST_AT_ONCE
 from simulator.server import streaming
 from simulator.settings import Settings
@@ -346,6 +348,21 @@ class TestItsEnd:
     def test_what_cannot_be_meant_is_refused(self, api: Api, query: str, rule: str) -> None:
         response = api.control("GET", f"events?{query}")
         assert (response.status_code, faults(response)) == (400, {(rule, None)})
+
+    def test_a_filter_of_very_many_stars_takes_no_longer_than_one_star(self) -> None:
+        parts: list[str] = []
+
+        class Path(str):
+            __slots__ = ()
+
+            def find(self, part: str, *place: Any) -> int:  # type: ignore[override]
+                parts.append(part)
+                return str.find(self, part, *place)
+
+        matches = _by_path("/a" + "*" * 100_000 + "b*")
+        assert matches(SimpleNamespace(path=Path("/a/x/b/y")))  # type: ignore[arg-type]
+        assert not matches(SimpleNamespace(path=Path("/a/x/y")))  # type: ignore[arg-type]
+        assert parts == ["b", "b"]
 
     def test_limit_0_ends_after_hello(self, api: Api) -> None:
         [hello] = ended(api, "seconds=0")
