@@ -355,7 +355,7 @@ class TestItsEnd:
         class Path(str):
             __slots__ = ()
 
-            def find(self, part: str, *place: Any) -> int:  # type: ignore[override]
+            def find(self, part: str, *place: Any) -> int:
                 parts.append(part)
                 return str.find(self, part, *place)
 
