@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 from simulator.app import Simulation
-from simulator.cli import main
+from simulator.cli import calls, main
 from simulator.client import Client
 from simulator.settings import Settings
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, EXECUTIVE, Api, python, run, served
+from tests.conftest import CAPACITIES, EXECUTIVE, Api, python, run, served, wait_until
 
 
 def about(api: Api, server: str) -> tuple[str, ...]:
@@ -175,6 +176,58 @@ class TestCommands:
             following.send_signal(signal.SIGINT)
             out, err = following.communicate(timeout=10)
         assert (following.returncode, out, err) == (0, "", "")
+
+    @pytest.mark.rule("S-13")
+    def test_it_goes_on_after_a_break_and_says_so(
+        self, simulation: Simulation, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(calls, "RETRY_SECONDS", 0.05)
+        shown: list[str] = []
+        with served(simulation.app(world)) as server:
+            port = server.port
+            httpx.get(f"{server.url}/api/v1/{CAPACITIES}1/")
+            broken = threading.Event()
+
+            def show(text: str, _: str) -> None:
+                shown.append(text)
+                if len(shown) == 1:
+                    threading.Thread(target=break_off).start()
+                elif "/2/" in text:
+                    raise KeyboardInterrupt
+
+            def break_off() -> None:
+                wait_until(lambda: server.streams)
+                server.stop()
+                broken.set()
+
+            def restart() -> None:
+                broken.wait(10)
+                with served(simulation.app(world), port=port) as again:
+                    httpx.get(f"{again.url}/api/v1/{CAPACITIES}2/")
+                    wait_until(lambda: len(shown) == 2)
+
+            monkeypatch.setattr(calls, "show", show)
+            restarting = threading.Thread(target=restart)
+            restarting.start()
+            result = run("requests", "--follow", "--url", server.url)
+            restarting.join()
+        assert result.returncode == 0
+        assert [text.split()[2].rpartition("s/")[2] for text in shown] == ["1/", "2/"]
+        assert result.stderr.endswith("apio-simulator: the server has started again\n")
+
+    @pytest.mark.rule("S-13")
+    def test_it_says_when_calls_are_gone(self, api: Api, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def show(text: str, _: str) -> None:
+            if "/2/" in text:
+                raise KeyboardInterrupt
+            api.arranged("DELETE", "requests")
+            api("GET", f"{CAPACITIES}2/")
+
+        api("GET", f"{CAPACITIES}1/")
+        monkeypatch.setattr(calls, "show", show)
+        result = run("requests", "--follow", *about(api, server))
+        assert result.returncode == 0
+        assert result.stderr == "apio-simulator: the journal was cleared, or has lost calls before these\n"
 
     @pytest.mark.rule("S-2")
     def test_the_token_is_sent(self, simulation: Simulation, world: World) -> None:
