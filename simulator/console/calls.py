@@ -1,4 +1,4 @@
-"""What the pages of the calls need besides the journal's JSON: the ids in a path, and the places of faults in a body."""
+"""What the pages of the calls need besides the journal: the ids in a path, and the places of faults in a body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_PATH = 300
 """How many characters of a path a list shows."""
 
 
-def page_values(data: Data) -> dict[str, Any]:
+def page_values(_: Data) -> dict[str, Any]:
     """Return the functions that the pages of `listRequests` and `getRequest` use."""
     return {
         "path_templates": path_templates,

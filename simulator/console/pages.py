@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
@@ -112,6 +112,8 @@ def page(operation_id: str, data: Data, control: Control, address: Address, ask:
     If `is_private` is false, everybody may read the page. Then its frame tells nothing about sandboxes.
     """
     more = VALUES[operation_id](data) if operation_id in VALUES else {}
+    if operation_id in world.OPERATIONS:
+        more = world.page_values(control.fixtures.services, address.root, address.url.removesuffix(address.path))
     return _render(f"console/pages/{operation_id}.html", control, address, is_private, data=data, ask=ask, **more)
 
 
@@ -133,11 +135,6 @@ def _render(template: str, control: Control, address: Address, is_private: bool,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
         query=dict(parse_qsl(address.path.partition("?")[2])),
-        panels=partial(world.panels, control.fixtures.services),
-        place=partial(world.place, address.root),
-        merge_patch=world.merge_patch,
-        user_services=[name for each in control.fixtures.services for name in each.user_services],
-        export_command=world.export_command(address.url, address.path),
         **values,
     ).encode()
 

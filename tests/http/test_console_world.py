@@ -180,13 +180,17 @@ class TestExecutive:
         assert "After not set Action Voice Messaging Forward to not set" in text
 
     @pytest.mark.rule("EX-2", "EX-4")
-    def test_assistants_are_shown_in_order_with_their_other_executives_and_who_else_could_assist(self, api: Api) -> None:
+    def test_assistants_are_shown_in_order_with_their_other_executives_and_who_else_could_assist(
+        self, api: Api
+    ) -> None:
         text = shown(api, SOPHIE).text
         assigned = api.arranged("GET", SOPHIE)["sections"]["executive"]["content"]["assistants"]["assistantUserIds"]
         assert "Assistants 3 An Vermeulen also for Nathalie Leclercq Karim Benali also for Dirk Peeters Greet" in text
         services = f"{SOPHIE.replace('world/demo/brussels', 'tenants/demo/groups/brussels/users')}/services"
         available = api.ok("GET", f"{services}/executive/available_assistants/?sameGroupOnly=false")["users"]
-        names = " ".join(f"{each['firstName']} {each['lastName']}" for each in available if each["userId"] not in assigned)
+        names = " ".join(
+            f"{each['firstName']} {each['lastName']}" for each in available if each["userId"] not in assigned
+        )
         assert f"Others who could assist 2 {names}" in text
 
     def test_an_assistant_shows_the_executives(self, api: Api) -> None:
