@@ -37,6 +37,12 @@ def calls(simulator: Simulator) -> None:
     simulator.sandbox("test-1")
 
 
+def edit_capacities(page: Page) -> None:
+    """Open the dialog that edits the call capacities of a group."""
+    page.get_by_role("button", name="Edit call capacities").click()
+    page.locator("#edit[open]").wait_for()
+
+
 @dataclass(frozen=True)
 class Shown:
     """A page in one state."""
@@ -80,6 +86,12 @@ PAGES = [
     Shown("coverage", "coverage"),
     # Its entries are all alike. There are so many that axe needs ten seconds for them.
     Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
+    Shown("world", "world"),
+    Shown("group", "world/demo/brussels"),
+    Shown("edit", "world/demo/brussels", then=edit_capacities),
+    Shown("executive", "world/demo/brussels/sophie.janssens@demo.netaxis.be"),
+    Shown("assistant", "world/demo/brussels/an.vermeulen@demo.netaxis.be"),
+    Shown("accounts", "accounts"),
     # Swagger UI renders the contract. Its markup is not ours.
     Shown("docs", "docs", ready=".opblock", without="#documentation"),
     Shown("control-docs", "control-docs", ready=".opblock", without="#documentation"),
