@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 from simulator import __version__
 from simulator.console.assets import assets
+from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
-from simulator.reports import coverage, errors
 from simulator.reports.page import PACKAGE, render
 from simulator.reports.text import printable
 
@@ -44,8 +44,9 @@ NAVIGATION = (
 
 
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
-    "getCoverage": coverage.page_values,
-    "listErrors": errors.page_values,
+    "getCoverage": coverage_values,
+    "listErrors": errors_values,
+    "listRules": rules_values,
 }
 """What a template needs besides the answer, by operation."""
 
