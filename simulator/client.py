@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from json import dumps
 from operator import methodcaller
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -49,6 +50,17 @@ __tracebackhide__ = methodcaller("errisinstance", (Refused, Unreachable))
 
 CHUNK = 1024 * 1024
 """How many bytes of an answer are read before the progress is reported again."""
+EVENT_STREAM = "text/event-stream"
+SILENCE_SECONDS = 40.0
+"""How long a stream of events may be silent. The server shows every 15 seconds that it is there."""
+
+
+class StreamEvent(NamedTuple):
+    """An event of a stream: its kind, its id, and its data."""
+
+    kind: str
+    id: str
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +100,30 @@ class Client:
 
         Raises `Unreachable` or `Refused`. Raises `TypeError` or `ValueError` if `json` cannot be written as JSON.
         """
-        headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         body = None if json is None else dumps(json, allow_nan=False).encode()
+        progress("waiting for the answer", None)
+        with self._answering(method, path, query, accept, body, self.timeout) as answer:
+            return _content(answer, progress)
+
+    @contextmanager
+    def _answering(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None,
+        accept: str,
+        body: bytes | None,
+        timeout: float,
+    ) -> Iterator[HTTPResponse]:
+        """Send a request, and yield the answer to be read. Raises the same as `call`, also while it is read."""
+        headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         if body is not None:
             headers["Content-Type"] = "application/json"
         address = f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
         try:
             request = Request(address, body, headers, method=method)  # noqa: S310  # any address the user gives
-            progress("waiting for the answer", None)
-            with _opener.open(request, timeout=self.timeout) as answer:
-                return _content(answer, progress)
+            with _opener.open(request, timeout=timeout) as answer:
+                yield answer
         except HTTPError as error:
             with error:
                 faults = _faults(error.read())
@@ -116,6 +142,14 @@ class Client:
     def send(self, method: str, path: str, json: object) -> Any:
         """Send a request with a JSON body, and return the JSON of the answer. Raises the same as `call`."""
         return self._parsed(self.call(method, path, json=json))
+
+    def events(self, query: Mapping[str, object]) -> Iterator[StreamEvent]:
+        """Yield what happens in the sandbox, until the server ends the stream (S-13).
+
+        Raises the same as `call`, also if the connection breaks, or if nothing arrives for `SILENCE_SECONDS`.
+        """
+        with self._answering("GET", "events", query, EVENT_STREAM, None, SILENCE_SECONDS) as answer:
+            yield from _events(answer)
 
     def _parsed(self, body: bytes) -> Any:
         try:
@@ -159,6 +193,22 @@ def _content(answer: HTTPResponse, progress: Progress) -> bytes:
             raise IncompleteRead(bytes(content), total - len(content))
         content += part
     return bytes(content)
+
+
+def _events(answer: HTTPResponse) -> Iterator[StreamEvent]:
+    """Yield the events of a stream. Raises `ValueError` if it is not one of a simulator."""
+    kind = place = data = ""
+    for line in answer:
+        name, _, value = line.decode().rstrip("\r\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "id":
+            place = value
+        elif name == "data":
+            data = value
+        elif not name and data:
+            yield StreamEvent(kind, place, orjson.loads(data))
+            data = ""
 
 
 def _faults(body: bytes) -> list[Fault] | None:

@@ -5,19 +5,22 @@ The module is long because it is the whole public interface: two classes with a 
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from math import ceil
 from operator import methodcaller
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from urllib.parse import quote
 
-from simulator.client import Client, Refused, Unreachable
+from simulator.client import EVENT_STREAM, Client, Refused, Unreachable
 from simulator.document import Document, Source
 from simulator.errors import BrokenDocument
 from simulator.fixture.folder import fixture_document
+from simulator.reports.journal import call_text
 from simulator.settings import Options, Settings
 
 if TYPE_CHECKING:
@@ -25,9 +28,14 @@ if TYPE_CHECKING:
 
     from simulator.server import Server
 
+EVERY_REQUEST = 10**9
+LONGEST_STREAM = 86_400
+"""How many seconds a stream may be asked for."""
+MOST_SHOWN = 10
+"""How many calls the message of a `TimeoutError` shows."""
 
 # If a call is refused, pytest shows the line of the test, and not the lines of this module.
-__tracebackhide__ = methodcaller("errisinstance", (BrokenDocument, Refused, Unreachable))
+__tracebackhide__ = methodcaller("errisinstance", (BrokenDocument, Refused, TimeoutError, Unreachable))
 
 
 class Sandbox:
@@ -110,6 +118,56 @@ class Sandbox:
         }
         requests: list[dict[str, Any]] = self.control.get("requests", _given(matching))["requests"]
         return requests
+
+    @property
+    def cursor(self) -> str:
+        """Names this moment in the journal. As `since`, it stands for all later calls (S-7)."""
+        cursor: str = self.control.get("requests", {"limit": 0})["cursor"]
+        return cursor
+
+    def wait_for(
+        self,
+        *,
+        operationId: str | None = None,  # noqa: N803  # the contract's name
+        method: str | None = None,
+        path: str | None = None,
+        status: str | int | None = None,
+        rule: str | None = None,
+        since: str | None = None,
+        timeout: float = 10.0,
+    ) -> dict[str, Any]:
+        """Returns the journal's entry of the first call that matches, and waits for it if need be (S-7, S-13).
+
+        A call that came before counts too, so a call that is quicker than the waiting is not missed. With `since`, only
+        later calls count: later than a `cursor`, or than the call with this `id`. Raises `TimeoutError` if there is no
+        such call within `timeout` seconds. The message says which calls came.
+        """
+        criteria = {"operationId": operationId, "method": method, "path": path, "status": status, "rule": rule}
+        wanted, later = _given(criteria), _given({"since": since})
+        end = time.monotonic() + timeout
+        answer = self.control.get("requests", {**wanted, **later, "limit": 1 if later else EVERY_REQUEST})
+        while not answer["requests"]:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(self._missing(wanted, later, timeout))
+            query = {**wanted, "since": answer["cursor"], "limit": 1}
+            # If the stream breaks off, the next call shows why.
+            with suppress(Unreachable):
+                seconds = min(ceil(left), LONGEST_STREAM)
+                replace(self.control, timeout=left).call("GET", "events", {**query, "seconds": seconds}, EVENT_STREAM)
+            answer = self.control.get("requests", query)
+        entry: dict[str, Any] = answer["requests"][0]
+        return entry
+
+    def _missing(self, wanted: dict[str, Any], later: dict[str, Any], timeout: float) -> str:
+        """Returns what was waited for in vain, and which calls came."""
+        criteria = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+        journal = self.control.get("requests", {**later, "limit": EVERY_REQUEST})
+        shown, total = journal["requests"][-MOST_SHOWN:], journal["total"]
+        what = f"no call with {criteria}" if criteria else "no call"
+        calls = "these calls came" if total <= MOST_SHOWN else f"of {total} calls, these came last"
+        came = f"{calls}:" if shown else "no other call came"
+        return "\n".join([f"{what} within {timeout:g} s; {came}", *map(call_text, shown)])
 
     def fault(
         self,

@@ -174,14 +174,14 @@ def test_every_call_of_the_control_interface_works_as_the_table_shows(server: st
 
 
 def test_the_table_of_the_control_interface_lists_every_call_of_its_contract(simulation: Simulation) -> None:
+    def short(path: str) -> str:
+        return re.sub(r"{(?:\w+_)?(name|id)}", r"{\1}", path.removeprefix("/_simulator/"))
+
     stated = set()
     for call, _, _ in rows(CONTROL, "All calls"):
         method, _, names = call.partition(" ")
-        stated |= {(method, name.strip(" `")) for name in names.split(",")}
-    documented = {
-        (each.method, re.sub(r"{\w+_(name|id)}", r"{\1}", each.path.removeprefix("/_simulator/")))
-        for each in simulation.control_contract.operations.values()
-    }
+        stated |= {(method, short(name.strip(" `"))) for name in names.split(",")}
+    documented = {(each.method, short(each.path)) for each in simulation.control_contract.operations.values()}
     assert stated == documented - {("HEAD", "health")}
 
 

@@ -277,6 +277,9 @@ def test_its_section_is_in_the_state_the_diff_and_a_patch(larger_api: Api) -> No
     users = state["tenants"]["foo"]["groups"]["bar"]["users"]
     assert users["ann@example.com"]["voicemail"] == {"enabled": True, "rings": 5, "sendsMail": True}
     assert "voicemail" not in users["bob@example.com"]
+    shown = larger_api.arranged("GET", "world/foo/bar/ann")
+    assert shown["sections"]["voicemail"] == {"service": "Voicemail", "content": users["ann@example.com"]["voicemail"]}
+    assert "Voicemail" in shown["assignable"]
     larger_api.arranged("PATCH", "state", patch_of("bob", voicemail={"rings": 1}))
     assert larger_api.ok("GET", BOB)["rings"] == 1
     larger_api.arranged("PUT", "state", state)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import click
@@ -15,7 +15,11 @@ from simulator.cli import completion
 from simulator.cli.client import at_server, connected
 from simulator.cli.output import as_json, example, format_option, in_colour, show
 
-FOLLOW_SECONDS = 0.5
+if TYPE_CHECKING:
+    from simulator.client import Client
+
+RETRY_SECONDS = 1.0
+"""After how long a stream that has broken off is opened again."""
 EVERY_REQUEST = 10**9
 
 
@@ -53,15 +57,52 @@ def requests(
         if not follow and not answer["requests"]:
             such = "such calls" if query or limit == 0 else "calls"
             click.echo(f"apio-simulator: no {such} in the sandbox {server['sandbox']!r}", err=True)
+
+        def tell(entry: Mapping[str, Any]) -> None:
+            show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
+
         # Ctrl-C is the way to end it.
         with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                for entry in answer["requests"]:
-                    show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
-                if not follow:
-                    return
-                time.sleep(FOLLOW_SECONDS)
-                answer = client.get("requests", {**query, "limit": EVERY_REQUEST, "since": answer["cursor"]})
+            for entry in answer["requests"]:
+                tell(entry)
+            if follow:
+                for entry in _later(client, query, answer["cursor"]):
+                    tell(entry)
+
+
+def _later(client: Client, query: Mapping[str, object], cursor: str) -> Iterator[Mapping[str, Any]]:
+    """Yields the matching calls after the cursor, as they come, for ever. After a break it goes on where it was."""
+    from simulator.client import Unreachable
+
+    is_broken = False
+    while True:
+        try:
+            for event in client.events({**query, "since": cursor}):
+                if is_broken:
+                    is_broken = False
+                    click.echo("apio-simulator: connected again", err=True)
+                if event.kind == "hello" and _run(event.id) != _run(cursor):
+                    cursor = event.id
+                    click.echo("apio-simulator: the server has started again", err=True)
+                elif event.kind == "gap" and _position(event.id):
+                    click.echo("apio-simulator: the journal was cleared, or has lost calls before these", err=True)
+                elif event.kind == "request" and _position(event.id) > _position(cursor):
+                    answer = client.get("requests", {**query, "limit": EVERY_REQUEST, "since": cursor})
+                    cursor = answer["cursor"]
+                    yield from answer["requests"]
+        except Unreachable as failure:
+            if not is_broken:
+                is_broken = True
+                click.echo(f"apio-simulator: {failure}; trying again until Ctrl-C", err=True)
+        time.sleep(RETRY_SECONDS)
+
+
+def _run(cursor: str) -> str:
+    return cursor.partition("@")[0]
+
+
+def _position(cursor: str) -> int:
+    return int(cursor.partition("@")[2])
 
 
 def _text(entry: Mapping[str, Any], verbose: bool) -> str:

@@ -1,4 +1,4 @@
-"""Makes pages of the answers of the control interface (S-12).
+"""Makes pages of the answers of the control interface (S-11).
 
 The page of an operation has a template of the operation's name in `console/pages/`. It shows the answer that programs
 get. If it shows more, it asks other operations for that.
@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from simulator import __version__
+from simulator.console import changes, faults, overview, reports
 from simulator.console.assets import assets
-from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
@@ -44,9 +44,14 @@ NAVIGATION = (
 
 
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
-    "getCoverage": coverage_values,
-    "listErrors": errors_values,
-    "listRules": rules_values,
+    "getOverview": overview.page_values,
+    "getDiff": changes.page_values,
+    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
+    "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
+    "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
+    "getCoverage": reports.coverage_values,
+    "listErrors": reports.errors_values,
+    "listRules": reports.rules_values,
 }
 """What a template needs besides the answer, by operation."""
 
@@ -57,7 +62,7 @@ class Ask(Protocol):
     `path` has the parameters of its path. Raises `Refusal` like the operation.
     """
 
-    def __call__(self, operation_id: str, path: Mapping[str, str] = ..., /, **query: str) -> Any:
+    def __call__(self, operation_id: str, path: Mapping[str, str] | None = None, /, **query: str) -> Any:
         """Return the answer. `query` has query parameters as text."""
         ...
 

@@ -18,7 +18,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from simulator.contract.compiler import SchemaCompiler
-from simulator.contract.operation import HTML, JSON, YAML, Operation, QueryParameter
+from simulator.contract.operation import EVENTS, HTML, JSON, YAML, Operation, QueryParameter
 from simulator.contract.schemas import AnyObject, CompiledSchema, snake_case
 from simulator.document import Document, pointer_step, read_document
 from simulator.errors import InvalidAttribute
@@ -32,18 +32,23 @@ OPERATION_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """The differences between contracts: trailing slashes, media types, and whether unknown parameters are refused."""
+    """The differences between contracts: trailing slashes, media types, and whether unknown parameters are refused.
+
+    The path `root` always ends in a slash.
+    """
 
     trailing_slash: bool
     media_types: tuple[str, ...]
     closed_query: bool
+    root: str = "/"
 
 
 API = Dialect(trailing_slash=True, media_types=(JSON,), closed_query=False)
 CONTROL = Dialect(
     trailing_slash=False,
-    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", HTML),
+    media_types=(JSON, "application/merge-patch+json", YAML, "application/toml", HTML, EVENTS),
     closed_query=True,
+    root="/_simulator/",
 )
 
 
@@ -111,7 +116,8 @@ class _Reader:
     def path_item(self, template: str) -> Iterator[Operation]:
         """Yield the operations of one path."""
         place = "/paths" + pointer_step(template)
-        if not template.startswith("/") or template.endswith("/") is not self.dialect.trailing_slash:
+        has_slash = self.dialect.trailing_slash or template == self.dialect.root
+        if not template.startswith("/") or template.endswith("/") is not has_slash:
             wanted = "starts and ends with /" if self.dialect.trailing_slash else "starts with / and ends without one"
             self.refuse(place, f"a path {wanted}")
         for method in _mapping(self.document, place):

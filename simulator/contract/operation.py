@@ -21,6 +21,7 @@ from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedB
 JSON = "application/json"
 YAML = "application/yaml"
 HTML = "text/html"
+EVENTS = "text/event-stream"
 _QUOTED_JSON = f'"{JSON}"'
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 

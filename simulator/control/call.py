@@ -11,7 +11,7 @@ from typing import Any
 from simulator.contract.contract import Contract
 from simulator.contract.ledger import Rule
 from simulator.contract.operation import Call
-from simulator.control.documents import Documents
+from simulator.control.documents import SERVER, Documents
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
 from simulator.errors import MOST_FAULTS, Fault, MalformedBody, RuleViolation, UnknownResource
@@ -38,6 +38,13 @@ class Control:
     sandbox_name: str = DEFAULT
     address: str | None = None
     may_create: bool = False
+
+    @property
+    def base_url(self) -> str:
+        """The address that clients of the sandbox use. If the client did not send it, the server's usual address."""
+        if self.address is not None:
+            return self.address
+        return SERVER if self.sandbox_name == DEFAULT else f"{SERVER}/_sandboxes/{self.sandbox_name}"
 
     @property
     def sandbox(self) -> ServerSandbox:

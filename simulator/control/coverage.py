@@ -21,21 +21,26 @@ def get_coverage(call: Call, control: Control) -> object:
 
 
 def _view(name: str, coverage: Coverage, documented: Mapping[str, Operation]) -> dict[str, Any]:
-    operations = [_operation_view(each, coverage) for each in documented.values()]
-    statuses = [status for each in operations for status in each["statuses"].values() if status["documented"]]
     return {
         "sandbox": name,
-        "operations": operations,
+        "operations": [_operation_view(each, coverage) for each in documented.values()],
         "undocumented": [
             {"method": method, "path": path, "status": status, "hits": hits}
             for (method, path, status), hits in coverage.undocumented.items()
         ],
-        "totals": {
-            "operations": len(operations),
-            "operations_hit": sum(each["hits"] > 0 for each in operations),
-            "statuses": len(statuses),
-            "statuses_hit": sum(status["hits"] > 0 for status in statuses),
-        },
+        "totals": totals(coverage, documented),
+    }
+
+
+def totals(coverage: Coverage, documented: Mapping[str, Operation]) -> dict[str, int]:
+    """Returns how many operations and documented statuses there are, and how many of them were exercised."""
+    hit = {what for what, hits in coverage.statuses.items() if hits}
+    statuses = [(each.operation_id, status) for each in documented.values() for status in each.answers]
+    return {
+        "operations": len(documented),
+        "operations_hit": len({operation_id for operation_id, _ in hit} & documented.keys()),
+        "statuses": len(statuses),
+        "statuses_hit": sum(each in hit for each in statuses),
     }
 
 

@@ -15,13 +15,19 @@ from simulator.control.call import Control, ControlHandler
 from simulator.directory import Directory
 from simulator.document.values import collections
 from simulator.errors import Fault, RuleViolation, UnknownResource
+from simulator.state.events import FAULTS
 from simulator.state.faults import ANY, WITHOUT_BODY, InjectedFault
 from simulator.state.memory import weigh
 
 
 def list_faults(_: Call, control: Control) -> object:
     """GET faults (S-6)."""
-    return {"faults": [View(fault, hits=hits) for fault, hits in control.sandbox.faults.with_hits()]}
+    return {"faults": fault_views(control)}
+
+
+def fault_views(control: Control) -> list[View]:
+    """Returns the views of the sandbox's faults, in their order."""
+    return [View(fault, hits=hits) for fault, hits in control.sandbox.faults.with_hits()]
 
 
 def inject_fault(call: Call, control: Control) -> object:
@@ -46,12 +52,14 @@ def inject_fault(call: Call, control: Control) -> object:
     if fault is None:
         reason = f"the sandbox has {settings.fault_limit} faults, and may not have more"
         raise RuleViolation(Fault("S-3", reason))
+    sandbox.note(FAULTS)
     return View(fault, hits=0)
 
 
 def clear_faults(_: Call, control: Control) -> object:
     """DELETE faults (S-6)."""
     control.sandbox.faults.clear()
+    control.sandbox.note(FAULTS)
     return None
 
 
@@ -60,6 +68,7 @@ def remove_fault(call: Call, control: Control) -> object:
     fault_id = call.path["fault_id"]
     if not control.sandbox.faults.remove(fault_id):
         raise UnknownResource(Fault("S-6", f"the sandbox has no fault {fault_id[:100]!r}"))
+    control.sandbox.note(FAULTS)
     return None
 
 

@@ -1,4 +1,4 @@
-"""The operations of the control interface, by id. Only the logout is missing: it is about a cookie (`http/auth.py`)."""
+"""The operations of the control interface, by id. Logout and event stream are missing: they are in `http/`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulator import __version__
 from simulator.contract.operation import JSON, YAML, Call, Content
-from simulator.control import catalogue, contract_run, coverage, faults, requests, state
+from simulator.control import accounts, catalogue, contract_run, coverage, faults, overview, requests, state, world
 from simulator.control.call import Control, ControlHandler
 
 CONTRACT = Path(__file__).with_name("control.yaml")
@@ -49,6 +49,9 @@ def _page(*_: object) -> object:
 HANDLERS: Mapping[str, ControlHandler] = {
     "getHealth": get_health,
     "probeHealth": probe_health,
+    **overview.HANDLERS,
+    **world.HANDLERS,
+    **accounts.HANDLERS,
     **state.HANDLERS,
     **requests.HANDLERS,
     **faults.HANDLERS,

@@ -79,7 +79,10 @@ def _refused(
 
 
 def command(recipe: Recipe, address: str) -> str:
-    """Returns a shell command that sends the recipe's request to the server at `address`."""
+    """Returns a shell command that sends the recipe's request to the server at `address`.
+
+    The body and the path arrive byte for byte. A header with an empty value is not sent, also if curl adds it itself.
+    """
     if not recipe.method:
         split = urlsplit(address)
         host_and_port = f"{split.hostname} {split.port or 80}"
@@ -88,18 +91,35 @@ def command(recipe: Recipe, address: str) -> str:
             return f"(printf 'GET / HTTP/1.1\\r\\nX: '; {header}) | nc {host_and_port}"
         raw = recipe.raw.replace("\r\n", "\\r\\n")
         return f"printf '{raw}' | nc {host_and_port}"
-    words = ["curl", "--path-as-is", *(["-X", recipe.method] if recipe.method != "GET" or recipe.body else [])]
+    words = ["curl", "--path-as-is"]
+    if recipe.method == "HEAD":
+        # With `-X HEAD`, curl waits for a body.
+        words.append("--head")
+    elif recipe.method != "GET" or recipe.body:
+        words += ["-X", recipe.method]
     headers = dict(recipe.headers)
     if recipe.body:
         # By default, curl sends the content type of a form.
         headers.setdefault("Content-Type", "application/json")
-    words += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
+    words += [word for name, value in headers.items() for word in ("-H", f"{name}: {value}".rstrip())]
     before = ""
-    if len(recipe.body) > LARGE:
+    if len(recipe.body) > LARGE and not recipe.body.strip(b"\0"):
         before, words = f"head -c {len(recipe.body)} /dev/zero | ", [*words, "--data-binary", "@-"]
-    elif recipe.body and recipe.text is not None:
-        words += ["-d", recipe.text]
     elif recipe.body:
-        escaped = "".join(f"\\{byte:03o}" for byte in recipe.body)
-        before, words = f"printf '{escaped}' | ", [*words, "--data-binary", "@-"]
+        text = _plain_text(recipe.body)
+        if text is None:
+            escaped = "".join(f"\\{byte:03o}" for byte in recipe.body)
+            before, words = f"printf '{escaped}' | ", [*words, "--data-binary", "@-"]
+        else:
+            # Of a text that begins with `@`, `-d` takes the rest for the name of a file.
+            words += ["--data-raw" if text.startswith("@") else "-d", text]
     return before + shlex.join([*words, address + recipe.path])
+
+
+def _plain_text(body: bytes) -> str | None:
+    """Returns a body as text that can be pasted into a terminal, or `None` if it has other bytes or invisible signs."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.replace("\n", "").isprintable() else None

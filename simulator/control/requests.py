@@ -36,7 +36,7 @@ def list_requests(call: Call, control: Control) -> object:
     entries = journal.placed()
     seen = max([seen, *(position for position, _ in entries[-1:])])
     since = _position(query["since"], entries, run) if "since" in query else None
-    filters = _filters(call, control)
+    filters = filters_of(call, control)
     found = [
         (position, each)
         for position, each in entries
@@ -66,7 +66,7 @@ def clear_requests(_: Call, control: Control) -> object:
     return None
 
 
-def _filters(call: Call, control: Control) -> list[Filter]:
+def filters_of(call: Call, control: Control) -> list[Filter]:
     """Returns the filters in the query. Raises `InvalidAttribute` for an unknown operation or rule."""
     makers: Mapping[str, Callable[[Any], Filter]] = {
         "operation_id": lambda asked: _by_name(asked, control.contract.operations, "operation", "operation_id"),
@@ -124,7 +124,8 @@ def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
     raise InvalidAttribute(Fault("S-7", reason))
 
 
-def _view(control: Control, exchange: Exchange) -> object:
+def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
+    """Returns the view of an entry without the headers and bodies of its messages."""
     content = exchange.content
     rule = control.ledger.get(content.rule or "")
     return {
@@ -138,8 +139,6 @@ def _view(control: Control, exchange: Exchange) -> object:
         "status": content.status,
         "duration_ms": round(exchange.seconds * 1000, 3),
         "account": content.account,
-        "request": _message_view(content.request),
-        "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
         "rule": content.rule,
         "basis": rule and list(rule.basis),
         "assumed": list(content.assumed) or None,
@@ -147,6 +146,15 @@ def _view(control: Control, exchange: Exchange) -> object:
         "explanation": content.explanation or None,
         "fault": content.fault,
         "abort": content.abort,
+    }
+
+
+def _view(control: Control, exchange: Exchange) -> dict[str, Any]:
+    content = exchange.content
+    return {
+        **summary(control, exchange),
+        "request": _message_view(content.request),
+        "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
     }
 
 

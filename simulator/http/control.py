@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from mimetypes import MimeTypes
 from pathlib import Path
-from types import MappingProxyType
 
 import flask
 import orjson
@@ -19,10 +18,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from simulator.console.assets import assets
-from simulator.console.pages import address_of, page, refusal_page
 from simulator.contract.contract import Contract
-from simulator.contract.operation import HTML, JSON, Answer, Content, Operation
+from simulator.contract.operation import EVENTS, HTML, JSON, Answer, Content, Operation
 from simulator.control import operations
 from simulator.control.body import read_json
 from simulator.control.call import Control, ControlHandler
@@ -36,33 +33,18 @@ from simulator.errors import (
     UnknownPath,
 )
 from simulator.http.auth import RequestCall, logout
+from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, wants_page
 from simulator.http.context import RequestContext, context_of
-from simulator.http.request import CONTROL, HEALTH, Request
+from simulator.http.events import watch_events
+from simulator.http.request import ASSETS, CONTROL, HEALTH, Request
 from simulator.http.responses import Reply, refused
-from simulator.http.routes import Routes, preferred
+from simulator.http.routes import Routes
 from simulator.settings import is_loopback
 from simulator.state.sandboxes import DEFAULT
 
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-NEGOTIATED: Mapping[str, str] = MappingProxyType({"Vary": "Accept"})
-"""The header of an answer that is JSON or a page, whichever the client prefers."""
-PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Vary": "Accept",
-        "Cache-Control": "no-cache",
-        "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-    }
-)
-"""What each page demands of a browser. Journals hold hostile text, so no page may have a script or a style in it."""
 READING = ("GET", "HEAD")
-HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout}
-"""All operations of the control interface, by id. A logout is about a cookie, so it is beside the login."""
+HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout, "watchEvents": watch_events}
+"""All operations of the control interface, by id. A logout and a stream look at headers, so they are in this room."""
 
 _MEDIA_TYPES = MimeTypes()
 """Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
@@ -80,11 +62,12 @@ class ControlInterface:
         """Add the interface's paths to the app. If it is switched off, only the health path is added (S-2)."""
         if self.settings.control:
             self.routes.register(app)
-            app.add_url_rule(f"{CONTROL}docs/<path:asset>", view_func=self._swagger_asset, methods=["GET"])
-            app.add_url_rule(f"{CONTROL}assets/<name>", view_func=self._asset, methods=["GET"])
-            for path in ("/", CONTROL.rstrip("/")):
-                app.url_map.add(Rule(path, endpoint="console", strict_slashes=True))
-            app.view_functions["console"] = _lead_to_console
+            app.add_url_rule(f"{CONTROL}docs/<path:name>", view_func=self._swagger_asset, methods=["GET"])
+            app.add_url_rule(f"{ASSETS}<name>", view_func=self._asset, methods=["GET"])
+            # For all methods: with a list of them, the answer to others would be 405 instead of 404.
+            app.url_map.add(Rule("/", endpoint="overview"))
+            app.url_map.add(Rule(CONTROL.rstrip("/"), endpoint="overview", strict_slashes=True))
+            app.view_functions["overview"] = lead_to_overview
             return
         self.routes.register(app, only=HEALTH)
         app.url_map.add(Rule(f"{CONTROL}<path:rest>", endpoint=CONTROL))
@@ -121,8 +104,8 @@ class ControlInterface:
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
             refusal.faults = tuple(each.with_hint() for each in refusal.faults)
-            if is_page:
-                return self._refusal_page(refusal, context, operation, control)
+            if is_page and wants_page(request):
+                return refusal_reply(refusal, context, operation, control)
             raise
         if isinstance(view, Answer):
             return Reply(operation.success, operation.render(view.view), view.headers)
@@ -131,45 +114,32 @@ class ControlInterface:
                 raise ContractBreach(f"{operation.operation_id} does not document {view.media_type}")
             return Reply(operation.success, view.data, media=_with_charset(view.media_type))
         if is_page:
-            return self._page(view, context, operation, control)
-        return Reply(operation.success, operation.render(view), NEGOTIATED if HTML in operation.media else NO_HEADERS)
+            ask = partial(self._ask, context, control)
+            is_private = operation.secured or self.settings.control_token is None
+            return page_reply(view, context, operation, control, ask, is_private=is_private)
+        headers = {"Vary": "Accept"} if HTML in operation.media else {}
+        return Reply(operation.success, operation.render(view), headers)
 
-    def _page(self, view: object, context: RequestContext, operation: Operation, control: Control) -> Reply:
-        """Return the page that shows the view of an operation, or 304 if the browser has it already (S-12)."""
-        request = context.request
-
-        def ask(operation_id: str, path: Mapping[str, str] = NO_HEADERS, /, **query: str) -> object:
-            asked = self.routes.contract.operations[operation_id]
-            call = RequestCall(context, asked, path, list(query.items()), JSON)
-            return orjson.loads(asked.render(HANDLERS[operation_id](call, control)))
-
-        data = orjson.loads(operation.render(view)) if JSON in operation.media else None
-        where = address_of(request.path, request.query, request.base, request.host)
-        content = page(operation.operation_id, data, control, where, ask, is_private=operation.secured or self.settings.control_token is None)
-        tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-        headers = {**PAGE_HEADERS, "ETag": tag}
-        if request.environ.get("HTTP_IF_NONE_MATCH") == tag:
-            return Reply(304, headers=headers)
-        return Reply(operation.success, content, headers, media=_with_charset(HTML))
-
-    def _refusal_page(
-        self, refusal: Refusal, context: RequestContext, operation: Operation, control: Control
-    ) -> Reply:
-        """Return the page that shows why a page is refused. A browser is asked for the control token (S-2)."""
-        request = context.request
-        reply = refused(refusal, context, operation)
-        headers = {name: value for name, value in reply.fields if not name.startswith("Content-")}
-        if "WWW-Authenticate" in headers:
-            headers["WWW-Authenticate"] = 'Basic realm="apio-simulator: any name, and the control token as password"'
-        where = address_of(request.path, request.query, request.base, request.host)
-        content = refusal_page(reply.status, orjson.loads(reply.body), control, where)
-        return Reply(reply.status, content, {**headers, **PAGE_HEADERS}, media=_with_charset(HTML))
+    def _ask(
+        self,
+        context: RequestContext,
+        control: Control,
+        operation_id: str,
+        path: Mapping[str, str] | None = None,
+        /,
+        **query: str,
+    ) -> object:
+        """Return the answer of another operation, for a page (see `Ask`)."""
+        operation = self.routes.contract.operations[operation_id]
+        call = RequestCall(context, operation, path or {}, query.items(), JSON)
+        return orjson.loads(operation.render(HANDLERS[operation_id](call, control)))
 
     def _check(self, request: Request, operation: Operation) -> None:
         """Raise a refusal if the caller may not call the operation (S-2)."""
         if operation.path != HEALTH:
             self._check_host(request)
-        if operation.method not in READING:
+        # Of an answer without CORS headers, a page learns nothing. But a stream would stay open for it.
+        if operation.method not in READING or EVENTS in operation.media:
             self._check_origin(request)
         if operation.secured:
             self._check_token(request)
@@ -195,38 +165,21 @@ class ControlInterface:
             raise ForeignCaller(Fault("S-2", reason))
 
     def _asset(self, name: str) -> Response:
-        """Return the style sheet or a script of the console. Their names change with their content."""
-        context = context_of(flask.request.environ)
-        found = next((each for each in assets().values() if each.name == name), None)
-        try:
-            self._check_host(context.request)
-        except ForeignCaller as refusal:
-            return refused(refusal, context).for_flask()
-        if found is None:
-            raise NotFound
-        accepts_gzip = "gzip" in context.request.environ.get("HTTP_ACCEPT_ENCODING", "")
-        headers = {
-            "Cache-Control": "public, max-age=31536000, immutable",
-            "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
-            **({"Content-Encoding": "gzip"} if accepts_gzip else {}),
-        }
-        data = found.compressed if accepts_gzip else found.data
-        return Reply(200, data, headers, media=_with_charset(found.media_type)).for_flask()
+        """Return the style sheet or a script of the console."""
+        return self._unless_foreign(lambda: asset(context_of(flask.request.environ).request, name).for_flask())
 
-    def _swagger_asset(self, asset: str) -> Response:
-        """Return a file of the documentation pages."""
+    def _swagger_asset(self, name: str) -> Response:
+        """Return a file of Swagger UI."""
+        return self._unless_foreign(lambda: _swagger_file(name))
+
+    def _unless_foreign(self, answer: Callable[[], Response]) -> Response:
+        """Return the answer, or the refusal if the host name may be another site's (S-2)."""
         context = context_of(flask.request.environ)
         try:
             self._check_host(context.request)
         except ForeignCaller as refusal:
             return refused(refusal, context).for_flask()
-        if flask.request.path.endswith("/"):
-            raise NotFound
-        # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
-        media, _ = _MEDIA_TYPES.guess_type(asset)
-        answer: Response = send_from_directory(_swagger_ui(), asset, mimetype=media, conditional=False)
-        return answer
+        return answer()
 
     def _check_token(self, request: Request) -> None:
         """Raise `CredentialsRequired` or `InvalidCredentials` if a required control token is missing or wrong (S-2)."""
@@ -252,15 +205,6 @@ def _password(encoded: str) -> str:
         return ""
 
 
-def _lead_to_console(**_: str) -> Response:
-    """Lead a browser to the overview. Others get the 404 of a path that no operation has."""
-    request = context_of(flask.request.environ).request
-    if request.method != "GET" or preferred(request.accept, (JSON, HTML)) != HTML:
-        raise NotFound
-    # Relative to the last slash, so it holds behind a proxy too.
-    return Reply(303, headers={"Location": f".{CONTROL}", "Vary": "Accept"}).for_flask()
-
-
 def _with_charset(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
@@ -268,6 +212,15 @@ def _with_charset(media_type: str) -> str:
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
     return refused(UnknownPath(Fault("S-2", reason)), context_of(flask.request.environ)).for_flask()
+
+
+def _swagger_file(name: str) -> Response:
+    if flask.request.path.endswith("/"):
+        raise NotFound
+    # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
+    media, _ = _MEDIA_TYPES.guess_type(name)
+    answer: Response = send_from_directory(_swagger_ui(), name, mimetype=media, conditional=False)
+    return answer
 
 
 def _swagger_ui() -> Path:

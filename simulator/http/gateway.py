@@ -15,14 +15,17 @@ from simulator.contract.operation import Operation
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.auth import WARNING
+from simulator.http.console import wants_page
 from simulator.http.context import CONTEXT, RequestContext
+from simulator.http.events import STREAM_FIELDS
 from simulator.http.recording import Record, Recorder
-from simulator.http.request import CONTROL, HEALTH, Request, path_text, receive
+from simulator.http.request import ASSETS, CONTROL, EVENTS, HEALTH, Request, path_text, receive
 from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
 from simulator.http.routes import Routes
 from simulator.http.wsgi import ONE_BY_ONE, Background, ConnectionAborted, Delayed
 from simulator.settings import Settings
 from simulator.state.answers import Remembered
+from simulator.state.events import FAULTS
 from simulator.state.journal import REQUEST_ID
 from simulator.state.sandboxes import DEFAULT, Sandboxes
 
@@ -130,6 +133,9 @@ class Gateway:
             lambda fault: fault.matches(operation_id, parameters, same_user)
         )
         context.fault = disturbance.fault
+        if context.fault is not None:
+            # Its hits have changed.
+            context.own_sandbox.note(FAULTS)
         return disturbance.delay_ms
 
     def _control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
@@ -151,8 +157,10 @@ class Gateway:
         request = context.request
         refusal = request.refusal
         reply = self._through_flask(context) if refusal is None else refused(refusal, context)
-        is_health_check = request.path == HEALTH and reply.status == HTTPStatus.OK
-        self.recorder.keep(context, reply.status, is_routine=is_health_check)
+        self.recorder.keep(context, reply.status, is_routine=_is_routine(request, reply.status))
+        if context.stream is not None:
+            start_response(reply.line, list(STREAM_FIELDS))
+            return context.stream
         start_response(reply.line, list(reply.fields))
         return [reply.body]
 
@@ -285,6 +293,13 @@ class Gateway:
                     ("Access-Control-Max-Age", PREFLIGHT_SECONDS),
                 )
         return fields
+
+
+def _is_routine(request: Request, status: int) -> bool:
+    """Return whether a call is one that probes or open pages of the console make all the time, and is answered."""
+    if status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or request.method not in ("GET", "HEAD"):
+        return False
+    return request.path.startswith((HEALTH, EVENTS, ASSETS)) or wants_page(request)
 
 
 def _has_to_wait(context: RequestContext) -> bool:

@@ -69,7 +69,7 @@ class Recorder:
 
         `reply` is `None` if the connection is closed without an answer. `more` are headers added to the answer. Returns
         what is kept. The gateway reuses it when the same call comes again. What a browser asks for by itself is no call
-        (S-8), and neither is a browser that is led to the console (S-12).
+        (S-8), and neither is a browser that is led to the console (S-11).
         """
         is_led = reply is not None and reply.status == HTTPStatus.SEE_OTHER
         if context.operation is None and (is_led or _is_asked_by_browser(context.request)):

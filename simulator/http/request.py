@@ -28,6 +28,9 @@ CONTROL = "/_simulator/"
 """The beginning of the control interface's paths."""
 HEALTH = f"{CONTROL}health"
 """The only call of the control interface that everybody may make. It never takes long."""
+EVENTS = f"{CONTROL}events"
+ASSETS = f"{CONTROL}assets/"
+"""What the console's pages open and load by themselves."""
 SANDBOXES = "/_sandboxes/"
 """The beginning of the paths of named sandboxes."""
 LONGEST_REMEMBERED = 500
@@ -90,6 +93,11 @@ class Request(NamedTuple):
     def accept(self) -> str | None:
         """The `Accept` header."""
         return self.environ.get("HTTP_ACCEPT")
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The `Last-Event-ID` header: where a stream of events is to go on."""
+        return self.environ.get("HTTP_LAST_EVENT_ID")
 
     @property
     def authorization(self) -> str | None:

@@ -148,7 +148,7 @@ def _media(operation: Operation, accept: str | None) -> str:
     offered = operation.media or (JSON,)
     media = preferred(accept, offered)
     if media is None:
-        reason = f"the answer is {' or '.join(offered)}, which Accept: {accept[:100]} rules out"
+        reason = f"the answer is {' or '.join(offered)}, which Accept: {(accept or '')[:100]} rules out"
         raise NotAcceptable(Fault("G-10", reason, assumed=False))
     return media
 

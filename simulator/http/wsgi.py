@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -14,6 +15,10 @@ HEAD = "simulator.head"
 
 The server sets it if these bytes tell everything about the request.
 """
+BEAT_SECONDS = 15
+"""After how long without anything else a stream shows that it is alive."""
+PAUSE_SECONDS = 0.1
+"""How long a stream pauses after it has sent something. What happens meanwhile is sent together."""
 
 
 class ConnectionAborted(Exception):
@@ -48,3 +53,44 @@ class Background:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.make())
+
+
+class Stream:
+    """An answer that is sent bit by bit, while things happen.
+
+    `read` returns the bytes that can be sent now, perhaps none, and whether the stream goes on. It does not wait. It is
+    given a function that it calls once, in any thread, as soon as there may be more to read. `beat` returns bytes that
+    show that the stream is alive. After `seconds` the stream ends. `close` frees what it holds, also before its end.
+
+    Our server sends it without occupying a thread. Other servers wait when they iterate. Without `seconds` they wait
+    for nothing: the stream then ends as soon as there is no more to read.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Callable[[], object]], tuple[bytes, bool]],
+        beat: Callable[[], bytes],
+        close: Callable[[], None],
+        seconds: float | None,
+    ) -> None:
+        self.read = read
+        self.beat = beat
+        self.close = close
+        self.seconds = seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        woken = threading.Event()
+        end = time.monotonic() + (self.seconds or 0)
+        goes_on = True
+        while goes_on:
+            woken.clear()
+            part, goes_on = self.read(woken.set)
+            if part:
+                yield part
+            left = end - time.monotonic()
+            if self.seconds is None:
+                goes_on = goes_on and woken.is_set()
+            elif left <= 0:
+                return
+            elif goes_on and not woken.wait(min(left, BEAT_SECONDS)):
+                yield self.beat()

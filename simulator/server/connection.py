@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from simulator.http.errors import FAILED, OVERLOADED, kind_of_malformed
 from simulator.http.responses import malformed
-from simulator.http.wsgi import Background, ConnectionAborted, Delayed
+from simulator.http.wsgi import Background, ConnectionAborted, Delayed, Stream
 from simulator.server.reading import NO_ROOM, Request, RequestReader, Unreadable
+from simulator.server.streaming import MOST_STREAMS, Streaming
 
 if TYPE_CHECKING:
     from simulator.server.server import Server
@@ -41,9 +42,11 @@ LINGER_SECONDS = 2
 
 WITHOUT_LENGTH = ("1", "204", "304")
 """The first characters of statuses whose answers have no `Content-Length`."""
+NO_STREAM = f"{MOST_STREAMS} streams are open, and there may not be more: close one, or come again a little later"
+"""Why a stream is refused if there are too many (S-10)."""
 
-Outcome = bytes | Delayed | Background | None
-"""What an application returns: a body, something to wait for, or `None` for no answer at all."""
+Outcome = bytes | Delayed | Background | Stream | None
+"""What an application returns: a body, something to wait for, a stream, or `None` for no answer at all."""
 
 
 class Connection(asyncio.Protocol):
@@ -74,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
         self._status = ""
         self._headers: list[tuple[str, str]] = []
+        self._streaming: Streaming | None = None
 
     # Called by the loop
 
@@ -86,13 +90,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The client has sent something."""
-        if self._is_ending:
+        # Nothing is answered after a stream.
+        if self._is_ending or self._streaming is not None:
             return
         self._unread = self._unread + data if self._unread else data
         self.go_on()
 
     def eof_received(self) -> bool:
         """The client sends no more, but still gets its answers. A client that has hung up looks the same."""
+        if self._streaming is not None:
+            # It would never end, so the client is taken to have hung up.
+            self.abort()
+            return False
         self._has_ended = True
         if self.flush():
             self.go_on()
@@ -101,6 +110,8 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read what is sent."""
         self._is_stalled = True
+        if self._streaming is not None:
+            self._streaming.stall()
         self.since = self._server.now
         self._stalled_at = self._transport.get_write_buffer_size()
         if self._server.hold(self._stalled_at):
@@ -113,6 +124,8 @@ class Connection(asyncio.Protocol):
         self._release_unsent()
         self._is_stalled = False
         self.since = self._server.now
+        if self._streaming is not None:
+            self._streaming.resume()
         self.go_on()
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -124,6 +137,7 @@ class Connection(asyncio.Protocol):
         # Python 3.11's own transport holds on to itself by this: only the garbage collector would find it.
         getattr(self._transport, "__dict__", {}).pop("_read_ready_cb", None)
         self._release_unsent()
+        self._end_stream()
         if not self._in_progress:
             self._release()
         self._server.closed(self)
@@ -158,6 +172,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Send everything that was written, then close."""
+        self._end_stream()
         self._is_ending = True
         self._unread = b""
         self.flush()
@@ -272,7 +287,7 @@ class Connection(asyncio.Protocol):
             answer = make(*arguments)
             if type(answer) is list:
                 return b"".join(answer)
-            if isinstance(answer, (Delayed, Background)):
+            if isinstance(answer, (Delayed, Background, Stream)):
                 return answer
             body = b"".join(answer)
             if hasattr(answer, "close"):
@@ -287,10 +302,15 @@ class Connection(asyncio.Protocol):
     def _take(self, request: Request, outcome: Outcome) -> None:
         """Send an answer, or wait for it."""
         self._due = None
-        if isinstance(outcome, (Delayed, Background)):
+        if isinstance(outcome, Stream) and (self._is_lost or len(self._server.streams) >= MOST_STREAMS):
+            outcome = self._refuse(503, NO_STREAM)
+        if isinstance(outcome, (Delayed, Background, Stream)):
             self._in_progress = self._held >= DELAYED_BYTES or self._hold(DELAYED_BYTES)
             if self._in_progress:
-                self._wait(request, outcome)
+                if isinstance(outcome, Stream):
+                    self._open(request, outcome)
+                else:
+                    self._wait(request, outcome)
                 return
             outcome = self._refuse(503, NO_ROOM)
         self._in_progress = False
@@ -303,6 +323,30 @@ class Connection(asyncio.Protocol):
             self.close()
         else:
             self._send(request.environ, outcome, keep_alive=request.keep_alive and not self._server.is_stopping)
+
+    def _open(self, request: Request, stream: Stream) -> None:
+        """Send a stream until it ends or the client hangs up. Then the connection is closed."""
+        self._unread = b""
+        self._reader.requests.clear()
+        if self._is_paused:
+            # Otherwise a hang-up would not be seen.
+            self._is_paused = False
+            self._transport.resume_reading()
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self._headers])
+        head = f"{request.environ['SERVER_PROTOCOL']} {self._status}\r\n{lines}Connection: close\r\n"
+        self._write(f"{head}{self._server.last_lines}".encode("latin-1"))
+        self._server.streams.add(self)
+        self._streaming = Streaming(stream, self._server, self._write, self.close)
+        self._streaming.go_on()
+        if self._has_ended or self._server.is_stopping:
+            self.close()
+
+    def _end_stream(self) -> None:
+        if self._streaming is not None:
+            self._server.streams.discard(self)
+            self._streaming.close()
+            self._streaming = None
+            self._in_progress = False
 
     def _wait(self, request: Request, outcome: Delayed | Background) -> None:
         if isinstance(outcome, Delayed):

@@ -84,6 +84,7 @@ class Server:
         self.on_its_way = 0
         self._has_said_no_room = False
         self._connections: set[Connection] = set()
+        self.streams: set[Connection] = set()
         self.is_stopping = False
         self._loop = event_loop()
         self.workers = Workers(WORKERS, self.hand_over)
@@ -172,6 +173,14 @@ class Server:
         self._timers.add(timer)
         return timer.when()
 
+    def time(self) -> float:
+        """Returns the loop's clock, in seconds."""
+        return self._loop.time()
+
+    def call_at(self, when: float, work: Callable[[], object]) -> asyncio.TimerHandle:
+        """Do `work` at a time of the loop's clock. When the server stops, it does not wait for this."""
+        return self._loop.call_at(when, work)
+
     def hand_over(self, work: Callable[[], object]) -> None:
         """Do `work` on the loop's thread, unless the loop has ended."""
         with contextlib.suppress(RuntimeError):
@@ -254,7 +263,7 @@ class Server:
     def _settle(self, end: float) -> None:
         """End the loop once all requests in flight are answered, or at `end`, by the loop's clock."""
         for connection in list(self._connections):
-            if connection.is_idle:
+            if connection.is_idle or connection in self.streams:
                 connection.close()
         is_busy = any(each.is_busy_until(end) for each in self._connections)
         if self._loop.time() < end and (is_busy or any(timer.when() < end for timer in self._timers)):

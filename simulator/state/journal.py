@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import count, takewhile
 from sys import getsizeof
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ class Journal:
     """The newest exchanges: at most `limit` exchanges and `bytes_limit` bytes. The newest one may exceed the bytes.
 
     Each exchange gets the next of the `positions`. If journals share them, a later exchange has a higher position,
-    whatever its journal. `position` is the last position given.
+    whatever its journal. `position` is the last position given. Up to the position `forgotten`, exchanges are gone.
     """
 
     def __init__(self, limit: int, bytes_limit: int, positions: Iterator[int] | None = None) -> None:
@@ -101,6 +101,7 @@ class Journal:
         self.bytes = 0
         self._positions = positions or count(1)
         self.position = next(self._positions)
+        self.forgotten = 0
         self._exchanges: deque[tuple[int, Exchange]] = deque()
 
     def record(self, exchange: Exchange) -> None:
@@ -110,13 +111,15 @@ class Journal:
         exchanges.append((position, exchange))
         self.bytes += exchange.size
         while len(exchanges) > self.limit or (self.bytes > self.bytes_limit and len(exchanges) > 1):
-            self.bytes -= exchanges.popleft()[1].size
+            self.forgotten, oldest = exchanges.popleft()
+            self.bytes -= oldest.size
 
     def forget(self, size: int) -> int:
         """Forget the oldest exchanges until `size` bytes are freed, and return how many bytes were freed."""
         before = self.bytes
         while self._exchanges and before - self.bytes < size:
-            self.bytes -= self._exchanges.popleft()[1].size
+            self.forgotten, oldest = self._exchanges.popleft()
+            self.bytes -= oldest.size
         return before - self.bytes
 
     def exchanges(self) -> list[Exchange]:
@@ -127,7 +130,16 @@ class Journal:
         """Return the exchanges with their positions, in the order in which the calls ended."""
         return list(self._exchanges.copy())
 
+    def newer(self, position: int) -> list[tuple[int, Exchange]]:
+        """Return the exchanges after a position, with their positions. Nothing may be recorded meanwhile."""
+        found = list(takewhile(lambda placed: placed[0] > position, reversed(self._exchanges)))
+        found.reverse()
+        return found
+
     def clear(self) -> None:
         """Forget all exchanges."""
+        if self._exchanges:
+            # A position of its own: even who has seen them all must hear of it.
+            self.position = self.forgotten = next(self._positions)
         self._exchanges.clear()
         self.bytes = 0

@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.answers import RememberedAnswers
 from simulator.state.coverage import Counted, Coverage
+from simulator.state.events import GAP, REQUEST, RESET, SNAPSHOTS, STATE, Event
 from simulator.state.faults import InjectedFaults
 from simulator.state.journal import Exchange, Journal
 from simulator.state.sessions import Sessions
@@ -47,6 +48,9 @@ class ServerSandbox:
     `grew` is called with the number of bytes kept of each call. `admit` is called with the number of bytes that a call
     is about to add to the world or to the sessions, and raises `InsufficientMemory` if there is no room (S-10). Readers
     take `version` without a lock and see one whole world. Writers use `transaction`, one after another.
+
+    When something happens, each of the `watchers` is called once and removed (S-13). They may be called in any thread,
+    also while the sandbox is locked, so they must not wait.
     """
 
     def __init__(
@@ -73,10 +77,12 @@ class ServerSandbox:
         self._lock = threading.Lock()
         self._record_lock = threading.Lock()
         self._reservations = 0
+        self.watchers: set[Callable[[], object]] = set()
         self.version = Version(seed)
         self._keep_snapshots({})
         self.answers = self._no_answers()
         self.journal = Journal(settings.journal_limit, settings.journal_bytes, self._positions)
+        self._changes = {RESET: self.journal.position}
         self.faults = InjectedFaults()
         self.coverage = Coverage()
         self.requests = 0
@@ -104,6 +110,7 @@ class ServerSandbox:
             # With another directory, no remembered answer holds. Keeping them would keep the old directory in memory.
             self.answers = self._no_answers()
             self._keep_snapshots(self._snapshots)
+        self.note(STATE)
 
     def _no_answers(self) -> RememberedAnswers:
         return RememberedAnswers(grew=self._grew)
@@ -140,6 +147,7 @@ class ServerSandbox:
         self.clear_journal()
         self.answers = self._no_answers()
         self._keep_snapshots({})
+        self.wake()
 
     def record(self, exchange: Exchange | None, counted: Counted | None) -> None:
         """Record a call: `exchange` in the journal and `counted` in the coverage, unless they are `None`."""
@@ -151,7 +159,38 @@ class ServerSandbox:
                 self.coverage.count(counted)
                 if self.total is not None:
                     self.total.count(counted)
+        if self.watchers:
+            self.wake()
         self._grew(0 if exchange is None else exchange.size)
+
+    def note(self, kind: str) -> None:
+        """Note that something of this kind has happened now, and wake who watches."""
+        with self._record_lock:
+            self._changes[kind] = next(self._positions)
+        if self.watchers:
+            self.wake()
+
+    def wake(self) -> None:
+        """Call the watchers, and remove them."""
+        while self.watchers:
+            # Another thread may take the last one.
+            with suppress(KeyError):
+                self.watchers.pop()()
+
+    def happened(self, since: int) -> list[Event]:
+        """Return what has happened after a position, in this order (S-13).
+
+        Each call is an event. All other changes of one kind are one event, at the position of the last of them.
+        """
+        with self._record_lock:
+            calls, forgotten = self.journal.newer(since), self.journal.forgotten
+            changes = list(self._changes.items())
+        found = [Event(position, REQUEST, exchange) for position, exchange in calls]
+        found += [Event(position, kind) for kind, position in changes if position > since]
+        if forgotten > since:
+            found.append(Event(forgotten, GAP))
+        found.sort(key=lambda event: event.position)
+        return found
 
     @property
     def calls_bytes(self) -> int:
@@ -180,6 +219,7 @@ class ServerSandbox:
         """Forget the exchanges of the journal."""
         with self._record_lock:
             self.journal.clear()
+        self.wake()
 
     @property
     def snapshots(self) -> Mapping[str, Snapshot]:
@@ -194,12 +234,14 @@ class ServerSandbox:
                 return None
             snapshot = Snapshot(name, self.version)
             self._keep_snapshots({**others, name: snapshot})
+            self.note(SNAPSHOTS)
             return snapshot
 
     def drop_snapshot(self, name: str) -> None:
         """Forget a snapshot."""
         with self._lock:
             self._keep_snapshots({key: each for key, each in self._snapshots.items() if key != name})
+            self.note(SNAPSHOTS)
 
     def _keep_snapshots(self, snapshots: dict[str, Snapshot]) -> None:
         """Keep these snapshots, and note what they take, so that nobody has to look at each of them (S-10).

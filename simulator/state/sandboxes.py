@@ -7,6 +7,7 @@ import re
 import secrets
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable
 from itertools import count
 from weakref import WeakSet
@@ -14,6 +15,7 @@ from weakref import WeakSet
 from simulator.errors import Fault, TooManySandboxes
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
+from simulator.state.events import SANDBOXES, Event
 from simulator.state.memory import Memory
 from simulator.state.sandbox import ServerSandbox
 from simulator.state.world import World
@@ -47,6 +49,7 @@ class Sandboxes:
         self.total = Coverage()
         self.memory = Memory(settings, self._existing)
         self._positions = count(1)
+        self._changed = 0
         self._default = self._new(DEFAULT, None)
         self._named: dict[str, ServerSandbox] = {}
         self._ended: WeakSet[ServerSandbox] = WeakSet()
@@ -63,6 +66,42 @@ class Sandboxes:
     def sandbox(self, name: str) -> ServerSandbox:
         """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
         return self.find(name) or self._put(name)
+
+    def happened(self, name: str, since: int, watcher: Callable[[], object] | None) -> list[Event] | None:
+        """Return what has happened in a sandbox after a position, or `None` if there is no such sandbox (S-13).
+
+        As soon as something else happens, `watcher` is called once, in any thread (see `ServerSandbox.watchers`). This
+        is no use of the sandbox.
+        """
+        # Under the lock, the sandbox cannot be replaced between the two steps, so that nothing is missed.
+        with self._lock:
+            sandbox = self._default if name == DEFAULT else self._named.get(name)
+            if sandbox is None:
+                return None
+            if watcher is not None:
+                sandbox.watchers.add(watcher)
+            found = sandbox.happened(since)
+            if self._changed > since:
+                insort(found, Event(self._changed, SANDBOXES), key=lambda event: event.position)
+            return found
+
+    def forget_watcher(self, name: str, watcher: Callable[[], object]) -> None:
+        """Do not call a watcher any more."""
+        with self._lock:
+            sandbox = self._default if name == DEFAULT else self._named.get(name)
+            if sandbox is not None:
+                sandbox.watchers.discard(watcher)
+
+    def next_position(self) -> int:
+        """Return the position of this moment. What has happened has a lower one, what will happen a higher one."""
+        return next(self._positions)
+
+    def _note_change(self) -> None:
+        """Note that a sandbox was made or dropped. Only under the lock."""
+        self._changed = next(self._positions)
+        for sandbox in (self._default, *self._named.values()):
+            if sandbox.watchers:
+                sandbox.wake()
 
     def all(self) -> list[ServerSandbox]:
         """Return all sandboxes: the default one, then the others in the order of their creation."""
@@ -83,6 +122,7 @@ class Sandboxes:
         with self._lock:
             old, new = self._default, self._new(name, seed)
             self._default = new
+            self._note_change()
         self._end(old)
         return new
 
@@ -122,6 +162,8 @@ class Sandboxes:
         """Drop a named sandbox, and return whether it existed."""
         with self._lock:
             dropped = self._named.pop(name, None)
+            if dropped is not None:
+                self._note_change()
         if dropped is not None:
             self._end(dropped)
         return dropped is not None
@@ -151,6 +193,7 @@ class Sandboxes:
                 self._end(old)
             sandbox = self._named[name] = self._new(name, seed)
             sandbox.last_use = self._clock()
+            self._note_change()
             return sandbox
 
     def _make_room(self, name: str) -> None:

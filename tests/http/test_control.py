@@ -105,7 +105,7 @@ def test_assets_are_served_whole_whatever_is_asked(client: httpx.Client, root: s
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/none", "/reset/", "/docs/swagger-ui.css/", "/docs/none.js", "/docs/../../errors.py", "/docs/%2e%2e/x"],
+    ["", "//", "/none", "/reset/", "/docs/swagger-ui.css/", "/docs/none.js", "/docs/../../errors.py", "/docs/%2e%2e/x"],
 )
 def test_what_is_not_there_is_404_in_the_shape_of_every_error(client: httpx.Client, root: str, path: str) -> None:
     response = client.get(root + path)

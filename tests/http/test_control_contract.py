@@ -33,6 +33,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ForeignCaller": ("POST", "reset", {"headers": {"Origin": "http://evil.example"}}),
     "SnapshotNotFound": ("DELETE", "snapshots/before-the-test", {}),
     "SandboxNotFound": ("DELETE", "sandboxes/test-17", {}),
+    "WorldNotFound": ("GET", "world/nowhere/main", {}),
     "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
     "FaultNotFound": ("DELETE", "faults/1", {}),
     "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
@@ -103,6 +104,15 @@ positive_data_acceptance.enabled = false
 include-operation-id = ["replaceState", "patchState", "createSandbox"]
 phases.coverage.enabled = false
 phases.fuzzing.generation.max-examples = 5
+
+# A stream waits as long as it is told.
+[dictionaries]
+seconds = { values = [0] }
+
+[[operations]]
+include-operation-id = "watchEvents"
+phases.coverage.enabled = false
+parameters = { "query.seconds" = { dictionary = "seconds", probability = 1.0 } }
 """
 APP = SIMULATION.app(settings=Settings(sandbox_limit=5, max_state=100_000))
 SCHEMA = schemathesis.openapi.from_wsgi("/_simulator/control.json", APP, config=SchemathesisConfig.from_str(GENERATION))

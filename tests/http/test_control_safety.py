@@ -163,10 +163,17 @@ class TestToken:
             ("Bearer \xe9", 401, 40102),
             ("Bearer ", 401, 40102),
             ("s3cret", 401, 40101),
-            ("Basic s3cret", 401, 40101),
+            ("Basic s3cret", 401, 40102),
+            ("Basic bmFtZTpzM2NyZXQ=", 204, None),
+            ("basic OnMzY3JldA==", 204, None),
+            ("Basic czNjcmV0", 401, 40102),
+            ("Basic bmFtZTp3cm9uZw==", 401, 40102),
+            ("Digest s3cret", 401, 40101),
         ],
     )
-    def test_it_is_a_bearer_token(self, client: FlaskClient, authorization: str, status: int, code: int | None) -> None:
+    def test_it_is_a_bearer_token_or_the_password_of_a_browser(
+        self, client: FlaskClient, authorization: str, status: int, code: int | None
+    ) -> None:
         response = client.post("/_simulator/reset", headers={"Authorization": authorization})
         assert response.status_code == status
         assert code is None or (response.json or {})["errors"][0]["code"] == code

@@ -63,6 +63,20 @@ export class Simulator {
     return (await this.call("GET", "/_simulator/coverage?sandbox=*")) as Coverage;
   }
 
+  /** Waits until a stream of the control interface ends or breaks off, for at most some seconds. */
+  async untilEnd(path: string, seconds: number): Promise<void> {
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    try {
+      const response = await fetch(this.url + path, { headers, signal: AbortSignal.timeout(1000 * seconds) });
+      await response.text();
+      if (response.ok) return;
+    } catch {
+      // The next call shows why.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
   /** Calls the control interface. Throws `Unreachable` or `Refused`. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const headers: Record<string, string> = { Accept: "application/json" };
@@ -141,9 +155,30 @@ export class Sandbox {
 
   /** The calls that the API received and that match, newest last. Without `limit`, at most the newest 100. */
   async requests(matching: RequestFilter = {}): Promise<JournalEntry[]> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(matching)) if (value !== undefined) query.set(name, String(value));
-    return ((await this.control("GET", `requests?${query}`)) as Journal).requests;
+    return (await this.journal(matching)).requests;
+  }
+
+  /** Names this moment in the journal. As `since`, it stands for all later calls. */
+  async cursor(): Promise<string> {
+    return (await this.journal({ limit: 0 })).cursor;
+  }
+
+  /**
+   * The first call that matches. Waits for it if need be. A call that came before counts too; with `since`, only later
+   * calls count. Throws if there is no such call within `seconds`, and says which calls came.
+   */
+  async waitFor(matching: RequestFilter = {}, { seconds = SECONDS }: WaitOptions = {}): Promise<JournalEntry> {
+    const end = Date.now() + 1000 * seconds;
+    let found = await this.journal({ ...matching, limit: matching.since ? 1 : 1e9 });
+    while (found.requests.length === 0) {
+      const left = (end - Date.now()) / 1000;
+      if (left <= 0) throw new Error(await this.missing(matching, seconds));
+      const next = { ...matching, since: found.cursor, limit: 1 };
+      const most = String(Math.min(Math.ceil(left), 86400));
+      await this.simulator.untilEnd(`${this.path}/_simulator/events?${query({ ...next, seconds: most })}`, left);
+      found = await this.journal(next);
+    }
+    return found.requests[0] as JournalEntry;
   }
 
   /** Makes calls slow, fail or break off. Returns the fault, with its `id` and perhaps `warnings`. */
@@ -168,9 +203,24 @@ export class Sandbox {
     return this.simulator.call(method, `${this.path}/_simulator/${path}`, body);
   }
 
+  private async journal(matching: RequestFilter): Promise<Journal> {
+    return (await this.control("GET", `requests?${query(matching)}`)) as Journal;
+  }
+
+  private async missing({ since, ...wanted }: RequestFilter, seconds: number): Promise<string> {
+    const calls = await this.requests(since ? { since } : {});
+    const came = calls.slice(-10).map(({ method, path, status }) => `${method} ${path} ${status ?? "closed"}`);
+    return [`no call with ${JSON.stringify(wanted)} within ${seconds} s; these calls came:`, ...came].join("\n");
+  }
+
   private get path(): string {
     return `/_sandboxes/${encodeURIComponent(this.name)}`;
   }
+}
+
+function query(parameters: object): URLSearchParams {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
 }
 
 let connected: Promise<Simulator> | undefined;
@@ -241,6 +291,8 @@ export async function playwrightSandbox(
 }
 
 type ConnectOptions = { controlToken?: string | undefined; seconds?: number };
+
+type WaitOptions = { seconds?: number };
 
 type PlaywrightTest = {
   title: string;

@@ -168,6 +168,14 @@ const onEvent = ({ type, data }) => {
     refreshSoon(0)
     return
   }
+  if (type === "dropped") {
+    disconnect()
+    run = ""
+    state("lost", "dropped")
+    element("notice").textContent = "This sandbox was dropped. What you see is from before."
+    element("notice").hidden = false
+    return
+  }
   if (type === "request") {
     missed += 1
     if (Date.now() - lastSaid > 5000 && page.querySelector("[data-list]")) {
@@ -182,7 +190,7 @@ const onEvent = ({ type, data }) => {
 const connect = () => {
   if (source || !run || document.hidden || polling) return
   source = new EventSource(`${base}events`)
-  for (const kind of ["hello", "request", "state", "faults", "snapshots", "sandboxes", "reset", "gap"]) source.addEventListener(kind, onEvent)
+  for (const kind of ["hello", "request", "state", "faults", "snapshots", "sandboxes", "reset", "gap", "dropped"]) source.addEventListener(kind, onEvent)
   source.addEventListener("error", () => {
     breaks += 1
     // The page finds out whether the server is gone, or only its stream.
