@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: help serve test lint format docs contract image-test examples bench soak audit clean
+.PHONY: help serve test lint format docs contract image-test examples console-test bench soak audit clean
 
 help:  ## list the targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-12s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-14s%s\n", $$1, $$2 }' Makefile
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -43,6 +43,9 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 
 examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
 	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet $(ARGS)
+
+console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
+	@$(BIN)/python -m pytest tests/console --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)
@@ -82,3 +85,12 @@ $(VENV)/contract: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/examples: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[examples]'
 	@touch $(VENV)/runtime $(VENV)/development $@
+
+$(VENV)/console: pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP) --editable '.[console]'
+	@touch $(VENV)/runtime $(VENV)/development $@
+
+# What the gate needs, with one call of pip.
+$(VENV)/gate: pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP) --editable '.[examples,console]'
+	@touch $(VENV)/runtime $(VENV)/development $(VENV)/examples $(VENV)/console $@

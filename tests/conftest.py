@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +23,10 @@ from simulator.cli import main
 from simulator.server import Server
 from simulator.state.world import World
 
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 CAPACITIES = "tenants/foo/groups/foogroup/services/call_capacities/"
 EXECUTIVE = "tenants/foo/groups/foogroup/users/foouser/services/executive/"
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 class Api:

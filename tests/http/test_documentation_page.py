@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,12 +14,11 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, served, wait_until
+from tests.conftest import CAPACITIES, CHROMIUM, served, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 PLACE = "Executive/listAvailableAssistants"
 # Chromium has no option for a click. So a script in the page clicks, and reports what the page shows.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +14,11 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import served
+from tests.conftest import CHROMIUM, served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 PAGE = """<!doctype html><script type="module">
   const seen = {};
   for (const host of ["localhost", "127.0.0.1"]) {

@@ -1,0 +1,153 @@
+"""What the tests of the pages share: one Chromium for all, a simulator and a fresh browser context for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+
+from simulator import Simulator
+from tests.conftest import CHROMIUM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+RULES: dict[Literal["dark", "light"], dict[str, Any]] = {
+    # The other rules find in dark what they find in light.
+    "dark": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "light": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+}
+"""The rules of axe-core that a page must follow: all, and again those on colours."""
+LOOPBACK = {"127.0.0.1", "localhost"}
+
+NewContext = Callable[..., "BrowserContext"]
+Axe = Callable[..., None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that says where the pictures of the pages go."""
+    parser.addoption(
+        "--pictures",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("build/console"),
+        help="the folder for the pictures of the console's pages (default: build/console)",
+    )
+
+
+class WithoutPlaywright(pytest.Module):
+    """A module of tests that cannot be imported here."""
+
+    def collect(self) -> list[pytest.Item]:
+        """Skip all tests of the module."""
+        pytest.skip("needs the extra `console`; `make console-test` installs it", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Skip the tests with a word if the packages that they import are not installed."""
+    if find_spec("playwright") and find_spec("axe_playwright_python"):
+        return None
+    module: pytest.Module = WithoutPlaywright.from_parent(parent, path=module_path)
+    return module
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium that reaches this machine only, as if the network was off."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium in the PATH, or its path in the environment variable CHROMIUM")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=10_000)
+    excluded = ", ".join(f"EXCLUDE {host}" for host in sorted(LOOPBACK))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[f"--host-resolver-rules=MAP * ~NOTFOUND, {excluded}"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """Errors in the console, exceptions, violations of the policy (CSP), and requests to other hosts.
+
+    The test fails if there are any at its end. A test that provokes some compares the list, and then clears it.
+    """
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def new_context(browser: Browser, complaints: list[str]) -> Iterator[NewContext]:
+    """Makes browser contexts with Playwright's options: each has its own storage, as another browser would.
+
+    What their pages complain about is in `complaints`. They prefer reduced motion, so that nothing moves while a test
+    looks at it. They are closed at the end of the test.
+    """
+
+    def on_console(message: ConsoleMessage) -> None:
+        # The browser also reports a violation of the policy here.
+        if message.type == "error":
+            complaints.append(f"{message.text} ({message.location['url']})")
+
+    def on_request(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in LOOPBACK:
+            complaints.append(f"request to another host: {request.url}")
+
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        context.on("console", on_console)
+        context.on("weberror", lambda error: complaints.append(f"{error.error}"))
+        context.on("request", on_request)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_context: NewContext) -> Page:
+    """An empty page in a fresh context."""
+    return new_context().new_page()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A fresh simulator with the default fixture. Tests that stop it, or give it options, start their own."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def axe() -> Axe:
+    """Asserts that axe-core finds nothing in a page, neither in light nor in dark.
+
+    The second argument is a CSS selector of what axe shall leave out.
+    """
+
+    def assert_accessible(page: Page, without: str | None = None) -> None:
+        from axe_playwright_python.sync_playwright import Axe
+
+        context = {"exclude": [[without]]} if without else None
+        for scheme, rules in RULES.items():
+            page.emulate_media(color_scheme=scheme)
+            results = Axe().run(page, context, {"runOnly": rules, "resultTypes": ["violations"]})
+            problems = [
+                f"{violation['id']} in {scheme}: {node['html']}\n{node['failureSummary']}"
+                for violation in results.response["violations"]
+                for node in violation["nodes"]
+            ]
+            assert not problems, f"axe finds {len(problems)} problems, first:\n" + "\n".join(problems[:5])
+
+    return assert_accessible

@@ -1,0 +1,74 @@
+"""The pages of the console, each in the states that its tests look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from simulator import Simulator
+from tests.conftest import CAPACITIES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def nothing(_: object) -> None:
+    """Leave things as they are."""
+
+
+def calls(simulator: Simulator) -> None:
+    """Call the API as a front end would: reads, a change, refusals, a fault, and a login."""
+    sandbox = simulator.default
+    sandbox.snapshot("before")
+    with httpx.Client(base_url=f"{sandbox.url}/api/v1/") as client:
+        client.post("login/", json={"username": "groupadmin", "password": "secret"})
+        client.cookies.clear()
+        client.get(CAPACITIES)
+        client.get(CAPACITIES.replace("foogroup", "fogroup"))
+        name = client.get(CAPACITIES).json()["call_capacities"][0]["name"]
+        client.put(f"{CAPACITIES}{name}/", json={"maxCalls": 9})
+        client.put(f"{CAPACITIES}{name}/", json={"maxCalls": -1, "maxIncomingCalls": "<script>alert(1)</script>"})
+        client.get("tenants/demo/groups/brussels/services/call_capacities/")
+        sandbox.fault(operationId="listCallCapacities", status=503, times=2)
+        client.get(CAPACITIES)
+    simulator.sandbox("test-1")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page in one state."""
+
+    name: str
+    """The name of its tests and pictures."""
+    path: str
+    """The address below `/_simulator/`."""
+    given: Callable[[Simulator], None] = nothing
+    """What happens before the page is opened, such as `calls`."""
+    then: Callable[[Page], None] = nothing
+    """What is done in the page before anything looks at it, such as opening a dialog."""
+    ready: str = "main"
+    """A CSS selector of something that is visible as soon as the page is complete."""
+    without: str | None = None
+    """A CSS selector of the part that axe leaves out."""
+
+    def open(self, page: Page, simulator: Simulator) -> None:
+        """Show it in a browser's page."""
+        self.given(simulator)
+        page.goto(f"{simulator.url}/_simulator/{self.path}")
+        page.locator(self.ready).first.wait_for()
+        self.then(page)
+
+
+PAGES = [
+    Shown("coverage", "coverage"),
+    # Its entries are all alike. There are so many that axe needs ten seconds for them.
+    Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
+    # Swagger UI renders the contract. Its markup is not ours.
+    Shown("docs", "docs", ready=".opblock", without="#documentation"),
+    Shown("control-docs", "control-docs", ready=".opblock", without="#documentation"),
+]
+README_PICTURE = Shown("console", "coverage", calls)
+"""What the picture in the README shows."""

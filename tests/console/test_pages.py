@@ -1,0 +1,63 @@
+"""Every page: accessible in light and dark, and as narrow as a phone. Pictures of all of them for people to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simulator import Simulator
+from tests.console.conftest import RULES, Axe
+from tests.console.pages import PAGES, README_PICTURE, Shown
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+HIGHEST_PICTURE = 4000
+"""In pixels. Higher pages repeat themselves."""
+
+every_page = pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
+# In the page of errors, links do not wrap.
+every_narrow_page = pytest.mark.parametrize(
+    "shown", [each for each in PAGES if each.path != "errors"], ids=lambda shown: shown.name
+)
+
+
+@pytest.fixture
+def folder(pytestconfig: pytest.Config) -> Path:
+    """Where the pictures go."""
+    folder: Path = pytestconfig.getoption("pictures")
+    return folder
+
+
+@every_page
+def test_axe_finds_nothing_in_a_page(shown: Shown, simulator: Simulator, page: Page, axe: Axe) -> None:
+    shown.open(page, simulator)
+    axe(page, shown.without)
+
+
+@every_narrow_page
+def test_a_page_fits_into_320_pixels(shown: Shown, simulator: Simulator, page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    shown.open(page, simulator)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@every_page
+def test_a_page_is_pictured_in_light_and_dark(shown: Shown, simulator: Simulator, page: Page, folder: Path) -> None:
+    shown.open(page, simulator)
+    height = min(page.evaluate("document.documentElement.scrollHeight"), HIGHEST_PICTURE)
+    for scheme in RULES:
+        page.emulate_media(color_scheme=scheme)
+        page.screenshot(
+            path=folder / f"{shown.name}-{scheme}.png",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": page.evaluate("innerWidth"), "height": height},
+        )
+
+
+def test_the_readme_gets_its_picture(simulator: Simulator, page: Page, folder: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    README_PICTURE.open(page, simulator)
+    page.screenshot(path=folder / f"{README_PICTURE.name}.png")
