@@ -23,17 +23,20 @@ class Asset(NamedTuple):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Returns the style sheet (`css`), the script (`js`), and the script of the documentation pages (`swagger`).
+    """Returns the style sheet (`css`), the script (`js`), and those of the documentation pages (`swagger_css`, `swagger`).
 
-    Style sheet and script are each made of all files of their kind.
+    Style sheet and script are each made of all files of their kind. The style sheet is a layer, so that the
+    documentation pages can lay another one over it.
     """
-    style = b"\n".join([(PACKAGE / "reports" / "page.css").read_bytes(), *_contents("css")])
+    page = (PACKAGE / "reports" / "page.css").read_bytes()
+    style = b"\n".join([b"@layer console {", page, *_contents("css"), b"}"])
     script = b"\n".join(_contents("js"))
-    swagger = (_FOLDER.parent / "swagger.js").read_bytes()
+    swagger, swagger_style = ((_FOLDER.parent / f"swagger.{kind}").read_bytes() for kind in ("js", "css"))
     return {
         "css": _asset("console", "css", "text/css", style),
         "js": _asset("console", "js", "text/javascript", script),
         "swagger": _asset("swagger", "js", "text/javascript", swagger),
+        "swagger_css": _asset("swagger", "css", "text/css", swagger_style),
     }
 
 

@@ -21,7 +21,12 @@ LONGEST_PATH = 300
 
 def page_values(data: Data) -> dict[str, Any]:
     """Return the functions that the pages of `listRequests` and `getRequest` use."""
-    return {"path_templates": path_templates, "path_parts": path_parts, "changed": changed_query, "longest": LONGEST_PATH}
+    return {
+        "path_templates": path_templates,
+        "path_parts": path_parts,
+        "changed": changed_query,
+        "longest": LONGEST_PATH,
+    }
 
 
 def call_values(data: Data) -> dict[str, Any]:
@@ -155,9 +160,11 @@ def _lines(value: object, place: Place | None, indent: str, label: str, comma: s
         return
     children = place.children if place is not None else {}
     is_object = isinstance(value, dict)
-    items = [(f"{_json(name)}: ", str(name), each) for name, each in value.items()] if isinstance(value, dict) else [
-        ("", str(i), each) for i, each in enumerate(value)
-    ]
+    items = (
+        [(f"{_json(name)}: ", str(name), each) for name, each in value.items()]
+        if isinstance(value, dict)
+        else [("", str(i), each) for i, each in enumerate(value)]
+    )
     present = {name for _, name, _ in items}
     missing = [reason for name, child in children.items() if name not in present for reason in child.all_reasons()]
     yield Line(indent, label + ("{" if is_object else "["), "", [*reasons, *missing])

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from simulator import __version__
-from simulator.console import calls, changes, faults, overview
+from simulator.console import calls, changes, faults, overview, world
 from simulator.console.assets import assets
+from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
-from simulator.reports import coverage, errors
 from simulator.reports.page import PACKAGE, render
 from simulator.reports.text import printable
 
@@ -51,10 +51,11 @@ VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
     "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
-    "getCoverage": coverage.page_values,
+    "getCoverage": coverage_values,
     "getRequest": calls.call_values,
-    "listErrors": errors.page_values,
+    "listErrors": errors_values,
     "listRequests": calls.page_values,
+    "listRules": rules_values,
 }
 """What a template needs besides the answer, by operation."""
 
@@ -128,6 +129,12 @@ def _render(template: str, control: Control, address: Address, is_private: bool,
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
+        query=dict(parse_qsl(address.path.partition("?")[2])),
+        panels=partial(world.panels, control.fixtures.services),
+        place=partial(world.place, address.root),
+        merge_patch=world.merge_patch,
+        user_services=[name for each in control.fixtures.services for name in each.user_services],
+        export_command=world.export_command(address.url, address.path),
         **values,
     ).encode()
 

@@ -17,3 +17,14 @@ SwaggerUIBundle({
   validatorUrl: null,
   withCredentials: true
 })
+
+/* Swagger UI is dark where the page is dark. */
+const theme = document.getElementById("theme")
+const system = matchMedia("(prefers-color-scheme: dark)")
+const darken = () => {
+  const chosen = theme.value || (system.matches ? "dark" : "light")
+  document.documentElement.classList.toggle("dark-mode", chosen === "dark")
+}
+for (const each of [theme, system]) each.addEventListener("change", darken)
+addEventListener("load", darken)
+darken()

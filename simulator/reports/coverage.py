@@ -120,7 +120,7 @@ def as_html(coverage: Coverage) -> str:
 
 
 def page_values(coverage: Coverage) -> dict[str, Any]:
-    """Returns what the template of the page shows.
+    """Returns what the template of the page shows. A page of its own leads nowhere, so it has no `links`.
 
     Operations that were never called come first, then those with the most missing statuses.
     """
@@ -136,6 +136,9 @@ def page_values(coverage: Coverage) -> dict[str, Any]:
         "assumed": [(rule, _by_operation(who)) for rule, who in _assumed(coverage).items()],
         "percentage": percentage,
         "short": _short,
+        "links": {},
+        "calls": None,
+        "rules": None,
     }
 
 

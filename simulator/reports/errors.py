@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from html import escape
 from itertools import groupby
 from typing import Any
 
@@ -43,14 +46,33 @@ def as_html(catalogue: Catalogue) -> str:
 
 
 def page_values(catalogue: Catalogue) -> dict[str, Any]:
-    """Returns what the template of the page shows."""
+    """Returns what the template of the page shows: each operation with its refusals and their anchors."""
+    errors = catalogue["errors"]
+    names = anchors((error.get("operationId"), error["rule"]) for error in errors)
+    anchored = groupby(zip(names, errors, strict=True), key=lambda each: each[1].get("operationId", ANY))
     return {
         "title": "Errors",
-        "number": len(catalogue["errors"]),
-        "sections": [(operation, list(errors)) for operation, errors in _by_operation(catalogue)],
+        "number": len(errors),
+        "sections": [(operation, list(refusals)) for operation, refusals in anchored],
+        "section_id": lambda operation: "none" if operation == ANY else operation,
         "rule_of": _rule,
-        "json": as_json,
+        "json": _indented,
+        "text": _content,
     }
+
+
+def anchors(refusals: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Returns the anchor of each refusal on the page, given the operation and the rule of each.
+
+    It is made of both and of a number, so it is the same on the page of one operation. Number 1 is the first.
+    """
+    numbers: Counter[str] = Counter()
+    found = []
+    for operation, rule in refusals:
+        name = f"{operation or 'none'}-{rule}"
+        numbers[name] += 1
+        found.append(f"{name}-{numbers[name]}")
+    return found
 
 
 FORMATS = {"text": as_text, "json": as_json, "html": as_html}
@@ -63,3 +85,13 @@ def _by_operation(catalogue: Catalogue) -> Iterable[tuple[str, Iterable[Mapping[
 def _rule(error: Mapping[str, Any]) -> str:
     known = [basis for basis in error["basis"] if basis != "assumed"]
     return f"{error['rule']} ({'assumed' if error['assumed'] else ', '.join(known)})"
+
+
+def _indented(value: object) -> str:
+    """Returns a value as JSON that is indented by tabs: half as long as by two blanks."""
+    return json.dumps(value, indent="\t", ensure_ascii=False)
+
+
+def _content(text: str) -> str:
+    """Returns a text as the content of an element. Quotes need no escape there: this saves a fifth of the page."""
+    return escape(text, quote=False)
