@@ -16,7 +16,7 @@ from tests.http.test_console import BROWSER
 
 pytestmark = pytest.mark.rule("S-7", "S-11")
 
-HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>javascript:alert(1)</textarea>"
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>javascript:alert(1)</textarea>'
 EMPTY = {"img", "input", "link", "meta", "br", "wbr", "hr"}
 
 
@@ -91,7 +91,11 @@ class TestList:
     def test_the_ids_in_a_path_are_emphasised(self, api: Api) -> None:
         api.ok("GET", f"{CAPACITIES}Reception/")
         page = page_of(api, "requests")
-        assert [text for text in page.texts("b") if text in ("foo", "foogroup", "Reception")] == ["foo", "foogroup", "Reception"]
+        assert [text for text in page.texts("b") if text in ("foo", "foogroup", "Reception")] == [
+            "foo",
+            "foogroup",
+            "Reception",
+        ]
 
     @pytest.mark.parametrize(
         "filters",
@@ -173,8 +177,8 @@ class TestCall:
             (f"{CAPACITIES}Receptio/", "Did you mean 'Reception'?", "world/foo/foogroup"),
             (
                 f"{EXECUTIVE}screening/".replace("foouser", "fouser"),
-                "Did you mean 'foouser'?",
-                "world/foo/foogroup/foouser",
+                "Did you mean 'foouser@sip.netaxis.be'?",
+                "world/foo/foogroup/foouser%40sip.netaxis.be",
             ),
         ],
     )
@@ -250,13 +254,23 @@ class TestCall:
         page = page_of_call(api, response)
         accounts = [each for each in api.arranged("GET", "accounts")["accounts"] if "token" in each]
         options = page.all("option")
-        assert {(each["token"], each["name"]) for each in accounts} <= {(attrs.get("value"), text) for attrs, text in options}
-        assert [text for attrs, text in options if "selected" in attrs and attrs.get("value") == "foouser"] == ["foouser"]
+        assert {(each["token"], each["name"]) for each in accounts} <= {
+            (attrs.get("value"), text) for attrs, text in options
+        }
+        assert [text for attrs, text in options if "selected" in attrs and attrs.get("value") == "foouser"] == [
+            "foouser"
+        ]
 
     def test_the_form_of_a_fault_has_the_operation_its_ids_and_its_documented_statuses(self, api: Api) -> None:
         page = page_of_call(api, api("GET", f"{EXECUTIVE}screening/"))
         fields = {attrs["name"]: attrs.get("value") for attrs, _ in page.all("input") if "name" in attrs}
-        wanted = {"operationId": "getScreening", "tenantId": "foo", "groupId": "foogroup", "userId": "foouser", "times": "1"}
+        wanted = {
+            "operationId": "getScreening",
+            "tenantId": "foo",
+            "groupId": "foogroup",
+            "userId": "foouser",
+            "times": "1",
+        }
         assert wanted.items() <= fields.items()
         [operation] = [
             each for each in api.arranged("GET", "coverage")["operations"] if each["operationId"] == "getScreening"
@@ -320,7 +334,9 @@ class TestHostileText:
 class TestPlaces:
     def test_lines_without_faults_are_put_together(self) -> None:
         lines = body_lines({"a": [1, {"b": None}], "c": "x"}, Place())
-        assert [each.before for each in lines] == ['{\n  "a": [\n    1,\n    {\n      "b": null\n    }\n  ],\n  "c": "x"\n}']
+        assert [each.before for each in lines] == [
+            '{\n  "a": [\n    1,\n    {\n      "b": null\n    }\n  ],\n  "c": "x"\n}'
+        ]
 
     def test_a_place_may_have_several_faults(self) -> None:
         places = Place()
