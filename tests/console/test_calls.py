@@ -21,11 +21,27 @@ if TYPE_CHECKING:
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>javascript:alert(1)'
 BODIES = [
-    '{"name": "it\'s"}', '{"name": "\\"quoted\\""}', '{"name": "a\\nb"}', '{\n  "maxCalls": 1\n}', '{"name": "$HOME `id`"}',
-    '{"name": "\U0001f600 \U0001f469\u200d\U0001f680"}', '{"name": "%2F"}', '{"name": "\\\\"}', '{"name": "!!"}',
-    '{"name": "\u202e"}', "@file", "'", '"', "null", "[1, 2", '{"a": 1, "a": 2}', '{"maxCalls": 1.0}', "\t\r\n{}", "\u00e9",
+    '{"name": "it\'s"}',
+    '{"name": "\\"quoted\\""}',
+    '{"name": "a\\nb"}',
+    '{\n  "maxCalls": 1\n}',
+    '{"name": "$HOME `id`"}',
+    '{"name": "\U0001f600 \U0001f469\u200d\U0001f680"}',
+    '{"name": "%2F"}',
+    '{"name": "\\\\"}',
+    '{"name": "!!"}',
+    '{"name": "\u202e"}',
+    "@file",
+    "'",
+    '"',
+    "null",
+    "[1, 2",
+    '{"a": 1, "a": 2}',
+    '{"maxCalls": 1.0}',
+    "\t\r\n{}",
+    "\u00e9",
     "<x>&amp;",
-]  # fmt: skip
+]
 
 
 def url_of(simulator: Simulator, path: str = "") -> str:
