@@ -142,7 +142,7 @@ def test_a_replay_shows_both_answers_and_leads_to_the_new_call(
     page.locator("#replayed h2").wait_for()
     assert [each.strip() for each in page.locator("#replayed del").all_inner_texts()] == ['-   "maxCalls": 7,']
     assert [each.strip() for each in page.locator("#replayed ins").all_inner_texts()] == ['+   "maxCalls": 9,']
-    assert "the same status, 2 other lines (- only before, + only now)" in page.locator("#replayed").inner_text()
+    assert "the same status, and 2 different lines (- only before, + only now)" in page.locator("#replayed").inner_text()
     page.get_by_label("as", exact=True).select_option("foouser")
     page.get_by_role("button", name="Replay", exact=True).click()
     page.get_by_text("status 403 instead of 200").wait_for()
