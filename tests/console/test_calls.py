@@ -13,7 +13,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.control.recipe import load_refusals
-from tests.conftest import CAPACITIES, wait_until
+from tests.conftest import CAPACITIES
 from tests.console.conftest import NewContext
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def test_a_fault_from_a_call_hits_exactly_the_next_such_call(simulator: Simulato
     page.keyboard.press("f")
     page.locator("#fault select[name=status]").select_option("503")
     page.get_by_role("button", name="Make the fault").click()
-    wait_until(lambda: simulator.default.faults())
+    page.locator("#fault").wait_for(state="hidden")
     others = CAPACITIES.replace("foogroup", "bargroup")
     statuses = [httpx.get(f"{simulator.url}/api/v1/{path}").status_code for path in (others, CAPACITIES, CAPACITIES)]
-    assert statuses == [200, 503, 200]
+    assert statuses == [404, 503, 200]
     page.goto(url_of(simulator, "requests?status=503"))
     assert page.locator("[data-row]").filter(has_text="fault 1").count() == 1
 
@@ -142,12 +142,14 @@ def test_a_replay_shows_both_answers_and_leads_to_the_new_call(
     page.locator("#replayed h2").wait_for()
     assert [each.strip() for each in page.locator("#replayed del").all_inner_texts()] == ['-   "maxCalls": 7,']
     assert [each.strip() for each in page.locator("#replayed ins").all_inner_texts()] == ['+   "maxCalls": 9,']
-    assert "the same status, and 2 different lines (- only before, + only now)" in page.locator("#replayed").inner_text()
+    assert (
+        "the same status, and 2 different lines (- only before, + only now)" in page.locator("#replayed").inner_text()
+    )
     page.locator("select[name=token]").select_option(label="foouser")
     page.get_by_role("button", name="Replay", exact=True).click()
     page.get_by_text("status 403 instead of 200").wait_for()
     page.get_by_role("link", name="Open the new call").click()
-    page.wait_for_url(re.compile(f"requests/(?!{request_id})"))
+    page.wait_for_url(re.compile(f"requests/(?!{request_id}$)"))
     assert page.locator("dl.facts").filter(has_text="Account").inner_text().endswith("foouser")
     assert "403 (FORBIDDEN)" in "".join(complaints).upper()
     complaints.clear()
