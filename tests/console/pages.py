@@ -80,6 +80,27 @@ def open_all(page: Page) -> None:
     page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
 
 
+def newest_refusal(page: Page) -> None:
+    """Open the newest call that was refused for its body."""
+    page.locator("[data-row]", has_text="PUT").first.get_by_role("link").first.click()
+    page.locator("#request-body").wait_for()
+
+
+def replayed(page: Page) -> None:
+    """Open that call, edit it, and send it again."""
+    newest_refusal(page)
+    page.get_by_role("button", name="Edit and send").click()
+    page.get_by_label("Body").fill('{"maxCalls": 9}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.locator("#replayed h2").wait_for()
+
+
+def fault_dialog(page: Page) -> None:
+    """Open the dialog that makes a fault from that call."""
+    newest_refusal(page)
+    page.get_by_role("button", name="Make a fault from this call").click()
+
+
 PAGES = [
     Shown("overview-empty", "", then=open_all),
     Shown("overview", "", calls),
@@ -90,6 +111,11 @@ PAGES = [
     Shown("sandboxes", "sandboxes", calls),
     Shown("faults-empty", "faults"),
     Shown("faults", "faults", calls, open_all),
+    Shown("calls-empty", "requests"),
+    Shown("calls", "requests", calls),
+    Shown("call", "requests?status=400", calls, newest_refusal),
+    Shown("call-replayed", "requests?status=400", calls, replayed),
+    Shown("call-fault", "requests?status=400", calls, fault_dialog),
     Shown("coverage", "coverage"),
     # Its entries are all alike. There are so many that axe needs ten seconds for them.
     Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
