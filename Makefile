@@ -42,7 +42,8 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 	@$(BIN)/python -m tools.image $(ARGS)
 
 examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
-	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet $(ARGS)
+	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet \
+		$(ARGS) $$(grep --recursive --files-with-matches --include='*.py' 'mark\.examples' tests)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)
