@@ -23,7 +23,8 @@ TRY_ALL = """async () => {
         const button = details.querySelector("[data-try]")
         button?.click()
         if (button) await until(() => details.querySelector(".tried")?.textContent)
-        found.push([details.id, (details.querySelector(".tried p") ?? details.querySelector(".actions span")).textContent])
+        const shown = details.querySelector(".tried p") ?? details.querySelector(".actions span")
+        found.push([details.id, shown.textContent])
     }
     return found
 }"""
