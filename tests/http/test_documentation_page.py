@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 PLACE = "Executive/listAvailableAssistants"
-# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows. If it clicks before
-# the parameters are there, the click is lost, and Swagger UI then waits for ever.
+# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows. If it clicks
+# before the parameters are there, the click is lost, and Swagger UI then waits for ever.
 CLICK = """<script>
   setInterval(() => {
     const operation = document.querySelector("#operations-Executive-listAvailableAssistants")
