@@ -1,4 +1,4 @@
-"""What the pages of the calls need besides the journal: the ids in a path, and the places of faults in a body."""
+"""Prepares calls for their pages: the ids in a path, and the places of faults in a body."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def page_values(_: Data) -> dict[str, Any]:
 
 
 def call_values(data: Data) -> dict[str, Any]:
-    """Return what the page of `getRequest` uses: functions, the lines of the request's body."""
+    """Return what the page of `getRequest` uses: functions, and the lines of the request's body."""
     return {
         **page_values(data),
         "path_ids": path_ids,

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
 from simulator import __version__
-from simulator.console import calls, changes, faults, overview, world
+from simulator.console import calls, changes, faults, overview, reports, world
 from simulator.console.assets import assets
-from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
@@ -51,11 +50,11 @@ VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
     "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
-    "getCoverage": coverage_values,
+    "getCoverage": reports.coverage_values,
     "getRequest": calls.call_values,
-    "listErrors": errors_values,
+    "listErrors": reports.errors_values,
     "listRequests": calls.page_values,
-    "listRules": rules_values,
+    "listRules": reports.rules_values,
 }
 """What a template needs besides the answer, by operation."""
 

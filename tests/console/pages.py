@@ -43,6 +43,13 @@ def edit_capacities(page: Page) -> None:
     page.locator("#edit[open]").wait_for()
 
 
+def try_the_first(page: Page) -> None:
+    """Try the first refusal of a list of errors."""
+    page.locator("#errors summary").first.click()
+    page.get_by_role("button", name="Try it").click()
+    page.locator(".tried .pair").wait_for()
+
+
 @dataclass(frozen=True)
 class Shown:
     """A page in one state."""
@@ -68,7 +75,47 @@ class Shown:
         self.then(page)
 
 
+def open_all(page: Page) -> None:
+    """Open what is folded."""
+    page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
+
+
+def newest_refusal(page: Page) -> None:
+    """Open the newest call that was refused for its body."""
+    page.locator("[data-row]", has_text="PUT").first.get_by_role("link").first.click()
+    page.locator("#request-body").wait_for()
+
+
+def replayed(page: Page) -> None:
+    """Open that call, edit it, and send it again."""
+    newest_refusal(page)
+    page.get_by_role("button", name="Edit and send").click()
+    page.get_by_label("Body").fill('{"maxCalls": 9}')
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.locator("#replayed h2").wait_for()
+
+
+def fault_dialog(page: Page) -> None:
+    """Open the dialog that makes a fault from that call."""
+    newest_refusal(page)
+    page.get_by_role("button", name="Make a fault from this call").click()
+
+
 PAGES = [
+    Shown("overview-empty", "", then=open_all),
+    Shown("overview", "", calls),
+    Shown("changes-empty", "diff"),
+    Shown("changes", "diff", calls, open_all),
+    Shown("snapshots-empty", "snapshots"),
+    Shown("snapshots", "snapshots", calls),
+    Shown("sandboxes", "sandboxes", calls),
+    Shown("faults-empty", "faults"),
+    Shown("faults", "faults", calls, open_all),
+    Shown("calls-empty", "requests"),
+    Shown("calls", "requests", calls),
+    Shown("call", "requests?status=400", calls, newest_refusal),
+    Shown("call-replayed", "requests?status=400", calls, replayed),
+    Shown("call-fault", "requests?status=400", calls, fault_dialog),
     Shown("coverage", "coverage"),
     # Its entries are all alike. There are so many that axe needs ten seconds for them.
     Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
@@ -78,9 +125,13 @@ PAGES = [
     Shown("executive", "world/demo/brussels/sophie.janssens@demo.netaxis.be"),
     Shown("assistant", "world/demo/brussels/an.vermeulen@demo.netaxis.be"),
     Shown("accounts", "accounts"),
+    Shown("errors-tried", "errors?operationId=deleteCriterion", then=try_the_first),
+    Shown("coverage-full", "coverage", calls),
+    Shown("coverage-of-all", "coverage?sandbox=*", calls),
+    Shown("rules", "rules", calls),
     # Swagger UI renders the contract. Its markup is not ours.
     Shown("docs", "docs", ready=".opblock", without="#documentation"),
     Shown("control-docs", "control-docs", ready=".opblock", without="#documentation"),
 ]
-README_PICTURE = Shown("console", "coverage", calls)
+README_PICTURE = Shown("console", "", calls)
 """What the picture in the README shows."""

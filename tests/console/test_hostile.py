@@ -12,7 +12,7 @@ from simulator import Simulator
 from tests.conftest import CAPACITIES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Dialog, Page
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -31,7 +31,12 @@ PAGES = ("", "requests", "world", "world/{tenant}/{group}", "accounts", "diff", 
 def dialogs(page: Page) -> list[str]:
     """The dialogs that pages have opened. Without a listener, the browser would close them by itself."""
     found: list[str] = []
-    page.on("dialog", lambda dialog: (found.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        found.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
     return found
 
 

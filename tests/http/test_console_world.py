@@ -87,7 +87,7 @@ def many_users(api: Api, count: int) -> None:
     capacities = [{"name": f"c{n}", "isDefault": False, "maxCalls": n} for n in range(200)]
     capacities[0]["userIds"] = list(users)[: count // 2]
     services = ["Call Capacity Management"]
-    departments: Any = {f"d{n}": {} for n in range(200)}
+    departments: dict[str, Any] = {f"d{n}": {} for n in range(200)}
     group = {"services": services, "departments": departments, "users": users, "callCapacities": capacities}
     tenants = {"t": {"type": "Enterprise", "groups": {"g": group}}}
     api.arranged("PUT", "state", {"version": 1, "defaultDomain": "example.com", "tenants": tenants})

@@ -50,6 +50,16 @@ class TestEntries:
         assert (answer["body"], answer["bodyBytes"]) == (response.json(), len(response.content))
         assert answer["headers"]["Content-Type"] == "application/json"
 
+    def test_an_unknown_name_in_the_path_has_a_suggestion(self, api: Api) -> None:
+        entry = entry_of(api, api("GET", CAPACITIES.replace("foogroup", "fogroup")))
+        assert entry["suggestion"] == {"asked": "fogroup", "meant": "foogroup"}
+        for method, path, body in [
+            ("GET", CAPACITIES.replace("foogroup", "zzz"), None),
+            ("PUT", f"{CAPACITIES}Reception/", {"maxCall": 1}),
+            ("GET", CAPACITIES, None),
+        ]:
+            assert "suggestion" not in entry_of(api, api(method, path, body))
+
     def test_a_refusal_names_its_rule_and_what_that_rests_on(self, api: Api) -> None:
         entry = entry_of(api, api("POST", CAPACITIES, {"name": "available_users", "isDefault": True, "maxCalls": 1}))
         assert (entry["status"], entry["rule"], entry["basis"]) == (400, "CC-3", ["platform", "assumed"])

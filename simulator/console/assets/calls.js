@@ -47,7 +47,7 @@ const showComparison = (old, fresh, link) => {
   const lines = compared(old.lines, fresh.lines)
   const count = lines.filter(([sign]) => sign !== " ").length
   const isSame = !count && old.status === fresh.status
-  const words = isSame ? "The answer is the same." : `The answer differs: ${old.status === fresh.status ? "the same status" : `status ${fresh.status} instead of ${old.status}`}, ${count} other line${count === 1 ? "" : "s"} (- only before, + only now).`
+  const words = isSame ? "The answer is the same." : `The answer differs: ${old.status === fresh.status ? "the same status" : `status ${fresh.status} instead of ${old.status}`}, and ${count} different line${count === 1 ? "" : "s"} (- only before, + only now).`
   element("replayed").replaceChildren(
     made("h2", "Replayed"),
     made("p", [`${words} `, ...(link ? [made("a", "Open the new call", { href: link })] : [])]),

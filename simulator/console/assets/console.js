@@ -94,7 +94,8 @@ const confirmed = text => new Promise(resolve => {
 
 document.addEventListener("submit", async event => {
   const form = event.target
-  if (form.method === "get" && !form.dataset.send) {
+  // A field may be named `method`, and then `form.method` is that field.
+  if (form.getAttribute("method") === "get" && !form.dataset.send) {
     // An address without the filters that nobody has chosen.
     for (const field of form.elements) if (field.name && !field.value) field.disabled = true
     setTimeout(() => { for (const field of form.elements) field.disabled = false })
@@ -125,6 +126,7 @@ const copy = async button => {
     await navigator.clipboard.writeText(source.value ?? source.textContent)
     say("Copied.")
   } catch {
+    source.closest("details")?.setAttribute("open", "")
     getSelection().selectAllChildren(source)
     say(document.execCommand("copy") ? "Copied." : "Selected; copy it with your keyboard.")
   }
