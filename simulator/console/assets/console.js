@@ -33,7 +33,8 @@ const requestOf = form => {
     else if (field.name && !field.disabled && field.value !== "" && !(field.type === "radio" && !field.checked)) content[field.name] = valueOf(field)
   }
   if (body === null && Object.keys(content).length) body = JSON.stringify(content)
-  return new Request(address, { method: form.dataset.send, body, headers: body === null ? {} : { "Content-Type": form.dataset.type ?? "application/json" } })
+  const headers = { Accept: "application/json", ...(body === null ? {} : { "Content-Type": form.dataset.type ?? "application/json" }) }
+  return new Request(address, { method: form.dataset.send, body, headers })
 }
 
 const problemsOf = form => {
@@ -59,7 +60,7 @@ const showProblems = (form, problems) => {
 const send = async form => {
   let answer
   try {
-    answer = await fetch(requestOf(form), { headers: { Accept: "application/json" } })
+    answer = await fetch(requestOf(form))
   } catch (error) {
     showProblems(form, [{ reason: error instanceof SyntaxError ? `this is not JSON: ${error.message}` : "the simulator does not answer" }])
     return
