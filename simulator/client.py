@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from json import dumps
@@ -101,39 +100,46 @@ class Client:
         Raises `Unreachable` or `Refused`. Raises `TypeError` or `ValueError` if `json` cannot be written as JSON.
         """
         body = None if json is None else dumps(json, allow_nan=False).encode()
-        progress("waiting for the answer", None)
-        with self._answering(method, path, query, accept, body, self.timeout) as answer:
-            return _content(answer, progress)
+        address = self._address(path, query)
+        try:
+            progress("waiting for the answer", None)
+            with _opener.open(self._request(method, address, accept, body), timeout=self.timeout) as answer:
+                return _content(answer, progress)
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._failure(f"{method} {address}", error) from None
 
-    @contextmanager
-    def _answering(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, object] | None,
-        accept: str,
-        body: bytes | None,
-        timeout: float,
-    ) -> Iterator[HTTPResponse]:
-        """Send a request, and yield the answer to be read. Raises the same as `call`, also while it is read."""
+    def events(self, query: Mapping[str, object]) -> Iterator[StreamEvent]:
+        """Yield what happens in the sandbox, until the server ends the stream (S-13).
+
+        Raises the same as `call`, also if the connection breaks, or if nothing arrives for `SILENCE_SECONDS`.
+        """
+        address = self._address("events", query)
+        try:
+            with _opener.open(self._request("GET", address, EVENT_STREAM), timeout=SILENCE_SECONDS) as answer:
+                yield from _events(answer)
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._failure(f"GET {address}", error) from None
+
+    def _address(self, path: str, query: Mapping[str, object] | None) -> str:
+        return f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
+
+    def _request(self, method: str, address: str, accept: str, body: bytes | None = None) -> Request:
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         if body is not None:
             headers["Content-Type"] = "application/json"
-        address = f"{self.base_url}/_simulator/{path}{'?' + urlencode(query) if query else ''}"
-        try:
-            request = Request(address, body, headers, method=method)  # noqa: S310  # any address the user gives
-            with _opener.open(request, timeout=timeout) as answer:
-                yield answer
-        except HTTPError as error:
+        return Request(address, body, headers, method=method)  # noqa: S310  # any address the user gives
+
+    def _failure(self, call: str, error: OSError | HTTPException | ValueError) -> Refused | Unreachable:
+        """Returns what a failed call means."""
+        if isinstance(error, HTTPError):
             with error:
                 faults = _faults(error.read())
             if faults is None:
-                raise Stranger(f"what answers at {self.url} with {error.code} is no simulator") from None
-            raise Refused(f"{method} {address}", error.code, faults) from None
-        except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            reason = getattr(reason, "strerror", None) or reason
-            raise Unreachable(f"no simulator answers at {self.url}: {reason}") from None
+                return Stranger(f"what answers at {self.url} with {error.code} is no simulator")
+            return Refused(call, error.code, faults)
+        reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
+        return Unreachable(f"no simulator answers at {self.url}: {reason}")
 
     def get(self, path: str, query: Mapping[str, object] | None = None, progress: Progress = unseen) -> Any:
         """Send a GET, and return the JSON of the answer. Raises the same as `call`."""
@@ -142,14 +148,6 @@ class Client:
     def send(self, method: str, path: str, json: object) -> Any:
         """Send a request with a JSON body, and return the JSON of the answer. Raises the same as `call`."""
         return self._parsed(self.call(method, path, json=json))
-
-    def events(self, query: Mapping[str, object]) -> Iterator[StreamEvent]:
-        """Yield what happens in the sandbox, until the server ends the stream (S-13).
-
-        Raises the same as `call`, also if the connection breaks, or if nothing arrives for `SILENCE_SECONDS`.
-        """
-        with self._answering("GET", "events", query, EVENT_STREAM, None, SILENCE_SECONDS) as answer:
-            yield from _events(answer)
 
     def _parsed(self, body: bytes) -> Any:
         try:
