@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 PLACE = "Executive/listAvailableAssistants"
-# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows. A click before the
-# parameters are there is lost, and Swagger UI then waits for ever.
+# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows. A click before
+# the parameters are there is lost, and Swagger UI then waits for ever.
 CLICK = """<script>
   setInterval(() => {
     const operation = document.querySelector("#operations-Executive-listAvailableAssistants")
