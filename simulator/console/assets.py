@@ -25,8 +25,8 @@ class Asset(NamedTuple):
 def assets() -> dict[str, Asset]:
     """Returns the style sheet (`css`), the script (`js`), and those of the documentation pages.
 
-    The last two are `swagger_css` and `swagger`. The first two are each made of all files of their kind. The style sheet is a layer, so that the
-    documentation pages can lay another one over it.
+    The last two are `swagger_css` and `swagger`. The first two are each made of all files of their kind. The style
+    sheet is a layer, so that the documentation pages can lay another one over it.
     """
     page = (PACKAGE / "reports" / "page.css").read_bytes()
     style = b"\n".join([b"@layer console {", page, *_contents("css"), b"}"])
