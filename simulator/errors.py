@@ -47,6 +47,11 @@ class Fault:
             asked = self.pointer.rpartition("/")[2]
         return nearest_name(asked, self.known) if asked else None
 
+    def narrowed(self) -> Fault:
+        """Return the fault with only the nearest of the known names, so that later questions for it take no time."""
+        nearest = self.nearest
+        return replace(self, known=() if nearest is None else (nearest,))
+
     def with_hint(self) -> Fault:
         """Return the fault. If there is a similar name, its reason ends with the question whether that was meant."""
         nearest = self.nearest

@@ -103,7 +103,10 @@ class Sandbox:
         path: str | None = None,
         status: str | int | None = None,
         rule: str | None = None,
+        account: str | None = None,
+        text: str | None = None,
         since: str | None = None,
+        before: str | None = None,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Returns the journal's entries that match, newest last. Without `limit`, at most the newest 100 (S-7)."""
@@ -113,7 +116,10 @@ class Sandbox:
             "path": path,
             "status": status,
             "rule": rule,
+            "account": account,
+            "text": text,
             "since": since,
+            "before": before,
             "limit": limit,
         }
         requests: list[dict[str, Any]] = self.control.get("requests", _given(matching))["requests"]

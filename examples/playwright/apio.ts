@@ -684,6 +684,29 @@ interface components {
       /** Whether only the beginning of the body was kept. */
       bodyCut?: boolean;
     };
+    /** Whether a request can be sent again as it was, and how. */
+    Replay: {
+      /** Whether the journal has everything that the same request needs, apart from credentials. */
+      replayable: boolean;
+      /** In words, what is missing; absent if the request can be sent again. */
+      reason?: string;
+      /** The headers with which the client proved who it is. The journal does not keep their values, so they have to be added; absent if there were none. */
+      credentials?: string[];
+      /** A command for a shell that sends the request with curl; absent if it cannot be sent again. */
+      command?: string;
+      /** JavaScript that sends it; absent if it cannot be sent again, or not by `fetch`. */
+      fetch?: string;
+      /** Python that sends it; absent if it cannot be sent again, or not by httpx. */
+      httpx?: string;
+      /** Its path and query, encoded, below the address of the sandbox; absent if it cannot be sent again. */
+      target?: string;
+      /** The headers that it needs, apart from credentials; absent if there are none. */
+      headers?: {
+        [key: string]: string;
+      };
+      /** Its body as it was sent; absent if it has none, or one that is not UTF-8. */
+      body?: string;
+    };
     /** A request that was received, and its answer. */
     JournalEntry: {
       /** The id of the request. */
@@ -720,6 +743,13 @@ interface components {
       ignored?: string[];
       /** In words, why the request was refused, what an injected fault did, or how a page may lose its session, or has lost it. Absent if there is nothing to explain. */
       explanation?: string;
+      /** An unknown name in the path, and the most similar name that there is. Absent if all names of the path are known, or if none is similar. */
+      suggestion?: {
+        /** The name that was sent. */
+        asked: string;
+        /** The existing name that was probably meant. */
+        meant: string;
+      };
       /** The id of the injected fault that took effect; absent if none did. */
       fault?: string;
       /**
@@ -727,6 +757,12 @@ interface components {
        * @enum {string}
        */
       abort?: "close" | "truncate";
+      /** How to send the request again. Lists leave it out. */
+      replay?: components["schemas"]["Replay"];
+      /** The id of the request before this one. Lists leave it out; absent if there is none. */
+      previous?: string;
+      /** The id of the request after this one. Lists leave it out; absent if there is none. */
+      next?: string;
     };
     /** The requests that match. */
     Journal: {
@@ -881,8 +917,14 @@ interface components {
       status?: string;
       /** Only requests that were refused by this rule of the ledger. */
       rule?: string;
+      /** Only requests of this account; `anonymous` for those without credentials. */
+      account?: string;
+      /** Only requests with this text in their path, query, explanation or account, or in a body as far as it was kept. Case does not count. */
+      text?: string;
       /** Only requests that came into the journal later. The value is the `cursor` of an answer, or the id of a request in the journal. */
       since?: string;
+      /** Only requests that came into the journal earlier. The value is a cursor, or the id of a request in the journal. It excludes `since`. */
+      before?: string;
       /**
        * How many requests to return at most. If more match, the newest, or with `since` the oldest.
        * @default 100
@@ -931,6 +973,7 @@ export type Diff = components["schemas"]["Diff"];
 export type Changes = components["schemas"]["Changes"];
 export type Change = components["schemas"]["Change"];
 export type Message = components["schemas"]["Message"];
+export type Replay = components["schemas"]["Replay"];
 export type JournalEntry = components["schemas"]["JournalEntry"];
 export type Journal = components["schemas"]["Journal"];
 export type FaultInjection = components["schemas"]["FaultInjection"];

@@ -21,7 +21,7 @@ LONGEST_VALUE = 4_000
 """In characters. Of a longer value the page shows the beginning."""
 
 OWNERS = ("tenants", "groups", "users")
-SIGNS = {"add": "+", "remove": "−", "replace": "±"}  # noqa: RUF001 - the real minus sign is as wide as the plus
+SIGNS = {"add": "+", "remove": "\N{MINUS SIGN}", "replace": "±"}
 
 
 def page_values(_: object) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qsl
 
 from simulator import __version__
-from simulator.console import changes, faults, overview, reports
+from simulator.console import calls, changes, faults, overview, world
 from simulator.console.assets import assets
+from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
@@ -49,9 +51,11 @@ VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
     "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
-    "getCoverage": reports.coverage_values,
-    "listErrors": reports.errors_values,
-    "listRules": reports.rules_values,
+    "getCoverage": coverage_values,
+    "getRequest": calls.call_values,
+    "listErrors": errors_values,
+    "listRequests": calls.page_values,
+    "listRules": rules_values,
 }
 """What a template needs besides the answer, by operation."""
 
@@ -78,6 +82,11 @@ class Address(NamedTuple):
     top: str
     path: str
     url: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query."""
+        return dict(parse_qsl(self.path.partition("?")[2]))
 
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:
@@ -120,6 +129,12 @@ def _render(template: str, control: Control, address: Address, is_private: bool,
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
+        query=dict(parse_qsl(address.path.partition("?")[2])),
+        panels=partial(world.panels, control.fixtures.services),
+        place=partial(world.place, address.root),
+        merge_patch=world.merge_patch,
+        user_services=[name for each in control.fixtures.services for name in each.user_services],
+        export_command=world.export_command(address.url, address.path),
         **values,
     ).encode()
 

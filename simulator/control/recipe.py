@@ -1,7 +1,9 @@
-"""Entries of the error catalogue: a request that the simulator refuses, and the answer (G-8)."""
+"""Requests as commands and programs that send them, and the entries of the error catalogue (G-8)."""
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +20,14 @@ REFUSALS = Path(__file__).with_name("errors.json")
 LARGE = 1_000
 """A body of more bytes than this is all zeros, so the catalogue only gives their number."""
 
+_DOTS = re.compile(r"/(\.|%2e){1,2}(?=[/?]|$)", re.IGNORECASE)
+"""A step of a path that most clients resolve before they send it."""
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A request that the simulator refuses. `path` is percent-encoded and includes the query.
+    """A request to send. `path` is percent-encoded and includes the query.
 
     `settings` are the server's settings that differ from the defaults, by name. If the bytes sent are not an HTTP
     request, `method` is empty: then they are `raw`, or else a request with a header of `header_bytes` bytes.
@@ -114,6 +120,49 @@ def command(recipe: Recipe, address: str) -> str:
             # Of a text that begins with `@`, `-d` takes the rest for the name of a file.
             words += ["--data-raw" if text.startswith("@") else "-d", text]
     return before + shlex.join([*words, address + recipe.path])
+
+
+def fetch_call(recipe: Recipe, address: str) -> str | None:
+    """Returns JavaScript that sends the recipe's request, or `None` if `fetch` cannot send it as it is."""
+    if recipe.method in ("CONNECT", "TRACE") or (recipe.body and recipe.method in ("GET", "HEAD")):
+        return None
+    if _DOTS.search(recipe.path):
+        return None
+    headers = {name: value for name, value in recipe.headers.items() if value}
+    options = [] if recipe.method == "GET" else [f"method: {_javascript(recipe.method)}"]
+    if headers:
+        options.append(f"headers: {json.dumps(headers)}")
+    if recipe.body:
+        try:
+            text = _javascript(recipe.body.decode())
+        except UnicodeDecodeError:
+            options.append(f"body: new Uint8Array({list(recipe.body)})")
+        else:
+            # With a text as its body, `fetch` sends a content type even if none is given.
+            options.append(f"body: {text if 'Content-Type' in headers else f'new TextEncoder().encode({text})'}")
+    lines = "".join(f"  {option},\n" for option in options)
+    address = _javascript(address + recipe.path)
+    return f"await fetch({address}, {{\n{lines}}});" if options else f"await fetch({address});"
+
+
+def httpx_call(recipe: Recipe, address: str) -> str | None:
+    """Returns Python that sends the recipe's request with httpx, or `None` if httpx cannot send it as it is."""
+    if _DOTS.search(recipe.path) or _STRAY_PERCENT.search(recipe.path):
+        return None
+    arguments = [repr(recipe.method), repr(address + recipe.path)]
+    headers = {name: value for name, value in recipe.headers.items() if value}
+    if headers:
+        arguments.append(f"headers={headers!r}")
+    if recipe.body:
+        try:
+            arguments.append(f"content={recipe.body.decode()!r}")
+        except UnicodeDecodeError:
+            arguments.append(f"content={recipe.body!r}")
+    return f"import httpx\n\nresponse = httpx.request({', '.join(arguments)})"
+
+
+def _javascript(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.replace("\n", "").isprintable())
 
 
 def _plain_text(body: bytes) -> str | None:

@@ -10,6 +10,7 @@ import orjson
 
 from simulator.contract.operation import Call
 from simulator.control.call import Control, ControlHandler, time_text
+from simulator.control.replay import replay_view
 from simulator.document import deeper_than
 from simulator.errors import Fault, InvalidAttribute, UnknownResource
 from simulator.state.journal import REQUEST_ID, Content, Exchange, Message
@@ -27,20 +28,25 @@ Filter = Callable[[Content], bool]
 def list_requests(call: Call, control: Control) -> object:
     """GET requests: the entries that match, newest last (S-7).
 
-    If more entries match than `limit` allows, returns the newest ones. With a cursor it returns the oldest ones, so
+    If more entries match than `limit` allows, returns the newest ones. With `since` it returns the oldest ones, so
     that the next call can continue after them.
     """
     query, journal, run = call.query, control.sandbox.journal, control.sandboxes.run
+    if "since" in query and "before" in query:
+        raise InvalidAttribute(Fault("S-7", "give the query parameter since or before, not both"))
     # Read before the entries: an entry that arrives in between has a higher position, and must not be skipped.
     seen = journal.position
     entries = journal.placed()
     seen = max([seen, *(position for position, _ in entries[-1:])])
     since = _position(query["since"], entries, run) if "since" in query else None
+    before = _position(query["before"], entries, run) if "before" in query else None
     filters = filters_of(call, control)
     found = [
         (position, each)
         for position, each in entries
-        if (since is None or position > since) and all(matches(each.content) for matches in filters)
+        if (since is None or position > since)
+        and (before is None or position < before)
+        and all(matches(each.content) for matches in filters)
     ]
     limit = query.get("limit", NEWEST)
     shown = found[-limit:] if limit else []
@@ -52,11 +58,16 @@ def list_requests(call: Call, control: Control) -> object:
 
 
 def get_request(call: Call, control: Control) -> object:
-    """GET requests/{id} (S-7)."""
-    request_id = call.path["request_id"]
-    for exchange in control.sandbox.journal.exchanges():
+    """GET requests/{id}: an entry, its neighbours in the journal, and how to send the call again (S-7)."""
+    request_id, exchanges = call.path["request_id"], control.sandbox.journal.exchanges()
+    for i, exchange in enumerate(exchanges):
         if exchange.id == request_id:
-            return _view(control, exchange)
+            return {
+                **_view(control, exchange),
+                "replay": replay_view(exchange.content, control.base_url),
+                "previous": exchanges[i - 1].id if i else None,
+                "next": exchanges[i + 1].id if i + 1 < len(exchanges) else None,
+            }
     raise UnknownResource(Fault("S-7", f"the journal of {control.sandbox_name!r} has no request {request_id[:100]!r}"))
 
 
@@ -74,6 +85,8 @@ def filters_of(call: Call, control: Control) -> list[Filter]:
         "method": lambda asked: lambda each: each.method == asked.upper(),
         "path": _by_path,
         "status": lambda asked: lambda each: _class_or_status(each.status, asked),
+        "account": lambda asked: lambda each: each.account == asked,
+        "text": _by_text,
     }
     return [make(call.query[name]) for name, make in makers.items() if name in call.query]
 
@@ -100,6 +113,19 @@ def _by_path(asked: str) -> Filter:
                 return False
             position = found + len(part)
         return path.startswith(first) and path.endswith(last) and len(path) - len(last) >= position
+
+    return matches
+
+
+def _by_text(asked: str) -> Filter:
+    wanted = asked.casefold()
+
+    def matches(each: Content) -> bool:
+        texts = [each.path, each.query, each.explanation, each.account or ""]
+        texts += [
+            message.body.decode(errors="replace") for message in (each.request, each.response) if message is not None
+        ]
+        return any(wanted in text.casefold() for text in texts)
 
     return matches
 
@@ -155,6 +181,7 @@ def _view(control: Control, exchange: Exchange) -> dict[str, Any]:
         **summary(control, exchange),
         "request": _message_view(content.request),
         "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
+        "suggestion": content.suggestion and dict(zip(("asked", "meant"), content.suggestion, strict=True)),
     }
 
 

@@ -12,7 +12,7 @@ from simulator.control.call import Control, ControlHandler
 from simulator.directory import Group, User
 from simulator.document import pointer_to
 from simulator.errors import Fault, InvalidAttribute
-from simulator.state.world import World
+from simulator.state.world import Fork, World
 
 USERS_SHOWN = 50
 """How many users a page holds if the client gives no limit."""
@@ -59,6 +59,7 @@ def get_world_group(call: Call, control: Control) -> object:
         pointer=_pointer(group.tenant_id, group.group_id),
         assignable=[name for each in control.fixtures.services for name in each.group_services],
         sections=_sections(control, world, group),
+        details=_details(control, world, group),
         departments=[View(each, users=members[each.department_name]) for each in group.departments.values()],
         **_page(call.query, group, _filters(call.query, group, control)),
     )
@@ -73,6 +74,7 @@ def get_world_user(call: Call, control: Control) -> object:
         pointer=_pointer(user.tenant_id, user.group_id, user.user_id),
         assignable=[name for each in control.fixtures.services for name in each.user_services],
         sections=_sections(control, world, user),
+        details=_details(control, world, user),
     )
 
 
@@ -87,6 +89,11 @@ def _sections(control: Control, world: World, owner: Group | User) -> dict[str, 
         section.key: {"service": section.service, "content": content}
         for section, content in control.fixtures.sections_of(world, owner)
     }
+
+
+def _details(control: Control, world: World, owner: Group | User) -> dict[str, Any]:
+    fork = Fork(world)
+    return {name: each for service in control.fixtures.services for name, each in service.details(fork, owner).items()}
 
 
 def _user(user: User) -> View:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from itertools import islice
 
 from simulator.contract.operation import Operation
-from simulator.errors import Refusal
+from simulator.errors import LONGEST_ASKED, Refusal
 from simulator.http.context import RequestContext
 from simulator.http.explanation import Explanations
 from simulator.http.request import SMALL_HEADER, Header, Request, field_name, printable, shown_path
@@ -25,6 +25,7 @@ from simulator.state.redaction import (
     without_secret_header,
     without_secret_name,
     without_secret_parameters,
+    without_secrets,
 )
 from simulator.state.sandboxes import DEFAULT
 
@@ -140,6 +141,7 @@ class Recorder:
             counted = Counted(operation_id, method, counted_path, status, rule, context.assumed, ignored)
         content = None
         if self.settings.journal_limit:
+            suggestion = None if context.refusal is None else _suggestion(context.refusal)
             query = request.query
             content = Content(
                 method,
@@ -156,6 +158,8 @@ class Recorder:
                 self._explanation(context, path),
                 fault.id if fault is not None else None,
                 fault.abort if fault is not None else None,
+                shown_path(encoded)[0] if (encoded := request.encoded_path) else "",
+                suggestion,
             )
         return content, counted, 0 if content is None else content.size
 
@@ -173,6 +177,16 @@ class Recorder:
 
 def _is_asked_by_browser(request: Request) -> bool:
     return request.method == "GET" and _ASKED_BY_BROWSERS.fullmatch(request.asked) is not None
+
+
+def _suggestion(refusal: Refusal) -> tuple[str, str] | None:
+    """Return the unknown name that the path has, and the existing name that was probably meant."""
+    fault = refusal.faults[0]
+    if fault.asked is None or fault.pointer is not None:
+        return None
+    first = fault.narrowed()
+    refusal.faults = (first, *refusal.faults[1:])
+    return None if first.nearest is None else (without_secrets(fault.asked[:LONGEST_ASKED]), first.nearest)
 
 
 def _ignored(names: Collection[str]) -> tuple[str, ...]:

@@ -137,6 +137,15 @@ class Request(NamedTuple):
         return query
 
     @property
+    def encoded_path(self) -> str:
+        """The path within the sandbox as it was sent, if a part of it is percent-encoded. Empty otherwise."""
+        target: str = self.environ.get("REQUEST_URI", "")
+        if "%" not in target:
+            return ""
+        path = target.partition("?")[0]
+        return path.removeprefix(self.base) if "%" in path and path.startswith(f"{self.base}/") else ""
+
+    @property
     def is_preflight(self) -> bool:
         """Whether a browser asks if a page may make a call (CORS)."""
         return self.method == "OPTIONS" and self.origin is not None and self.method_of_preflight is not None

@@ -14,6 +14,9 @@ from simulator.state.world import Fork, Key
 
 S = TypeVar("S")
 
+MOST_LISTED = 20
+"""How many users the details of an owner list at most."""
+
 Handler = Callable[[Call, Fork], object]
 """Answers one operation: looks up records, calls the rules, stores the new state, returns the view to render."""
 
@@ -66,6 +69,10 @@ class Service:
 
     `contract_run` is a template of settings for Schemathesis: what its generated requests use as parameters. `ids`
     returns the ids that they can use in a group, by kind; in the template, `toml(ids("kind"))` is a list of them.
+
+    `details` returns what there is to know about an owner's services besides the sections, by service, as JSON. The
+    entry `alsoRemoves` says in words what goes if the service is taken away. `group_panel` and `user_panel` are
+    templates inside the package: they show sections and details of an owner on a page.
     """
 
     handlers: Mapping[str, Handler]
@@ -76,6 +83,24 @@ class Service:
     services_changed: ServicesChanged | None = None
     contract_run: Path | None = None
     ids: Callable[[Fork, Group], Mapping[str, Sequence[str]]] = field(default=lambda *_: {})
+    details: Callable[[Fork, Owner], Mapping[str, Any]] = field(default=lambda *_: {})
+    group_panel: Path | None = None
+    user_panel: Path | None = None
+
+
+def first_of(users: Sequence[User]) -> dict[str, Any]:
+    """Return how many users these are, and the first of them, for details of an owner."""
+    return {"count": len(users), "first": [reference(each) for each in users[:MOST_LISTED]]}
+
+
+def reference(user: User) -> dict[str, Any]:
+    """Return who and where a user is, for details of an owner."""
+    return {
+        "userId": user.user_id,
+        "groupId": user.group_id,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+    }
 
 
 def as_member(user: User) -> User | View:

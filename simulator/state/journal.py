@@ -44,7 +44,8 @@ class Content(NamedTuple):
     `operation_id` is `None` if no operation has this path and method. `status` and `response` are `None` if the
     connection was closed without an answer. `rule` is `None` if nothing was refused, and `explanation` is empty if
     there is nothing to explain. The answer rests on the assumed parts of the rules `assumed`. `ignored` names
-    attributes and parameters that were sent and changed nothing (S-9).
+    attributes and parameters that were sent and changed nothing (S-9). `suggestion` is an unknown name and the existing
+    name that was probably meant, if a name of the path is unknown.
     """
 
     method: str
@@ -61,13 +62,18 @@ class Content(NamedTuple):
     explanation: str
     fault: str | None
     abort: str | None
+    target: str = ""
+    """The path as it was sent, percent-encoded. Empty if no part of it was encoded."""
+    suggestion: tuple[str, str] | None = None
 
     @property
     def size(self) -> int:
         """About how many bytes the content takes."""
-        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + getsizeof(self.explanation)
+        size = _OVERHEAD + getsizeof(self.path) + len(self.query) + len(self.target) + getsizeof(self.explanation)
         if self.ignored:
             size += sum(map(getsizeof, self.ignored))
+        if self.suggestion:
+            size += sum(map(getsizeof, self.suggestion))
         for message in (self.request, self.response):
             if message is not None:
                 size += len(message.body) + message.header_size

@@ -5,6 +5,7 @@ Secrets are recognized by their names. If it is unclear where a secret ends, mor
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from functools import lru_cache
@@ -101,7 +102,10 @@ def without_secret_attributes(body: bytes, public: Collection[str] | None = None
         if not isinstance(value, dict):
             return REDACTED.encode()
         value = {key: each if key in public and isinstance(each, str) else REDACTED for key, each in value.items()}
-    return orjson.dumps(_Beginning().of(value))
+    clean = _Beginning().of(value)
+    if public is None and len(body) <= BODY_KEPT and clean == value and not _repeats_a_name(body):
+        return body
+    return orjson.dumps(clean)
 
 
 class _Beginning:
@@ -168,6 +172,20 @@ def _may_hold_secrets(body: bytes) -> bool:
 
 def _plainly_without_secrets(text: str) -> str:
     return _USER_INFO.sub(f"//{REDACTED}@", _IN_TEXT.sub(rf"\1{REDACTED}", text))
+
+
+def _repeats_a_name(body: bytes) -> bool:
+    """Return whether some object of a JSON body has two members of one name: a reader sees only one of them."""
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+
+    try:
+        json.loads(body, object_pairs_hook=check)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _names_secret(name: str) -> bool:

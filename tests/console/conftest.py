@@ -84,11 +84,11 @@ def complaints() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def new_context(browser: Browser, complaints: list[str]) -> Iterator[NewContext]:
+def new_context(browser: Browser, complaints: list[str], simulator: Simulator) -> Iterator[NewContext]:
     """Makes browser contexts with Playwright's options: each has its own storage, as another browser would.
 
     What their pages complain about is in `complaints`. They prefer reduced motion, so that nothing moves while a test
-    looks at it. They are closed at the end of the test.
+    looks at it. They are closed at the end of the test, before the simulator stops: a page would complain about that.
     """
 
     def on_console(message: ConsoleMessage) -> None:

@@ -31,6 +31,7 @@ class TestEntries:
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry.pop("time"))
         assert 0 < entry.pop("durationMs") < 5_000
         request, answer = entry.pop("request"), entry.pop("response")
+        assert entry.pop("replay")["replayable"]
         assert entry == {
             "id": response.headers["X-Simulator-Request-Id"],
             "sandbox": api.root.rpartition("/")[2],
@@ -301,6 +302,14 @@ class TestLists:
             ("path=/api/v1/nowhere*/", 1),
             ("status=4xx&method=GET", 2),
             ("operationId=getCallCapacity&status=200", 1),
+            ("account=anonymous", 3),
+            ("account=anonym", 0),
+            ("account=groupadmin", 0),
+            ("text=CAPACITIES/RECEPTION/&account=anonymous", 2),
+            ('text={"maxcalls":-1}', 1),
+            ("text=did you mean", 0),
+            ("text=Rule CC-4", 1),
+            ("text=/none/&operationId=getCallCapacity", 1),
         ],
     )
     def test_filters_can_be_combined(self, api: Api, query: str, total: int) -> None:
@@ -309,6 +318,30 @@ class TestLists:
         api("GET", f"{CAPACITIES}none/")
         api("GET", "nowhere/")
         assert api.arranged("GET", f"requests?{query}")["total"] == total
+
+    def test_a_text_is_found_in_queries_explanations_accounts_and_bodies_of_any_kind(self, api: Api) -> None:
+        api("GET", f"{CAPACITIES}?mark=ÄB", headers={"Authorization": "Bearer foogroup-admin"})
+        api("PUT", f"{CAPACITIES}Reception/", content=b"\xff\0 STRASSE \xc3\x89")
+        api("GET", CAPACITIES.replace("foogroup", "fogroup"))
+        for text, place in (("MARK=%c3%84b", 0), ("GroupAdm", 0), ("straße é", 1), ("DID YOU MEAN", 2)):
+            found = api.arranged("GET", "requests", params={"text": text})["requests"]
+            assert found == [api.arranged("GET", "requests")["requests"][place]], text
+
+    def test_before_an_id_or_a_cursor_shows_what_came_earlier_the_newest_of_it(self, api: Api) -> None:
+        ids = [api("GET", CAPACITIES).headers["X-Simulator-Request-Id"] for _ in range(7)]
+        cursor = api.arranged("GET", "requests?limit=1")["cursor"]
+        assert [each["id"] for each in api.arranged("GET", f"requests?before={cursor}")["requests"]] == ids[:-1]
+        seen: list[str] = []
+        before = ""
+        while True:
+            page = api.arranged("GET", f"requests?limit=3{before}")["requests"]
+            if not page:
+                break
+            seen = [*(each["id"] for each in page), *seen]
+            before = f"&before={page[0]['id']}"
+        assert seen == ids
+        earlier = api.arranged("GET", f"requests?before={ids[4]}&limit=2")
+        assert (earlier["total"], [each["id"] for each in earlier["requests"]]) == (4, ids[2:4])
 
     def test_since_an_id_shows_what_came_later(self, api: Api) -> None:
         first = api("GET", CAPACITIES).headers["X-Simulator-Request-Id"]
@@ -378,6 +411,11 @@ class TestLists:
             ("since=000000-1", "S-7"),
             ("since=000000@1", "S-7"),
             ("since=000000-" + "9" * 5_000, "S-7"),
+            ("before=yesterday", "S-7"),
+            ("before=000000@1", "S-7"),
+            ("since=000000@1&before=000000@1", "S-7"),
+            ("text=", "S-1"),
+            ("text=a&text=b", "S-1"),
             ("operationid=x", "S-1"),
         ],
     )

@@ -65,6 +65,18 @@ def test_attributes_named_like_secrets_are_redacted(body: bytes, kept: bytes | N
     assert kept is None or result == kept
 
 
+@pytest.mark.parametrize("body", [b'{ "name" : "100 %" }', b'{"key":  [1.50, "\\u00e9"]}', b'["%"  ]'])
+def test_a_body_that_only_looked_as_if_it_held_secrets_is_kept_byte_for_byte(body: bytes) -> None:
+    assert without_secret_attributes(body) == body
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": "token=x", "a": "%"}', b'{"a": {"b": "token=x"}, "a": "%"}', b'[{"a": "token=x", "a": "%"}]']
+)
+def test_a_secret_that_a_repeated_name_hides_is_not_kept(body: bytes) -> None:
+    assert b"token=x" not in without_secret_attributes(body)
+
+
 def test_a_deeply_nested_part_of_a_body_is_not_shown() -> None:
     body = b'{"a":' * 99 + b'{"password":"s3cret","b":{"c":1}}' + b"}" * 99
     assert without_secret_attributes(body).endswith(b'{"password":"[redacted]","b":"[redacted]"}' + b"}" * 99)

@@ -9,11 +9,11 @@ from typing import Any
 
 from simulator.contract.operation import Call
 from simulator.contract.view import View
-from simulator.directory import Group
+from simulator.directory import Group, User
 from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
 from simulator.services.call_capacities import rules
 from simulator.services.call_capacities.model import CallCapacities, CallCapacity
-from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
+from simulator.services.service import Attempt, Owner, Section, Service, as_member, first_of, lost
 from simulator.state.world import Fork, Key
 
 NAME = "call_capacities"
@@ -111,6 +111,24 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
             fork.discard(_key(group))
 
 
+def details(fork: Fork, owner: Owner) -> dict[str, Any]:
+    """Return the users of a group without a capacity (CC-12), or the capacity of a user."""
+    group = owner if isinstance(owner, Group) else fork.directory.group(owner.tenant_id, owner.group_id)
+    if SERVICE not in group.services:
+        return {}
+    capacities = _capacities(fork, group)
+    if isinstance(owner, User):
+        name = capacities.membership.get(owner.user_id)
+        return {} if name is None else {SERVICE: {"callCapacity": name}}
+    count = len(capacities.by_name)
+    return {
+        SERVICE: {
+            "alsoRemoves": [f"{count} call capacit{'y' if count == 1 else 'ies'}"] if count else [],
+            "usersWithoutCapacity": first_of(rules.available(capacities, group.users.values())),
+        }
+    }
+
+
 def _load_one(capacities: CallCapacities, attributes: rules.Changes, find_user: rules.FindUser) -> CallCapacities:
     if attributes["is_default"] and capacities.default is not None:
         raise RuleViolation(Fault("CC-6", f"the group has a default already, {capacities.default!r}", "/isDefault"))
@@ -183,4 +201,7 @@ call_capacities = Service(
     services_changed=services_changed,
     contract_run=Path(__file__).with_name("schemathesis.toml"),
     ids=ids,
+    details=details,
+    group_panel=Path(__file__).with_name("panel.html"),
+    user_panel=Path(__file__).with_name("user_panel.html"),
 )

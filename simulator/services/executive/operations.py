@@ -5,7 +5,7 @@ The module is long because the service has 13 operations, each with a short hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,22 @@ from typing import Any
 
 from simulator.contract.operation import Call
 from simulator.contract.view import View
-from simulator.directory import Group, User
+from simulator.directory import Group, Tenant, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
 from simulator.services.executive.model import Alerting, Executive, Filtering, FromDnCriteria, Screening
 from simulator.services.executive.rules import Changes
-from simulator.services.service import Attempt, Owner, Section, Service, as_member, lost
+from simulator.services.service import (
+    MOST_LISTED,
+    Attempt,
+    Owner,
+    Section,
+    Service,
+    as_member,
+    first_of,
+    lost,
+    reference,
+)
 from simulator.state.world import Fork, Key
 
 NAME = "executive"
@@ -218,6 +228,46 @@ def services_changed(fork: Fork, changes: Sequence[tuple[Owner, Owner]]) -> None
                 fork.store(_key(user), rules.without_assistants(state, assistants))
 
 
+def details(fork: Fork, owner: Owner) -> dict[str, Any]:
+    """Return an executive's assistants and who else could assist (EX-2), and the executives of an assistant (EX-4)."""
+    found: dict[str, Any] = {}
+    if not isinstance(owner, User):
+        return found
+    tenant = fork.directory.tenant(owner.tenant_id)
+    if SERVICE in owner.services:
+        assistants = [tenant.users[user_id] for user_id in _state(fork, owner).assistant_ids]
+        shown = assistants[:MOST_LISTED]
+        executives = _executives_of(fork, tenant, {each.user_id for each in shown})
+        others = rules.available_assistants(tenant, owner, same_group_only=False)
+        assigned = {each.user_id for each in assistants}
+        found[SERVICE] = {
+            "alsoRemoves": ["the settings of the executive"],
+            "assistants": {
+                "count": len(assistants),
+                "first": [{**reference(each), "executives": first_of(executives[each.user_id])} for each in shown],
+            },
+            "availableAssistants": first_of([each for each in others if each.user_id not in assigned]),
+        }
+    if rules.ASSISTANT_SERVICE in owner.services:
+        executives = _executives_of(fork, tenant, {owner.user_id})[owner.user_id]
+        count = len(executives)
+        found[rules.ASSISTANT_SERVICE] = {
+            "alsoRemoves": [f"the place in the list of {count} executive{'' if count == 1 else 's'}"] if count else [],
+            "executives": first_of(executives),
+        }
+    return found
+
+
+def _executives_of(fork: Fork, tenant: Tenant, assistants: Collection[str]) -> dict[str, list[User]]:
+    """Return the executives of each of the assistants, who are given by their ids."""
+    executives: dict[str, list[User]] = {user_id: [] for user_id in assistants}
+    for user in tenant.users.values():
+        if SERVICE in user.services:
+            for user_id in executives.keys() & _state(fork, user).assistant_ids:
+                executives[user_id].append(user)
+    return executives
+
+
 def _executive(call: Call, fork: Fork) -> User:
     """Return the user of the path. Raises `UnknownResource` (G-9) or `ServiceNotAssigned` (EX-1)."""
     user = fork.directory.user(call.path["tenant_id"], call.path["group_id"], call.path["user_id"])
@@ -331,4 +381,6 @@ executive = Service(
     services_changed=services_changed,
     contract_run=Path(__file__).with_name("schemathesis.toml"),
     ids=ids,
+    details=details,
+    user_panel=Path(__file__).with_name("panel.html"),
 )

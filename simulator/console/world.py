@@ -1,0 +1,41 @@
+"""What the pages of the world need besides the answers: addresses, merge patches, and the panels of the services."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from simulator.reports.page import PACKAGE
+from simulator.services.service import Service
+
+Panel = tuple[str | None, str | None]
+"""The key of a service's section, and its template, of a path below the package. Each may be missing."""
+
+
+def panels(services: Iterable[Service], owner: str) -> list[Panel]:
+    """Return the panels for an `owner`: "group" or "user". A section without a template is shown as a list."""
+    found: list[Panel] = []
+    for service in services:
+        section, template = getattr(service, f"{owner}_section"), getattr(service, f"{owner}_panel")
+        if section is not None or template is not None:
+            found.append((section and section.key, template and template.relative_to(PACKAGE).as_posix()))
+    return found
+
+
+def place(root: str, *ids: str) -> str:
+    """Return the address of a group's or user's page. The ids are those of tenant, group and perhaps user."""
+    return "/".join([f"{root}world", *(quote(each, safe="") for each in ids)])
+
+
+def merge_patch(pointer: str, value: object) -> str:
+    """Return the merge patch, as JSON, that puts a value at a place of the state."""
+    for step in reversed(pointer.split("/")[1:]):
+        value = {step.replace("~1", "/").replace("~0", "~"): value}
+    return json.dumps(value, ensure_ascii=False)
+
+
+def export_command(url: str, path: str) -> str:
+    """Return the command that saves the state as YAML. `url` is the address of a page, which ends in `path`."""
+    return f"curl -s -H 'Accept: application/yaml' -o world.yaml {shlex.quote(url.removesuffix(path) + 'state')}"
