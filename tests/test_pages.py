@@ -45,7 +45,7 @@ REFUSAL = {
 }
 CATALOGUE = {"errors": [REFUSAL, {**REFUSAL, "operationId": HOSTILE}]}
 
-WITHOUT_VALUES = {"reports/page.html", "console/lists.html"}
+WITHOUT_VALUES = {"reports/page.html", "console/lists.html", "console/world.html"}
 """A layout that shows only what pages fill in, and macros that show only what they are given."""
 
 

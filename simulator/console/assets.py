@@ -23,10 +23,10 @@ class Asset(NamedTuple):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Returns style sheet (`css`) and script (`js`), and those of the documentation pages (`swagger_css`, `swagger`).
+    """Returns the style sheet (`css`), the script (`js`), and those of the documentation pages.
 
-    Style sheet and script are each made of all files of their kind. The style sheet is a layer, so that the
-    documentation pages can lay another one over it.
+    The last two are `swagger_css` and `swagger`. The first two are each made of all files of their kind. The style
+    sheet is a layer, so that the documentation pages can lay another one over it.
     """
     page = (PACKAGE / "reports" / "page.css").read_bytes()
     style = b"\n".join([b"@layer console {", page, *_contents("css"), b"}"])

@@ -43,11 +43,10 @@ def edit_capacities(page: Page) -> None:
     page.locator("#edit[open]").wait_for()
 
 
-def try_the_first(page: Page) -> None:
-    """Try the first refusal of a list of errors."""
+def open_the_first(page: Page) -> None:
+    """Open the first refusal of a list of errors."""
     page.locator("#errors summary").first.click()
-    page.get_by_role("button", name="Try it").click()
-    page.locator(".tried .pair").wait_for()
+    page.locator("#errors .actions").wait_for()
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ PAGES = [
     Shown("executive", "world/demo/brussels/sophie.janssens@demo.netaxis.be"),
     Shown("assistant", "world/demo/brussels/an.vermeulen@demo.netaxis.be"),
     Shown("accounts", "accounts"),
-    Shown("errors-tried", "errors?operationId=deleteCriterion", then=try_the_first),
+    Shown("errors-open", "errors?operationId=updateScreening", then=open_the_first),
     Shown("coverage-full", "coverage", calls),
     Shown("coverage-of-all", "coverage?sandbox=*", calls),
     Shown("rules", "rules", calls),

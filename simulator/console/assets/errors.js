@@ -128,8 +128,8 @@ document.addEventListener("click", event => {
 
 /* The entry that the address names is opened. */
 const openTarget = () => {
-  const target = document.querySelector("details:target")
-  if (target) target.open = true
+  const target = element(location.hash.slice(1))
+  if (target?.matches("#errors details")) target.open = true
 }
 addEventListener("hashchange", openTarget)
 openTarget()
