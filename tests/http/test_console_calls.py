@@ -247,7 +247,7 @@ class TestCall:
         page = page_of_call(api, api("PUT", f"{CAPACITIES}Reception/", {"name": "x" * BODY_KEPT}))
         note = next(text for text in page.texts("small") if "cut" in text)
         size = BODY_KEPT + len('{"name":""}')
-        assert note == f"{size:,} bytes; cut: the journal keeps the first 64 KiB of a body"
+        assert note == f"{size:,} bytes; cut: the journal keeps only the beginning of a body of this size"
 
     def test_a_replay_may_act_as_each_account_that_has_a_token(self, api: Api) -> None:
         response = api("GET", f"{EXECUTIVE}screening/", headers={"Authorization": "Bearer foouser"})
