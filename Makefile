@@ -42,7 +42,8 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 	@$(BIN)/python -m tools.image $(ARGS)
 
 examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
-	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet $(ARGS)
+	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet \
+		$(ARGS) $$(grep --recursive --files-with-matches --include='*.py' 'mark\.examples' tests)
 
 console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
 	@$(BIN)/python -m pytest tests/console --quiet $(ARGS)

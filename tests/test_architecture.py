@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "state",
     },
-    "console": {"contract", "control", "reports"},
+    "console": {"contract", "control", "reports", "services", "state"},
     "http": {
         "console",
         "contract",

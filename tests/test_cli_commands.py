@@ -7,9 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from click.testing import CliRunner
 
 from simulator import client, progress
 from simulator.app import Simulation
-from simulator.cli import calls, every_command, main
+from simulator.cli import calls, every_command, main, output
 from simulator.progress import Progress
 from simulator.reports.rules import rule_text
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, Finished, run
@@ -194,17 +192,19 @@ class TestRequests:
     def test_with_follow_the_filters_hold_for_new_calls_and_json_is_one_call_a_line(
         self, called: Api, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        pauses = count(1)
-
-        def pause(_: float) -> None:
-            if next(pauses) > 1:
+        def show(text: str, shape: str) -> None:
+            """Make two calls after the first one that is shown. After the second, press Ctrl-C."""
+            output.show(text, shape)
+            if "none/" in text:
                 raise KeyboardInterrupt
             called("GET", CAPACITIES)
             called("GET", f"{CAPACITIES}none/")
 
-        monkeypatch.setattr(calls, "time", SimpleNamespace(sleep=pause))
+        monkeypatch.setattr(calls, "show", show)
         lines = cli.done("requests", "--follow", "--status", "404", "--limit", "1", "--format", "json").splitlines()
-        assert [json.loads(line)["path"].rpartition("s/")[2] for line in lines] == ["reception/", "none/"]
+        entries = [json.loads(line) for line in lines]
+        assert [each["path"].rpartition("s/")[2] for each in entries] == ["reception/", "none/"]
+        assert entries == called.arranged("GET", "requests?status=404")["requests"]
 
     def test_a_body_cannot_steer_a_terminal(self, api: Api, cli: Cli) -> None:
         api("PUT", RECEPTION, content=b"\x1b[31m\xc2\x9b31m" + b"x" * 70_000)

@@ -224,7 +224,7 @@ def completion_rows() -> list[list[str]]:
 
 
 class TestPython:
-    SUITE, OVERRIDE, LIBRARY = blocks("python", PYTEST)
+    SUITE, OVERRIDE, LIBRARY, WAITING = blocks("python", PYTEST)
     FAILING = """
 import httpx
 
@@ -258,6 +258,10 @@ def test_it(apio_sandbox):
 
     def test_the_suite_for_pytest_passes(self, printed: Printed) -> None:
         text = printed(test_suite=self.SUITE)
+        assert "3 passed" in text, text
+
+    def test_the_suite_that_waits_for_calls_passes(self, printed: Printed) -> None:
+        text = printed(test_suite=self.WAITING)
         assert "3 passed" in text, text
 
     def test_the_suite_of_the_readme_passes(self, printed: Printed) -> None:

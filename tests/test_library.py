@@ -451,3 +451,70 @@ def test_the_package_exports_what_it_says_and_loads_it_only_then() -> None:
     assert python("-c", program).stdout.split() == sorted(simulator._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'Simulater'"):
         getattr(simulator, "Simulater")  # noqa: B009  # a type checker would object
+
+
+@pytest.mark.rule("S-13")
+class TestWaiting:
+    def test_it_returns_the_first_call_that_matches_as_soon_as_it_comes(self, sandbox: Sandbox) -> None:
+        calls = [httpx.get] * 2
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(sandbox.wait_for, operationId="getCallCapacity", status=404, timeout=30)
+            for number, call in enumerate(calls):
+                call(sandbox.url + RECEPTION)
+                call(f"{sandbox.url}/api/v1/{CAPACITIES}{number}/")
+            entry = waiting.result()
+        assert entry == sandbox.requests(status=404)[0]
+        assert entry["response"]["body"]["errors"][0]["details"]["rule"] == "G-9"
+
+    def test_a_call_that_was_quicker_is_not_missed(self, sandbox: Sandbox) -> None:
+        for number in range(2):
+            httpx.get(f"{sandbox.url}/api/v1/{CAPACITIES}{number}/")
+        assert sandbox.wait_for(rule="G-9", timeout=0)["path"].endswith("/0/")
+        assert sandbox.wait_for(path="*/1/", method="GET", timeout=0)["path"].endswith("/1/")
+
+    def test_with_since_only_later_calls_count(self, sandbox: Sandbox) -> None:
+        httpx.get(sandbox.url + RECEPTION)
+        first = sandbox.wait_for(status=200)
+        cursor = sandbox.cursor
+        with pytest.raises(TimeoutError):
+            sandbox.wait_for(status=200, since=first["id"], timeout=0)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = [pool.submit(sandbox.wait_for, status=200, since=since) for since in (first["id"], cursor)]
+            httpx.get(sandbox.url + ALERTING)
+            assert {each.result()["operationId"] for each in waiting} == {"getAlerting"}
+
+    def test_a_reset_does_not_end_the_waiting(self, sandbox: Sandbox) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(sandbox.wait_for, status=200, timeout=30)
+            sandbox.reset()
+            httpx.get(sandbox.url + RECEPTION)
+            assert waiting.result()["operationId"] == "getCallCapacity"
+
+    def test_if_no_such_call_comes_it_says_which_did(self, sandbox: Sandbox) -> None:
+        httpx.get(f"{sandbox.url}/api/v1/{CAPACITIES}none/")
+        with pytest.raises(TimeoutError) as caught:
+            sandbox.wait_for(operationId="getCallCapacity", status=200, timeout=0.1)
+        first, call, explanation = str(caught.value).splitlines()
+        assert first == "no call with operationId='getCallCapacity', status=200 within 0.1 s; these calls came:"
+        assert f"GET /api/v1/{CAPACITIES}none/ 404" in call
+        assert "has no call capacity 'none'" in explanation
+        with pytest.raises(TimeoutError, match=r"^no call within 0 s; no other call came$"):
+            sandbox.wait_for(since=sandbox.cursor, timeout=0)
+        for number in range(11):
+            httpx.get(f"{sandbox.url}/api/v1/{CAPACITIES}{number}/")
+        with pytest.raises(TimeoutError, match="of 12 calls, these came last:") as caught:
+            sandbox.wait_for(status=500, timeout=0)
+        assert str(caught.value).count(" ms as ") == 10
+
+    def test_what_can_never_match_is_refused_and_a_server_that_is_gone_is_said(self, simulation: Simulation) -> None:
+        with Simulator() as sim:
+            sandbox = sim.sandbox()
+            with pytest.raises(Refused, match="did you mean 'getAlerting'"):
+                sandbox.wait_for(operationId="getAlertin")
+            threading.Timer(0.1, sim.stop).start()
+            with pytest.raises(Unreachable):
+                sandbox.wait_for(status=200, timeout=30)
+
+    def test_it_takes_the_filters_of_the_journal(self) -> None:
+        listed = [name for name in signature(Sandbox.requests).parameters if name != "limit"]
+        assert list(signature(Sandbox.wait_for).parameters) == [*listed, "timeout"]

@@ -5,6 +5,7 @@ The service here is Voicemail. The documentation of the simulated API has no suc
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -324,6 +325,18 @@ def test_coverage_and_the_documents_have_its_operations_and_rules(larger_api: Ap
     assert rules["VM-3"]["basis"] == ["platform"]
     contract = larger_api.arranged("GET", "openapi.json")
     assert "/api/v1/tenants/{tenant_id}/groups/{group_id}/users/{user_id}/services/voicemail/" in contract["paths"]
+
+
+def test_the_page_of_a_user_lists_its_section_and_assigns_it(larger_api: Api) -> None:
+    def page(user: str) -> str:
+        answer = larger_api.control("GET", f"world/foo/bar/{user}", headers={"Accept": "text/html"})
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        return " ".join(re.sub(r"<[^>]*>", " ", answer.text).split())
+
+    larger_api.ok("PUT", ANN, {"rings": 5})
+    assert "enabled yes rings 5 sendsMail yes" in page("ann")
+    assert "not assigned Voicemail Assign Voicemail" in page("cid")
+    assert "rings" not in page("cid")
 
 
 def test_its_operations_take_credentials_and_injected_faults_like_all_others(larger_api: Api) -> None:

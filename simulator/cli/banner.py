@@ -50,12 +50,16 @@ class Banner:
         lines.append(f"  fixture   {self.fixture or 'default.yaml'}: {counts(self.directory)}")
         lines += self._account_lines(with_secrets)
         if self.settings.control:
-            lines += [f"  docs      {self.url}/_simulator/docs", f"  control   {self._control_in_words()}"]
+            lines += [f"  control   {self._control_in_words()}", f"  console   {self.url}/"]
         return "\n".join([*map(printable, lines), "Ready."])
 
     def as_json(self) -> str:
         """Returns the banner as one line of JSON, without secrets."""
-        control: dict[str, Any] = {"docs": f"{self.url}/_simulator/docs", "controlHosts": self.control_hosts}
+        control: dict[str, Any] = {
+            "console": f"{self.url}/",
+            "docs": f"{self.url}/_simulator/docs",
+            "controlHosts": self.control_hosts,
+        }
         return json_line(
             logging.INFO,
             message="Ready.",

@@ -23,7 +23,7 @@ class Asset(NamedTuple):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Returns the style sheet (`css`), the script (`js`), and those of the documentation pages (`swagger_css`, `swagger`).
+    """Returns style sheet (`css`) and script (`js`), and those of the documentation pages (`swagger_css`, `swagger`).
 
     Style sheet and script are each made of all files of their kind. The style sheet is a layer, so that the
     documentation pages can lay another one over it.

@@ -20,13 +20,16 @@ LONGEST_LINE = 60
 LONGEST_VALUE = 4_000
 """In characters. Of a longer value the page shows the beginning."""
 
+LONGEST_PATCH = 65_536
+"""In characters. A page shows no longer merge patch."""
+
 OWNERS = ("tenants", "groups", "users")
 SIGNS = {"add": "+", "remove": "\N{MINUS SIGN}", "replace": "±"}
 
 
 def page_values(_: object) -> dict[str, Any]:
     """Return what the template of the changes shows besides the answer."""
-    return {"most": MOST_CHANGES, "grouped": grouped, "merge_patch": merge_patch}
+    return {"most": MOST_CHANGES, "grouped": grouped, "patch_of": patch_of, "longest_patch": LONGEST_PATCH}
 
 
 def grouped(changes: Sequence[Change]) -> list[dict[str, Any]]:
@@ -45,7 +48,7 @@ def grouped(changes: Sequence[Change]) -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-def merge_patch(changes: Sequence[Change], ask: Callable[..., Any]) -> dict[str, Any]:
+def patch_of(changes: Sequence[Change], ask: Callable[..., Any]) -> dict[str, Any]:
     """Return the merge patch (RFC 7396) that makes these changes, for `PATCH state`.
 
     A merge patch replaces a list as a whole. So if an item of a list has changed, the present list is asked for.

@@ -12,7 +12,7 @@ from typing import Any
 from simulator.console import faults
 from simulator.console.changes import grouped
 
-MOST_USERS = 1_000
+MOST_USERS = 300
 """In a state with more users, pages do not compare states by themselves, since that takes long."""
 
 MOST_COMPARED = 10

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from simulator import __version__
-from simulator.console import calls, changes, faults, overview, world
+from simulator.console import calls, changes, faults, overview, reports, world
 from simulator.console.assets import assets
-from simulator.console.reports import coverage_values, errors_values, rules_values
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
@@ -51,11 +50,11 @@ VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
     "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
-    "getCoverage": coverage_values,
+    "getCoverage": reports.coverage_values,
     "getRequest": calls.call_values,
-    "listErrors": errors_values,
+    "listErrors": reports.errors_values,
     "listRequests": calls.page_values,
-    "listRules": rules_values,
+    "listRules": reports.rules_values,
 }
 """What a template needs besides the answer, by operation."""
 
@@ -90,8 +89,11 @@ class Address(NamedTuple):
 
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:
-    """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it."""
-    below = path.removeprefix("/_simulator/")
+    """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it.
+
+    In `path`, each character stands for a byte.
+    """
+    below = quote(path.removeprefix("/_simulator/"), safe="/@!$&'()*+,;=:", encoding="latin-1")
     root = "../" * below.count("/")
     asked = f"{below}?{query}" if query else below
     return Address(root, root + "../" * (1 + base.count("/")), asked, f"http://{host}{base}/_simulator/{asked}")
@@ -109,6 +111,8 @@ def page(operation_id: str, data: Data, control: Control, address: Address, ask:
     If `is_private` is false, everybody may read the page. Then its frame tells nothing about sandboxes.
     """
     more = VALUES[operation_id](data) if operation_id in VALUES else {}
+    if operation_id in world.OPERATIONS:
+        more = world.page_values(control.fixtures.services, address.root, address.url.removesuffix(address.path))
     return _render(f"console/pages/{operation_id}.html", control, address, is_private, data=data, ask=ask, **more)
 
 
@@ -130,11 +134,6 @@ def _render(template: str, control: Control, address: Address, is_private: bool,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
         query=dict(parse_qsl(address.path.partition("?")[2])),
-        panels=partial(world.panels, control.fixtures.services),
-        place=partial(world.place, address.root),
-        merge_patch=world.merge_patch,
-        user_services=[name for each in control.fixtures.services for name in each.user_services],
-        export_command=world.export_command(address.url, address.path),
         **values,
     ).encode()
 

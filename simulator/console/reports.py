@@ -1,4 +1,4 @@
-"""What the pages of coverage, errors and rules show besides the answers of their operations (S-12)."""
+"""What the pages of coverage, errors and rules show besides the answers of their operations (S-11)."""
 
 from __future__ import annotations
 

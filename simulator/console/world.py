@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from simulator.reports.page import PACKAGE
@@ -12,6 +14,21 @@ from simulator.services.service import Service
 
 Panel = tuple[str | None, str | None]
 """The key of a service's section, and its template, of a path below the package. Each may be missing."""
+
+
+OPERATIONS = ("getWorld", "getWorldGroup", "getWorldUser", "listAccounts")
+"""The operations whose pages need these values."""
+
+
+def page_values(services: Sequence[Service], root: str, url: str) -> dict[str, Any]:
+    """Return what the templates of the world use. `root` and `url` lead to the control interface (see `Address`)."""
+    return {
+        "panels": partial(panels, services),
+        "place": partial(place, root),
+        "patch_at": patch_at,
+        "user_services": [name for each in services for name in each.user_services],
+        "export_command": f"curl -s -H 'Accept: application/yaml' -o world.yaml {shlex.quote(f'{url}state')}",
+    }
 
 
 def panels(services: Iterable[Service], owner: str) -> list[Panel]:
@@ -29,13 +46,8 @@ def place(root: str, *ids: str) -> str:
     return "/".join([f"{root}world", *(quote(each, safe="") for each in ids)])
 
 
-def merge_patch(pointer: str, value: object) -> str:
+def patch_at(pointer: str, value: object) -> str:
     """Return the merge patch, as JSON, that puts a value at a place of the state."""
     for step in reversed(pointer.split("/")[1:]):
         value = {step.replace("~1", "/").replace("~0", "~"): value}
     return json.dumps(value, ensure_ascii=False)
-
-
-def export_command(url: str, path: str) -> str:
-    """Return the command that saves the state as YAML. `url` is the address of a page, which ends in `path`."""
-    return f"curl -s -H 'Accept: application/yaml' -o world.yaml {shlex.quote(url.removesuffix(path) + 'state')}"

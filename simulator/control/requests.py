@@ -103,7 +103,9 @@ def _by_path(asked: str) -> Filter:
     first, *rest = asked.split("*")
     if not rest:
         return lambda each: each.path == asked
-    *inner, last = rest
+    *between, last = rest
+    # Two stars mean the same as one. A client may send very many of them.
+    inner = [part for part in between if part]
 
     def matches(each: Content) -> bool:
         path, position = each.path, len(first)

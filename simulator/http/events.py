@@ -14,14 +14,14 @@ from simulator.control.requests import Filter, filters_of
 from simulator.http.auth import RequestCall
 from simulator.http.responses import Fields
 from simulator.http.wsgi import Stream
-from simulator.state.events import GAP, Event
+from simulator.state.events import GAP
 from simulator.state.journal import Exchange
 
 STREAM_FIELDS: Fields = (("Content-Type", EVENTS), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
 """The headers of a stream. No cache may keep it, and no proxy may wait until there is more of it."""
 RETRY_MILLISECONDS = 1_000
 """After how long a browser connects again."""
-MOST_AT_ONCE = 64 * 1024
+MOST_AT_ONCE = 32 * 1024
 """If more bytes of events are there, the rest is sent with the next ones."""
 TEXTS_REMEMBERED = 1_000
 LONGEST_REMEMBERED = 1_000
@@ -79,19 +79,24 @@ class EventStream:
             return parts[0] + self._signal(DROPPED, None), False
         if self._has_gap:
             self._has_gap = False
-            events = [Event(self._position, GAP), *[event for event in events if event.kind != GAP]]
+            events = [(self._position, GAP, None), *[event for event in events if event[1] != GAP]]
         size = 0
-        for event in events:
+        for self._position, kind, exchange in events:
+            if exchange is None:
+                text = self._signal(kind, self._position)
+            elif all(matches(exchange.content) for matches in self._filters):
+                text = self._text(kind, self._position, _data(exchange))
+                if self._left is not None:
+                    self._left -= 1
+            else:
+                continue
+            parts.append(text)
+            size += len(text)
+            if self._left == 0:
+                break
             if size > MOST_AT_ONCE:
                 wake()
                 break
-            self._position = event.position
-            text = self._event(event)
-            if text is not None:
-                parts.append(text)
-                size += len(text)
-                if self._left == 0:
-                    break
         return b"".join(parts), self._left != 0
 
     def beat(self) -> bytes:
@@ -102,17 +107,6 @@ class EventStream:
         """Watch no longer."""
         if self._watcher is not None:
             self._sandboxes.forget_watcher(self._name, self._watcher)
-
-    def _event(self, event: Event) -> bytes | None:
-        """Return the text of an event, or `None` if it is a call that does not match."""
-        exchange = event.exchange
-        if exchange is None:
-            return self._signal(event.kind, event.position)
-        if not all(matches(exchange.content) for matches in self._filters):
-            return None
-        if self._left is not None:
-            self._left -= 1
-        return self._text(event.kind, event.position, _data(exchange))
 
     def _signal(self, kind: str, position: int | None) -> bytes:
         return self._text(kind, position, orjson.dumps({"sandbox": self._name}))

@@ -79,6 +79,12 @@ class Stream:
         self.seconds = seconds
 
     def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._parts()
+        finally:
+            self.close()
+
+    def _parts(self) -> Iterator[bytes]:
         woken = threading.Event()
         end = time.monotonic() + (self.seconds or 0)
         goes_on = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from simulator.http.wsgi import BEAT_SECONDS, PAUSE_SECONDS, Stream
 
 if TYPE_CHECKING:
     from simulator.server.server import Server
+
+logger = logging.getLogger("simulator.server")
 
 MOST_STREAMS = 100
 """How many streams may be open."""
@@ -37,7 +40,12 @@ class Streaming:
         self._stop_timer()
         if self._is_over or self._is_stalled:
             return
-        part, goes_on = self._stream.read(self._wake)
+        try:
+            part, goes_on = self._stream.read(self._wake)
+        except Exception:
+            logger.exception("a stream failed")
+            self._end()
+            return
         self._read_at = now = self._server.time()
         is_late = self._ends_at is not None and now >= self._ends_at
         if not part and not is_late and now >= self._sent_at + BEAT_SECONDS:

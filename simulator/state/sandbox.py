@@ -185,11 +185,12 @@ class ServerSandbox:
         with self._record_lock:
             calls, forgotten = self.journal.newer(since), self.journal.forgotten
             changes = list(self._changes.items())
-        found = [Event(position, REQUEST, exchange) for position, exchange in calls]
-        found += [Event(position, kind) for kind, position in changes if position > since]
+        found: list[Event] = [(position, REQUEST, exchange) for position, exchange in calls]
+        found += [(position, kind, None) for kind, position in changes if position > since]
         if forgotten > since:
-            found.append(Event(forgotten, GAP))
-        found.sort(key=lambda event: event.position)
+            found.append((forgotten, GAP, None))
+        # No two have the same position.
+        found.sort()
         return found
 
     @property

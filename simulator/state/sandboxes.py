@@ -82,7 +82,7 @@ class Sandboxes:
                 sandbox.watchers.add(watcher)
             found = sandbox.happened(since)
             if self._changed > since:
-                insort(found, Event(self._changed, SANDBOXES), key=lambda event: event.position)
+                insort(found, (self._changed, SANDBOXES, None))
             return found
 
     def forget_watcher(self, name: str, watcher: Callable[[], object]) -> None:

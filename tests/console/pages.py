@@ -37,6 +37,19 @@ def calls(simulator: Simulator) -> None:
     simulator.sandbox("test-1")
 
 
+def edit_capacities(page: Page) -> None:
+    """Open the dialog that edits the call capacities of a group."""
+    page.get_by_role("button", name="Edit call capacities").click()
+    page.locator("#edit[open]").wait_for()
+
+
+def try_the_first(page: Page) -> None:
+    """Try the first refusal of a list of errors."""
+    page.locator("#errors summary").first.click()
+    page.get_by_role("button", name="Try it").click()
+    page.locator(".tried .pair").wait_for()
+
+
 @dataclass(frozen=True)
 class Shown:
     """A page in one state."""
@@ -62,6 +75,11 @@ class Shown:
         self.then(page)
 
 
+def open_all(page: Page) -> None:
+    """Open what is folded."""
+    page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
+
+
 def newest_refusal(page: Page) -> None:
     """Open the newest call that was refused for its body."""
     page.locator("[data-row]", has_text="PUT").first.get_by_role("link").first.click()
@@ -84,6 +102,15 @@ def fault_dialog(page: Page) -> None:
 
 
 PAGES = [
+    Shown("overview-empty", "", then=open_all),
+    Shown("overview", "", calls),
+    Shown("changes-empty", "diff"),
+    Shown("changes", "diff", calls, open_all),
+    Shown("snapshots-empty", "snapshots"),
+    Shown("snapshots", "snapshots", calls),
+    Shown("sandboxes", "sandboxes", calls),
+    Shown("faults-empty", "faults"),
+    Shown("faults", "faults", calls, open_all),
     Shown("calls-empty", "requests"),
     Shown("calls", "requests", calls),
     Shown("call", "requests?status=400", calls, newest_refusal),
@@ -92,9 +119,19 @@ PAGES = [
     Shown("coverage", "coverage"),
     # Its entries are all alike. There are so many that axe needs ten seconds for them.
     Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
+    Shown("world", "world"),
+    Shown("group", "world/demo/brussels"),
+    Shown("edit", "world/demo/brussels", then=edit_capacities),
+    Shown("executive", "world/demo/brussels/sophie.janssens@demo.netaxis.be"),
+    Shown("assistant", "world/demo/brussels/an.vermeulen@demo.netaxis.be"),
+    Shown("accounts", "accounts"),
+    Shown("errors-tried", "errors?operationId=deleteCriterion", then=try_the_first),
+    Shown("coverage-full", "coverage", calls),
+    Shown("coverage-of-all", "coverage?sandbox=*", calls),
+    Shown("rules", "rules", calls),
     # Swagger UI renders the contract. Its markup is not ours.
     Shown("docs", "docs", ready=".opblock", without="#documentation"),
     Shown("control-docs", "control-docs", ready=".opblock", without="#documentation"),
 ]
-README_PICTURE = Shown("console", "coverage", calls)
+README_PICTURE = Shown("console", "", calls)
 """What the picture in the README shows."""

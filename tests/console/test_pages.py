@@ -18,10 +18,6 @@ HIGHEST_PICTURE = 4000
 """In pixels. Higher pages repeat themselves."""
 
 every_page = pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
-# In the page of errors, links do not wrap.
-every_narrow_page = pytest.mark.parametrize(
-    "shown", [each for each in PAGES if each.path != "errors"], ids=lambda shown: shown.name
-)
 
 
 @pytest.fixture
@@ -37,7 +33,7 @@ def test_axe_finds_nothing_in_a_page(shown: Shown, simulator: Simulator, page: P
     axe(page, shown.without)
 
 
-@every_narrow_page
+@every_page
 def test_a_page_fits_into_320_pixels(shown: Shown, simulator: Simulator, page: Page) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     shown.open(page, simulator)

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 PLACE = "Executive/listAvailableAssistants"
-# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows.
+# Chromium has no option for a click. So a script in the page clicks, and reports what the page shows. If it clicks
+# before the parameters are there, the click is lost, and Swagger UI then waits for ever.
 CLICK = """<script>
   setInterval(() => {
-    document.querySelector("#operations-Executive-listAvailableAssistants button.execute")?.click()
+    const operation = document.querySelector("#operations-Executive-listAvailableAssistants")
+    if (operation?.querySelector(".parameters input")) operation.querySelector("button.execute")?.click()
     fetch("/shown", {method: "POST", body: document.body.innerText})
   }, 500)
 </script></body>"""

@@ -15,6 +15,7 @@ REDACTION = ("redacted-path", "redacted-body")
 PROCESS = (
     *("start", "library-start", "library-restart", "memory-start", "memory", "memory-later"),
     *("health-alone", "health-patch", "health-patches", "used-sandbox-memory"),
+    *("get-unwatched", "get-watched"),
 )
 
 WORDS = {"Here", "Why", "Verdict"}

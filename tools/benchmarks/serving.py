@@ -18,9 +18,10 @@ from tempfile import TemporaryDirectory
 from tools.benchmarks.figures import Results
 from tools.benchmarks.peers import OURS, TITLES, peers, serve
 from tools.benchmarks.processes import Running, answer, free_port, running
-from tools.benchmarks.scenarios import INSTANCE
+from tools.benchmarks.scenarios import INSTANCE, SCENARIOS
 from tools.benchmarks.worlds import GROUP, fixture, user_id
-from tools.contract_checks.check import Failed, Skipped, run
+from tools.benchmarks.wrk import put_load
+from tools.contract_checks.check import Failed, Skipped, needs, run
 
 BATCH = 100
 """A batch of requests that is sent at once: nine reads, then a write, and so on."""
@@ -28,6 +29,8 @@ BATCH_SECONDS, REQUESTS_SECONDS = 30, 90
 POLL_SECONDS = 0.005
 PATCH_SECONDS = 120
 HEALTH = "/_simulator/health"
+EVENT_BYTES = 10_000
+"""How many bytes of events come at least while requests are made as fast as possible."""
 
 FIRST_ANSWER = f"""
 import time
@@ -50,6 +53,7 @@ def measure(results: Results, *, quick: bool) -> None:
         "the library's server": lambda: _library(results, 1 if quick else 7),
         "memory of the process": lambda: _memory(results, *(1_000, 5_000) if quick else (100_000, 1_000_000)),
         "worst wait of health": lambda: _waits(results, 1_000 if quick else 100_000),
+        "GET beside a stream": lambda: _watched(results, *(1.0, 1) if quick else (3.0, 7)),
     }
     for title, part in parts.items():
         print(title, flush=True)
@@ -142,6 +146,33 @@ def _waits(results: Results, users: int) -> None:
                 answer(server.port, "PUT", f"/_simulator/sandboxes/{name}")
             works = [_patch(server.port, name) for name in names]
             results.add(figure, OURS, worst_wait(server.port, works))
+
+
+def _watched(results: Results, seconds: float, rounds: int) -> None:
+    """Measure the rate of reads in turn, while nobody watches and while a stream of events is open."""
+    needs("wrk")
+    load = SCENARIOS["get"].load
+    with peers()[OURS].serving() as server:
+        put_load(server.url, load, seconds)
+        for _ in range(rounds):
+            results.add("get-unwatched", OURS, put_load(server.url, load, seconds).rate)
+            with _stream(server.port):
+                results.add("get-watched", OURS, put_load(server.url, load, seconds).rate)
+
+
+@contextmanager
+def _stream(port: int) -> Iterator[None]:
+    """Watch the default sandbox in another thread. Raises `Failed` if no event comes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=BATCH_SECONDS) as connection:
+        connection.sendall(b"GET /_simulator/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        got: list[int] = []
+        reader = threading.Thread(target=lambda: got.extend(map(len, iter(lambda: connection.recv(1 << 20), b""))))
+        reader.start()
+        yield
+        connection.shutdown(socket.SHUT_RDWR)
+        reader.join()
+    if sum(got) < EVENT_BYTES:
+        raise Failed(f"only {sum(got)} bytes of events came")
 
 
 @contextmanager

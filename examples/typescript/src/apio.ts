@@ -210,7 +210,8 @@ export class Sandbox {
   private async missing({ since, ...wanted }: RequestFilter, seconds: number): Promise<string> {
     const calls = await this.requests(since ? { since } : {});
     const came = calls.slice(-10).map(({ method, path, status }) => `${method} ${path} ${status ?? "closed"}`);
-    return [`no call with ${JSON.stringify(wanted)} within ${seconds} s; these calls came:`, ...came].join("\n");
+    const others = came.length ? "these calls came last:" : "no other call came";
+    return [`no call with ${JSON.stringify(wanted)} within ${seconds} s; ${others}`, ...came].join("\n");
   }
 
   private get path(): string {

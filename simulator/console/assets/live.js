@@ -33,8 +33,13 @@ const patch = (old, fresh) => {
   if (old.dataset.keep !== undefined || old.dataset.changed !== undefined || (old.open && old.nodeName === "DIALOG")) return
   for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value)
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === "open" && /^(DETAILS|DIALOG)$/.test(old.nodeName))) old.removeAttribute(name)
-  if (/^(INPUT|SELECT|TEXTAREA)$/.test(old.nodeName)) return
+  if (/^(INPUT|TEXTAREA)$/.test(old.nodeName)) return
+  const chosen = old.nodeName === "SELECT" ? old.value : null
   patchChildren(old, fresh)
+  if (chosen !== null) {
+    old.value = chosen
+    if (old.selectedIndex < 0) old.selectedIndex = 0
+  }
 }
 
 const patchChildren = (old, fresh) => {

@@ -249,11 +249,11 @@ def details(fork: Fork, owner: Owner) -> dict[str, Any]:
             "availableAssistants": first_of([each for each in others if each.user_id not in assigned]),
         }
     if rules.ASSISTANT_SERVICE in owner.services:
-        executives = _executives_of(fork, tenant, {owner.user_id})[owner.user_id]
-        count = len(executives)
+        own = _executives_of(fork, tenant, {owner.user_id})[owner.user_id]
+        count = len(own)
         found[rules.ASSISTANT_SERVICE] = {
             "alsoRemoves": [f"the place in the list of {count} executive{'' if count == 1 else 's'}"] if count else [],
-            "executives": first_of(executives),
+            "executives": first_of(own),
         }
     return found
 
