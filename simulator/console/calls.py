@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from simulator.state.journal import BODY_KEPT
-
 Data = Mapping[str, Any]
 
 COPIES = (("command", "curl"), ("fetch", "fetch"), ("httpx", "httpx"))
@@ -35,7 +33,6 @@ def call_values(data: Data) -> dict[str, Any]:
         **page_values(data),
         "path_ids": path_ids,
         "explained": explained,
-        "kept": BODY_KEPT // 1024,
         "copies": COPIES,
         "editable": editable,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
@@ -247,7 +248,20 @@ class TestCall:
         page = page_of_call(api, api("PUT", f"{CAPACITIES}Reception/", {"name": "x" * BODY_KEPT}))
         note = next(text for text in page.texts("small") if "cut" in text)
         size = BODY_KEPT + len('{"name":""}')
-        assert note == f"{size:,} bytes; cut: the journal keeps the first 64 KiB of a body"
+        assert note == f"{size:,} bytes; cut: the journal keeps only the beginning of a body of this size"
+
+    def test_a_replay_sends_the_call_byte_for_byte(self, api: Api) -> None:
+        body, headers = '{"maxCalls":  1.0,\r\n "a": "\u202e\'", "a": 1}', {"Content-Type": "application/json"}
+        page = page_of_call(api, api("PUT", f"{CAPACITIES}a%20b/?x=%2F", content=body.encode(), headers=headers))
+        [(form, _)] = page.all("form", id="replay")
+        assert (form["data-method"], json.loads(form["data-body"]), json.loads(form["data-headers"])) == (
+            "PUT",
+            body,
+            headers,
+        )
+        [(target, _)] = page.all("input", name="target")
+        assert target["value"] == f"/api/v1/{CAPACITIES}a%20b/?x=%2F"
+        assert urljoin(page.address, form["action"]) == f"{api.client.base_url}{api.root}/"
 
     def test_a_replay_may_act_as_each_account_that_has_a_token(self, api: Api) -> None:
         response = api("GET", f"{EXECUTIVE}screening/", headers={"Authorization": "Bearer foouser"})
