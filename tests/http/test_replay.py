@@ -181,7 +181,7 @@ class TestWhatCannotBeSentAgain:
 
     def test_fetch_is_left_out_where_it_cannot_send_the_request(self, api: Api) -> None:
         replay = sent(api, "GET", f"{EXECUTIVE}available_assistants/", content=b"{}")["replay"]
-        assert replay.keys() == {"replayable", "command", "httpx"}
+        assert replay.keys() == {"replayable", "command", "httpx", "target", "body"}
 
 
 def test_credentials_are_named_but_never_shown(api: Api) -> None:
