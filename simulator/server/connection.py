@@ -99,8 +99,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more, but still gets its answers. A client that has hung up looks the same."""
         if self._streaming is not None:
-            # It would never end, so the client is taken to have hung up.
-            self.abort()
+            # The stream might never end, so the client is taken to have hung up. If not, it gets what is there.
+            self.close()
             return False
         self._has_ended = True
         if self.flush():
