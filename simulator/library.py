@@ -139,6 +139,7 @@ class Sandbox:
         path: str | None = None,
         status: str | int | None = None,
         rule: str | None = None,
+        account: str | None = None,
         since: str | None = None,
         timeout: float = 10.0,
     ) -> dict[str, Any]:
@@ -148,7 +149,14 @@ class Sandbox:
         later calls count: later than a `cursor`, or than the call with this `id`. Raises `TimeoutError` if there is no
         such call within `timeout` seconds. The message says which calls came.
         """
-        criteria = {"operationId": operationId, "method": method, "path": path, "status": status, "rule": rule}
+        criteria = {
+            "operationId": operationId,
+            "method": method,
+            "path": path,
+            "status": status,
+            "rule": rule,
+            "account": account,
+        }
         wanted, later = _given(criteria), _given({"since": since})
         end = time.monotonic() + timeout
         answer = self.control.get("requests", {**wanted, **later, "limit": 1 if later else EVERY_REQUEST})

@@ -41,9 +41,11 @@ def test_its_links_lead_to_a_control_interface_that_answers(simulation: Simulati
         shown = Banner(
             url=server.local_url, host=server.host, settings=settings, fixture=None, directory=world.directory
         )
-        docs = json.loads(shown.as_json())["docs"]
-        assert f"  docs      {docs}\n" in shown.as_text(with_secrets=False)
+        printed = json.loads(shown.as_json())
+        docs, console = printed["docs"], printed["console"]
+        assert shown.as_text(with_secrets=False).endswith(f"\n  console   {console}\nReady.")
         assert httpx.get(docs).status_code == 200
+        assert httpx.get(console, headers={"Accept": "text/html"}, follow_redirects=True).status_code == 200
         name = "localhost" if host == "localhost" else "[::1]" if host == "::" else "127.0.0.1"
         assert docs == f"http://{name}:{server.port}/_simulator/docs"
 

@@ -37,7 +37,7 @@ class TestServe:
             assert "default.yaml: 3 tenants" in text
             assert "  account   groupadmin: Group Admin of foo/foogroup\n" in text
             assert "foogroup-admin" not in text
-            assert f"{server.url}/_simulator/docs" in text
+            assert f"console   {server.url}/" in text
             assert not server.url.endswith(":0")
             assert httpx.get(server.url + RECEPTION).json()["maxCalls"] == 7
 

@@ -516,5 +516,7 @@ class TestWaiting:
                 sandbox.wait_for(status=200, timeout=30)
 
     def test_it_takes_the_filters_of_the_journal(self) -> None:
-        listed = [name for name in signature(Sandbox.requests).parameters if name != "limit"]
+        # To look for a text in each call would cost too much while it is answered.
+        others = {"limit", "before", "text"}
+        listed = [name for name in signature(Sandbox.requests).parameters if name not in others]
         assert list(signature(Sandbox.wait_for).parameters) == [*listed, "timeout"]

@@ -172,6 +172,7 @@ def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
         "assumed": list(content.assumed) or None,
         "ignored": list(content.ignored) or None,
         "explanation": content.explanation or None,
+        "suggestion": content.suggestion and dict(zip(("asked", "meant"), content.suggestion, strict=True)),
         "fault": content.fault,
         "abort": content.abort,
     }
@@ -183,7 +184,6 @@ def _view(control: Control, exchange: Exchange) -> dict[str, Any]:
         **summary(control, exchange),
         "request": _message_view(content.request),
         "response": content.response and _message_view(content.response, (REQUEST_ID, exchange.id)),
-        "suggestion": content.suggestion and dict(zip(("asked", "meant"), content.suggestion, strict=True)),
     }
 
 

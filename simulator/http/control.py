@@ -70,7 +70,8 @@ class ControlInterface:
             app.view_functions["overview"] = lead_to_overview
             return
         self.routes.register(app, only=HEALTH)
-        app.url_map.add(Rule(f"{CONTROL}<path:rest>", endpoint=CONTROL))
+        for path in (CONTROL, f"{CONTROL}<path:rest>"):
+            app.url_map.add(Rule(path, endpoint=CONTROL))
         app.view_functions[CONTROL] = _switched_off
 
     def answer(

@@ -36,7 +36,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "WorldNotFound": ("GET", "world/nowhere/main", {}),
     "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
     "FaultNotFound": ("DELETE", "faults/1", {}),
-    "NotAcceptable": ("GET", "diff", {"headers": {"Accept": "image/png"}}),
+    "NotAcceptable": ("POST", "logout", {"headers": {"Accept": "image/png"}}),
     "TooManySandboxes": ("PUT", "sandboxes/test-17", {}),
     "InsufficientMemory": ("POST", "faults", {"json": {"operationId": "*", "status": 500}}),
     "BodyTooLarge": ("PUT", "state", {"data": b" " * (DEFAULTS.max_state + 1)}),

@@ -167,7 +167,10 @@ export class Sandbox {
    * The first call that matches. Waits for it if need be. A call that came before counts too; with `since`, only later
    * calls count. Throws if there is no such call within `seconds`, and says which calls came.
    */
-  async waitFor(matching: RequestFilter = {}, { seconds = SECONDS }: WaitOptions = {}): Promise<JournalEntry> {
+  async waitFor(
+    matching: Omit<RequestFilter, "before" | "text"> = {},
+    { seconds = SECONDS }: WaitOptions = {},
+  ): Promise<JournalEntry> {
     const end = Date.now() + 1000 * seconds;
     let found = await this.journal({ ...matching, limit: matching.since ? 1 : 1e9 });
     while (found.requests.length === 0) {
