@@ -200,6 +200,10 @@ def test_keys_lead_around_and_can_be_switched_off(calls: Page, simulator: Simula
     calls.keyboard.press("o")
     calls.wait_for_url("**/_simulator/")
     calls.keyboard.press("?")
+    calls.get_by_role("dialog").wait_for()
+    calls.keyboard.press("Escape")
+    calls.get_by_role("button", name="Keys").focus()
+    calls.keyboard.press("Enter")
     calls.get_by_label("Use these keys").uncheck()
     calls.keyboard.press("Escape")
     assert calls.evaluate("document.activeElement.textContent") == "Keys"
