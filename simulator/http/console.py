@@ -10,6 +10,7 @@ from types import MappingProxyType
 import flask
 import orjson
 from werkzeug.exceptions import NotFound
+from werkzeug.http import parse_accept_header, parse_etags, quote_etag
 from werkzeug.wrappers import Response
 
 from simulator.console.assets import assets
@@ -50,7 +51,7 @@ def page_reply(
 ) -> Reply:
     """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11).
 
-    `Server-Timing` says how many milliseconds it took to make the page: its script asks less often for an expensive one.
+    `Server-Timing` says how many milliseconds it took to make the page. Its script asks less often for a slow one.
     """
     began = time.perf_counter()
     request = context.request
@@ -58,9 +59,13 @@ def page_reply(
     data = orjson.loads(operation.render(view)) if JSON in operation.media else {}
     where = address_of(request.path, request.query, request.base, request.host)
     content = page(operation.operation_id, data, control, where, ask, is_private=is_private)
-    tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    headers = {**HEADERS, "ETag": tag, "Server-Timing": f"page;dur={1000 * (time.perf_counter() - began):.1f}"}
-    if request.environ.get("HTTP_IF_NONE_MATCH") == tag:
+    tag = hashlib.sha256(content).hexdigest()[:24]
+    headers = {
+        **HEADERS,
+        "ETag": quote_etag(tag),
+        "Server-Timing": f"page;dur={1000 * (time.perf_counter() - began):.1f}",
+    }
+    if parse_etags(request.environ.get("HTTP_IF_NONE_MATCH")).contains_weak(tag):
         return Reply(304, headers=headers)
     return Reply(operation.success, content, headers, media=PAGE)
 
@@ -87,7 +92,7 @@ def asset(request: Request, name: str) -> Reply:
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    if "gzip" not in request.environ.get("HTTP_ACCEPT_ENCODING", ""):
+    if not parse_accept_header(request.environ.get("HTTP_ACCEPT_ENCODING")).quality("gzip"):
         return Reply(200, found.data, headers, media=found.media_type)
     return Reply(200, found.compressed, {**headers, "Content-Encoding": "gzip"}, media=found.media_type)
 

@@ -207,8 +207,8 @@ let lastSaid = 0
 const onEvent = ({ type, data }) => {
   if (type === "hello") {
     breaks = 0
-    isFrom(JSON.parse(data).run)
     reached()
+    isFrom(JSON.parse(data).run)
     showState()
     if (page.dataset.watches) refreshSoon(0)
     return
