@@ -45,8 +45,9 @@ def test_in_calls_it_is_text(page: Page, simulator: Simulator, dialogs: list[str
     for kind, hostile in HOSTILE.items():
         # A header cannot have control characters, and Latin-1 is all that this client sends.
         header = "".join(each for each in hostile if each.isprintable() and each < "\xff")
+        name, query = quote(hostile.replace("/", "|"), safe=""), quote(hostile, safe="")
         made[kind] = httpx.put(
-            f"{simulator.url}/api/v1/{CAPACITIES}{quote(hostile.replace('/', '|'), safe='')}/?{quote(hostile, safe='')}=1",
+            f"{simulator.url}/api/v1/{CAPACITIES}{name}/?{query}=1",
             json={"name": hostile, hostile: hostile},
             headers={"X-Hostile": header},
         ).headers["X-Simulator-Request-Id"]
