@@ -177,7 +177,7 @@ class Sandbox:
         return entry
 
     def _until_call(self, query: dict[str, Any], seconds: float) -> None:
-        """Wait until a call matches, but not longer than this. Return earlier if there is no stream, or if it breaks off.
+        """Wait until a call matches, but not longer than this. Return earlier if there is no stream or it breaks off.
 
         Raises `Refused` for a filter that cannot match.
         """
