@@ -339,7 +339,8 @@ class Connection(asyncio.Protocol):
         self._write(f"{head}{self._server.last_lines}".encode("latin-1"))
         self._server.streams.add(self)
         self._streaming = Streaming(stream, self._server, self._write, self.close)
-        if self._is_stalled:
+        # A client that sends no more gets what is there, once.
+        if self._is_stalled and not self._has_ended:
             self._streaming.stall()
         self._streaming.go_on()
         if self._has_ended or self._server.is_stopping:
