@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from simulator.reports.text import pretty
+
 Data = Mapping[str, Any]
 
 COPIES = (("command", "curl"), ("fetch", "fetch"), ("httpx", "httpx"))
@@ -187,10 +189,7 @@ def _places(data: Data) -> Place:
 
 def editable(body: object) -> str:
     """Return a body as somebody edits it: JSON on several lines, and without invisible characters."""
-    if isinstance(body, str):
-        return body
-    text = json.dumps(body, indent=2, ensure_ascii=False)
-    return text if text.replace("\n", "").isprintable() else json.dumps(body, indent=2)
+    return body if isinstance(body, str) else pretty(body)
 
 
 def _json(value: object) -> str:

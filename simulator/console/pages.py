@@ -6,7 +6,6 @@ get. If it shows more, it asks other operations for that.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,7 +18,7 @@ from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
-from simulator.reports.text import printable
+from simulator.reports.text import pretty, printable
 
 Data = Mapping[str, Any]
 """An answer of the control interface, as its JSON says it."""
@@ -173,8 +172,3 @@ def shown(text: object) -> str:
     """Return a text of a client as a page shows it: invisible characters are escaped, line breaks and tabs stay."""
     lines = str(text).split("\n")
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)
-
-
-def pretty(value: object) -> str:
-    """Return a JSON value on several lines. Invisible characters are escaped, as `shown` does it."""
-    return shown(json.dumps(value, indent=2, ensure_ascii=False))
