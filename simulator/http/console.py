@@ -47,10 +47,13 @@ def wants_page(request: Request) -> bool:
 def page_reply(
     view: object, context: RequestContext, operation: Operation, control: Control, ask: Ask, *, is_private: bool
 ) -> Reply:
-    """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11)."""
+    """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11).
+
+    `view` is `None` if the page `waits`.
+    """
     request = context.request
     # The documentation pages have no JSON: their script asks for the contract.
-    data = orjson.loads(operation.render(view)) if JSON in operation.media else {}
+    data = orjson.loads(operation.render(view)) if JSON in operation.media and view is not None else {}
     where = address_of(request.path, request.query, request.base, request.host)
     content = page(operation.operation_id, data, control, where, ask, is_private=is_private)
     tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'

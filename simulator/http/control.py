@@ -18,6 +18,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
+from simulator.console.pages import waits
 from simulator.contract.contract import Contract
 from simulator.contract.operation import EVENTS, HTML, JSON, Answer, Content, Operation
 from simulator.control import operations
@@ -101,7 +102,8 @@ class ControlInterface:
             if operation.secured:
                 # Read now: a call must not act on the wrong sandbox because no handler reads `?sandbox=`.
                 _ = call.query
-            view = HANDLERS[operation.operation_id](call, control)
+            is_asked = not is_page or not waits(operation.operation_id, call.query, control)
+            view = HANDLERS[operation.operation_id](call, control) if is_asked else None
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
             refusal.faults = tuple(each.with_hint() for each in refusal.faults)

@@ -16,11 +16,12 @@ import pytest
 from simulator.app import Simulation
 from simulator.console import changes, overview
 from simulator.console.faults import PRESETS, Preset, effect, scope
+from simulator.control import state
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
 
-pytestmark = pytest.mark.rule("S-12")
+pytestmark = pytest.mark.rule("S-11")
 
 HOSTILE = "<script>alert('it')</script>"
 HTML = {"Accept": "text/html"}
@@ -156,11 +157,43 @@ def test_the_overview_shows_what_has_changed_and_no_more_than_a_few(api: Api) ->
 def test_no_page_compares_a_large_state_unless_somebody_asks_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.arranged("PUT", "snapshots/before")
     api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
-    monkeypatch.setattr(overview, "MOST_USERS", 3)
+    monkeypatch.setattr(changes, "MOST_USERS", 3)
     assert "maxCalls" not in page(api, "").text()
     assert page(api, "").links("diff")
     assert page(api, "snapshots").links("diff?since=before")
     assert "1 change" not in page(api, "snapshots").text()
+
+
+def test_changes_of_a_large_state_wait_until_somebody_asks_for_them(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MOST_USERS", 3)
+    assert "Nothing has changed." in page(api, "diff").text()
+    api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
+    compared: list[object] = []
+    differences = state.differences
+    monkeypatch.setattr(state, "differences", lambda *both: compared.append(both) or differences(*both))
+    waiting = page(api, "diff")
+    assert "maxCalls" not in waiting.text()
+    assert "The state is large" in waiting.text()
+    assert not compared
+    (link,) = waiting.links("diff?")
+    assert link in page(api, "").links("diff?")
+    asked = page(api, link)
+    assert "maxCalls 7 9" in asked.text()
+    assert compared
+    assert len(api.arranged("GET", "diff")["changes"]) == 1
+
+
+def test_changes_of_a_large_state_are_not_fetched_again_by_the_page_itself(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
+    for most, is_live in ((1_000, True), (3, False)):
+        monkeypatch.setattr(changes, "MOST_USERS", most)
+        (body,) = [each for tag, each in page(api, "diff?since=seed").tags if tag == "body"]
+        assert bool(body["data-run"]) == is_live
+        assert ("live" in page(api, "diff?since=seed").texts) == is_live
 
 
 def test_active_faults_stand_on_the_overview(api: Api) -> None:
@@ -259,7 +292,7 @@ def test_the_page_of_changes_stays_small(api: Api) -> None:
     users = {f"u{number}@x.y": {"firstName": "A", "lastName": "B"} for number in range(1_000)}
     api.reset()
     api.arranged("PATCH", "state", {"tenants": {"foo": {"groups": {"new": {"users": users}}}}})
-    shown = page(api, "diff")
+    shown = page(api, "diff?since=seed")
     assert "characters in all)" in shown.text()
     assert "too many changes for a merge patch" in shown.text()
     assert len(shown.source) < 50_000
