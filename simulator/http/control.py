@@ -37,7 +37,7 @@ from simulator.http.auth import RequestCall, logout
 from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, wants_page
 from simulator.http.context import RequestContext, context_of
 from simulator.http.events import watch_events
-from simulator.http.request import ASSETS, CONTROL, HEALTH, Request
+from simulator.http.request import ASSETS, CONTROL, HEALTH, SWAGGER, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
 from simulator.settings import is_loopback
@@ -63,7 +63,7 @@ class ControlInterface:
         """Add the interface's paths to the app. If it is switched off, only the health path is added (S-2)."""
         if self.settings.control:
             self.routes.register(app)
-            app.add_url_rule(f"{CONTROL}docs/<path:name>", view_func=self._swagger_asset, methods=["GET"])
+            app.add_url_rule(f"{SWAGGER}<path:name>", view_func=self._swagger_asset, methods=["GET"])
             app.add_url_rule(f"{ASSETS}<name>", view_func=self._asset, methods=["GET"])
             # For all methods: with a list of them, the answer to others would be 405 instead of 404.
             app.url_map.add(Rule("/", endpoint="overview"))
