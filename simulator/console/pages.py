@@ -86,6 +86,11 @@ class Address(NamedTuple):
         """The parameters of the query."""
         return dict(parse_qsl(self.path.partition("?")[2]))
 
+    @property
+    def place(self) -> str:
+        """The first step of the path: the page's entry in the navigation."""
+        return self.path.partition("?")[0].partition("/")[0]
+
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:
     """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it.
@@ -145,7 +150,7 @@ def _render(template: str, control: Control, address: Address, frame: Data, **va
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
-        query=dict(parse_qsl(address.path.partition("?")[2])),
+        query=address.query,
         **values,
     ).encode()
 

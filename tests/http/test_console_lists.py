@@ -331,6 +331,22 @@ def test_sandboxes_stand_by_their_last_use_and_lead_to_their_overview(api: Api) 
             api.client.delete(f"/_simulator/sandboxes/{other}")
 
 
+def test_a_question_counts_one_thing_as_one(api: Api) -> None:
+    api("GET", CAPACITIES)
+    api.arranged("POST", "faults", {"operationId": "*", "status": 503})
+    shown = page(api, "faults")
+    assert "This forgets 1 call, 1 fault, all sessions." in (shown.questions("reset")[0] or "")
+    assert shown.questions("faults")[0] == "Delete 1 fault?"
+    name = api.root.rpartition("/")[2]
+    assert "its 1 call, its snapshots" in (page(api, "sandboxes").questions(f"sandboxes/{name}")[0] or "")
+    for _ in range(2):
+        api("GET", CAPACITIES)
+        api.arranged("POST", "faults", {"operationId": "*", "status": 503})
+    shown = page(api, "faults")
+    assert "This forgets 3 calls, 3 faults, all sessions." in (shown.questions("reset")[0] or "")
+    assert shown.questions("faults")[0] == "Delete all 3 faults?"
+
+
 def test_the_page_of_a_dropped_sandbox_says_so_and_can_create_it_again(api: Api) -> None:
     name = api.root.rpartition("/")[2]
     api.client.delete(f"/_simulator/sandboxes/{name}")
