@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.reports import coverage
+from simulator.reports import coverage, errors
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api
@@ -95,6 +95,15 @@ class TestErrors:
         anchors = set(re.findall(r'<details id="(updateScreening-[^"]+)"', whole))
         assert anchors == set(re.findall(r'<details id="(updateScreening-[^"]+)"', own))
         assert len(anchors) == 30
+
+    def test_it_is_made_once_for_each_address(self, simulation: Simulation, world: World) -> None:
+        client = simulation.app(world, Settings()).test_client()
+        for host, hits in (("localhost:81", 0), ("127.0.0.1:82", 0), ("localhost:81", 1)):
+            before = errors._refusals.cache_info().hits
+            page = client.get("/_simulator/errors", headers={"Accept": "text/html", "Host": host}).text
+            assert errors._refusals.cache_info().hits - before == hits
+            commands = set(re.findall(r"http://[^/\s']+(?=/api/v1)", page))
+            assert commands == {f"http://{host}"}
 
     def test_an_operation_can_be_chosen_without_a_script(self, api: Api) -> None:
         page = page_of(api, "errors?operationId=updateScreening")
