@@ -150,7 +150,6 @@ def _render(template: str, control: Control, address: Address, frame: Data, **va
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
-        query=address.query,
         **values,
     ).encode()
 
