@@ -39,7 +39,8 @@ def call_values(data: Data) -> dict[str, Any]:
         "editable": editable,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],
         "suggested_page": suggested_page,
-        "quoted": repr,
+        "around_question": around_question,
+        "obstacle": _obstacle(data),
     }
 
 
@@ -90,6 +91,24 @@ def explained(explanation: str, rules: Iterable[Data]) -> tuple[str, list[Data]]
                 found.append(rule)
                 explanation = shorter
     return explanation.strip(), found
+
+
+def around_question(explanation: str, suggestion: Data | None) -> tuple[str, str, str]:
+    """Return an explanation in three parts: what stands before the question for a name, the question, and the rest.
+
+    If there is no such question, the first part is all.
+    """
+    return explanation.partition(f"Did you mean {suggestion['meant']!r}?") if suggestion else (explanation, "", "")
+
+
+def _obstacle(data: Data) -> str | None:
+    """Return why the page cannot send the call again, or `None` if it can."""
+    replay = data["replay"]
+    if "reason" in replay:
+        return str(replay["reason"])
+    if "fetch" not in replay:
+        return "a browser cannot send it as it was"
+    return "its body is not text" if data["request"]["bodyBytes"] and "body" not in replay else None
 
 
 def suggested_page(suggestion: Data, ids: Mapping[str, str]) -> str | None:
