@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TAKE = "Take a snapshot of this state"
 
+
 @pytest.fixture
 def api(simulator: Simulator) -> Iterator[httpx.Client]:
     """A client of the default sandbox."""

@@ -164,9 +164,7 @@ def test_no_page_compares_a_large_state_unless_somebody_asks_for_it(api: Api, mo
     assert "1 change" not in page(api, "snapshots").text()
 
 
-def test_changes_of_a_large_state_wait_until_somebody_asks_for_them(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changes_of_a_large_state_wait_until_somebody_asks_for_them(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST_USERS", 3)
     assert "Nothing has changed." in page(api, "diff").text()
     api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})

@@ -328,7 +328,7 @@ def test_the_accounts_say_what_they_reach_and_how_to_log_in(api: Api) -> None:
 
 
 def test_what_scripts_read_and_what_is_copied_is_json_whatever_the_names_are(api: Api) -> None:
-    name = "A\xa0\xad\x85\x7f\u202e\U000e0001\"\\é\U0001f600"
+    name = 'A\xa0\xad\x85\x7f\u202e\U000e0001"\\é\U0001f600'
     changed = patch("/tenants/demo/groups/brussels/users/sophie.janssens@demo.netaxis.be/firstName", name)
     api.arranged("PATCH", "state", changed)
     (edited,) = [each["data-content"] for _, each in shown(api, SOPHIE).elements if "data-content" in each]
