@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +17,7 @@ from simulator.app import Simulation
 from simulator.console import changes, overview
 from simulator.console.faults import PRESETS, Preset, effect, scope
 from simulator.control import state
+from simulator.control.difference import differences
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
@@ -168,9 +169,13 @@ def test_changes_of_a_large_state_wait_until_somebody_asks_for_them(api: Api, mo
     monkeypatch.setattr(changes, "MOST_USERS", 3)
     assert "Nothing has changed." in page(api, "diff").text()
     api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
-    compared: list[object] = []
-    differences = state.differences
-    monkeypatch.setattr(state, "differences", lambda *both: compared.append(both) or differences(*both))
+    compared: list[str] = []
+
+    def counted(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
+        compared.append(path)
+        return differences(before, after, path)
+
+    monkeypatch.setattr(state, "differences", counted)
     waiting = page(api, "diff")
     assert "maxCalls" not in waiting.text()
     assert "The state is large" in waiting.text()
