@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from simulator.reports.text import pretty
+
 Data = Mapping[str, Any]
 
 COPIES = (("command", "curl"), ("fetch", "fetch"), ("httpx", "httpx"))
@@ -37,7 +39,8 @@ def call_values(data: Data) -> dict[str, Any]:
         "editable": editable,
         "lines": body_lines(data["request"]["body"], _places(data)) if "body" in data["request"] else [],
         "suggested_page": suggested_page,
-        "quoted": repr,
+        "around_question": around_question,
+        "obstacle": _obstacle(data),
     }
 
 
@@ -88,6 +91,24 @@ def explained(explanation: str, rules: Iterable[Data]) -> tuple[str, list[Data]]
                 found.append(rule)
                 explanation = shorter
     return explanation.strip(), found
+
+
+def around_question(explanation: str, suggestion: Data | None) -> tuple[str, str, str]:
+    """Return an explanation in three parts: what stands before the question for a name, the question, and the rest.
+
+    If there is no such question, the first part is all.
+    """
+    return explanation.partition(f"Did you mean {suggestion['meant']!r}?") if suggestion else (explanation, "", "")
+
+
+def _obstacle(data: Data) -> str | None:
+    """Return why the page cannot send the call again, or `None` if it can."""
+    replay = data["replay"]
+    if "reason" in replay:
+        return str(replay["reason"])
+    if "fetch" not in replay:
+        return "a browser cannot send it as it was"
+    return "its body is not text" if data["request"]["bodyBytes"] and "body" not in replay else None
 
 
 def suggested_page(suggestion: Data, ids: Mapping[str, str]) -> str | None:
@@ -187,10 +208,7 @@ def _places(data: Data) -> Place:
 
 def editable(body: object) -> str:
     """Return a body as somebody edits it: JSON on several lines, and without invisible characters."""
-    if isinstance(body, str):
-        return body
-    text = json.dumps(body, indent=2, ensure_ascii=False)
-    return text if text.replace("\n", "").isprintable() else json.dumps(body, indent=2)
+    return body if isinstance(body, str) else pretty(body)
 
 
 def _json(value: object) -> str:

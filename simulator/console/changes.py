@@ -8,8 +8,13 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from simulator.state.sandbox import ServerSandbox
+
 Change = Mapping[str, Any]
 """A change as `GET diff` lists it."""
+
+MOST_USERS = 300
+"""In a state with more users, pages do not compare states by themselves, since that takes long."""
 
 MOST_CHANGES = 200
 """How many changes a page shows. Programs get all."""
@@ -30,6 +35,13 @@ SIGNS = {"add": "+", "remove": "\N{MINUS SIGN}", "replace": "±"}
 def page_values(_: object) -> dict[str, Any]:
     """Return what the template of the changes shows besides the answer."""
     return {"most": MOST_CHANGES, "grouped": grouped, "patch_of": patch_of, "longest_patch": LONGEST_PATCH}
+
+
+def is_large(sandbox: ServerSandbox) -> bool:
+    """Return whether it takes long to compare the state of a sandbox."""
+    world = sandbox.version.world
+    users = sum(len(tenant.users) for tenant in world.directory.tenants.values())
+    return world is not sandbox.seed and users > MOST_USERS
 
 
 def grouped(changes: Sequence[Change]) -> list[dict[str, Any]]:

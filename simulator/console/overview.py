@@ -9,11 +9,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from simulator.console import faults
-from simulator.console.changes import grouped
-
-MOST_USERS = 300
-"""In a state with more users, pages do not compare states by themselves, since that takes long."""
+from simulator.console import changes, faults
 
 MOST_COMPARED = 10
 """With how many snapshots a page compares the state by itself."""
@@ -27,9 +23,9 @@ _REFUSED = re.compile(r"^[A-Za-z ]{1,80} was refused with \d+, [^.]*\. ")
 def page_values(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template of the overview shows besides the answer."""
     return {
-        "compares": data["counts"]["users"] <= MOST_USERS,
+        "compares": data["counts"]["users"] <= changes.MOST_USERS,
         "most_changes": MOST_CHANGES,
-        "grouped": grouped,
+        "grouped": changes.grouped,
         "reason": _reason,
         "words": faults,
         "snippets": _snippets(data["address"], data.get("command", "")),

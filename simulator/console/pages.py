@@ -6,7 +6,6 @@ get. If it shows more, it asks other operations for that.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,7 +18,7 @@ from simulator.console.assets import assets
 from simulator.contract.ledger import Rule
 from simulator.control.call import Control
 from simulator.reports.page import PACKAGE, render
-from simulator.reports.text import printable
+from simulator.reports.text import pretty, printable
 
 Data = Mapping[str, Any]
 """An answer of the control interface, as its JSON says it."""
@@ -47,7 +46,7 @@ NAVIGATION = (
 VALUES: Mapping[str, Callable[[Data], dict[str, Any]]] = {
     "getOverview": overview.page_values,
     "getDiff": changes.page_values,
-    "listSnapshots": lambda _: {"most_users": overview.MOST_USERS, "most_compared": overview.MOST_COMPARED},
+    "listSnapshots": lambda _: {"most_users": changes.MOST_USERS, "most_compared": overview.MOST_COMPARED},
     "listSandboxes": lambda data: {"by_name": {each["name"]: each for each in data["sandboxes"]}},
     "listFaults": lambda _: {"words": faults, "presets": faults.PRESETS},
     "getCoverage": reports.coverage_values,
@@ -87,6 +86,11 @@ class Address(NamedTuple):
         """The parameters of the query."""
         return dict(parse_qsl(self.path.partition("?")[2]))
 
+    @property
+    def place(self) -> str:
+        """The first step of the path: the page's entry in the navigation."""
+        return self.path.partition("?")[0].partition("/")[0]
+
 
 def address_of(path: str, query: str, base: str, host: str) -> Address:
     """Return the address of a page. `path` begins with `/_simulator/`; `base` is what stands before it.
@@ -105,40 +109,52 @@ def operations_with_pages() -> frozenset[str]:
     return frozenset(path.stem for path in (PACKAGE / "console" / "pages").glob("*.html"))
 
 
+def waits(operation_id: str, query: Mapping[str, str], control: Control) -> bool:
+    """Return whether a page is first shown without an answer, since that takes long, and lets its reader ask for it.
+
+    Raises `UnknownResource` if the sandbox does not exist.
+    """
+    return operation_id == "getDiff" and "since" not in query and changes.is_large(control.sandbox)
+
+
 def page(operation_id: str, data: Data, control: Control, address: Address, ask: Ask, *, is_private: bool) -> bytes:
-    """Return the page that shows the answer `data` of an operation.
+    """Return the page that shows the answer `data` of an operation. It is empty if the page `waits`.
 
     If `is_private` is false, everybody may read the page. Then its frame tells nothing about sandboxes.
     """
     more = VALUES[operation_id](data) if operation_id in VALUES else {}
     if operation_id in world.OPERATIONS:
         more = world.page_values(control.fixtures.services, address.root, address.url.removesuffix(address.path))
-    return _render(f"console/pages/{operation_id}.html", control, address, is_private, data=data, ask=ask, **more)
+    frame = _frame(control, is_private=is_private)
+    if operation_id == "getDiff" and data and changes.is_large(control.sandbox):
+        # Without a run, a page does not follow what happens: each look at it takes long.
+        frame["run"] = ""
+    return _render(f"console/pages/{operation_id}.html", control, address, frame, data=data, ask=ask, **more)
 
 
 def refusal_page(status: int, body: Data, control: Control, address: Address) -> bytes:
     """Return the page that shows why a page is refused. `body` is what programs get."""
-    return _render("console/refusal.html", control, address, is_private=False, status=status, errors=body["errors"])
+    frame = _frame(control, is_private=False)
+    return _render("console/refusal.html", control, address, frame, status=status, errors=body["errors"])
 
 
-def _render(template: str, control: Control, address: Address, is_private: bool, **values: object) -> bytes:
+def _render(template: str, control: Control, address: Address, frame: Data, **values: object) -> bytes:
     return render(
         template,
         layout="console/frame.html",
         address=address,
-        frame=_frame(control, is_private),
+        frame=frame,
         navigation=NAVIGATION,
         assets=assets(),
         rule=lambda rule_id: _rule(control.ledger, rule_id),
         shown=shown,
         pretty=pretty,
         curl=f"curl -s {shlex.quote(address.url)}",
-        query=dict(parse_qsl(address.path.partition("?")[2])),
         **values,
     ).encode()
 
 
-def _frame(control: Control, is_private: bool) -> dict[str, Any]:
+def _frame(control: Control, *, is_private: bool) -> dict[str, Any]:
     """Return what the frame of each page shows: the sandbox, its counts, and other sandboxes."""
     frame: dict[str, Any] = {
         "version": __version__,
@@ -173,8 +189,3 @@ def shown(text: object) -> str:
     """Return a text of a client as a page shows it: invisible characters are escaped, line breaks and tabs stay."""
     lines = str(text).split("\n")
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)
-
-
-def pretty(value: object) -> str:
-    """Return a JSON value on several lines. Invisible characters are escaped, as `shown` does it."""
-    return shown(json.dumps(value, indent=2, ensure_ascii=False))

@@ -22,7 +22,7 @@ BASES = {
 """What each basis of a rule means."""
 
 UNSENDABLE = ("Cookie", "Host", "Origin")
-"""The headers of recipes that a browser does not let a page set. `errors.js` says so too."""
+"""The headers of recipes that a browser does not let a page set."""
 
 
 def coverage_values(data: Data) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def errors_values(data: Data) -> dict[str, Any]:
     """Returns what the page of the error catalogue shows, and the operations that can be chosen (G-8)."""
     shown = {each.get("operationId") for each in data["errors"]}
     known = sorted({each.recipe.operation_id for each in load_refusals() if each.recipe.operation_id})
-    return {**errors.page_values(data), "known": known, "chosen": shown.pop() if len(shown) == 1 else None}
+    chosen = shown.pop() if len(shown) == 1 else None
+    return {**errors.page_values(data), "known": known, "chosen": chosen, "obstacles": _obstacles()}
 
 
 def rules_values(_: Data) -> dict[str, Any]:
@@ -89,15 +90,36 @@ def _fillers() -> Mapping[tuple[str, str], str]:
         if recipe.operation_id is None:
             continue
         key = recipe.operation_id, str(refusal.status)
-        size = not _is_sendable(recipe), len(recipe.path) + len(recipe.body) + sum(map(len, recipe.headers.values()))
+        size = (
+            _obstacle(recipe) is not None,
+            len(recipe.path) + len(recipe.body) + sum(map(len, recipe.headers.values())),
+        )
         if key not in best or size < best[key][0]:
             best[key] = size, _error(recipe.operation_id, anchor)
     return {key: address for key, (_, address) in best.items()}
 
 
-def _is_sendable(recipe: Recipe) -> bool:
-    has_body_of_get = recipe.method == "GET" and bool(recipe.body)
-    return not (recipe.settings or has_body_of_get or set(recipe.headers) & set(UNSENDABLE))
+def _obstacle(recipe: Recipe) -> str | None:
+    """Return why a page cannot send the request of a recipe, or `None` if it can."""
+    if recipe.settings:
+        return "It needs a server with these options."
+    if not recipe.method:
+        return "It is no complete HTTP request, so a browser cannot send it."
+    for header in UNSENDABLE:
+        if header in recipe.headers:
+            return f"A browser does not let a page set the header {header}."
+    if recipe.method == "GET" and recipe.body:
+        return "A browser sends no body with GET."
+    if recipe.path.startswith("/_sandboxes/"):
+        return "It names a sandbox itself, so it cannot be sent to the scratch sandbox."
+    return None
+
+
+@cache
+def _obstacles() -> Mapping[str, str]:
+    """Return why a page cannot send the requests of the catalogue, by anchor. Those that it can send are left out."""
+    found = ((anchor, _obstacle(refusal.recipe)) for anchor, refusal in _anchored())
+    return {anchor: obstacle for anchor, obstacle in found if obstacle is not None}
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,9 @@ Panel = tuple[str | None, str | None]
 OPERATIONS = ("getWorld", "getWorldGroup", "getWorldUser", "listAccounts")
 """The operations whose pages need these values."""
 
+ATTRIBUTES = ("firstName", "lastName", "extension", "phoneNumber", "emailAddress", "department")
+"""The attributes of a user that can be edited."""
+
 
 def page_values(services: Sequence[Service], root: str, url: str) -> dict[str, Any]:
     """Return what the templates of the world use. `root` and `url` lead to the control interface (see `Address`)."""
@@ -26,6 +29,7 @@ def page_values(services: Sequence[Service], root: str, url: str) -> dict[str, A
         "panels": partial(panels, services),
         "place": partial(place, root),
         "patch_at": patch_at,
+        "own_attributes": own_attributes,
         "user_services": [name for each in services for name in each.user_services],
         "export_command": f"curl -s -H 'Accept: application/yaml' -o world.yaml {shlex.quote(f'{url}state')}",
     }
@@ -44,6 +48,11 @@ def panels(services: Iterable[Service], owner: str) -> list[Panel]:
 def place(root: str, *ids: str) -> str:
     """Return the address of a group's or user's page. The ids are those of tenant, group and perhaps user."""
     return "/".join([f"{root}world", *(quote(each, safe="") for each in ids)])
+
+
+def own_attributes(user: Mapping[str, Any]) -> str:
+    """Return the attributes of a user that can be edited, as JSON."""
+    return json.dumps({name: user[name] for name in ATTRIBUTES if name in user})
 
 
 def patch_at(pointer: str, value: object) -> str:

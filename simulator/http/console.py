@@ -51,12 +51,13 @@ def page_reply(
 ) -> Reply:
     """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11).
 
-    `Server-Timing` says how many milliseconds it took to make the page. Its script asks less often for a slow one.
+    `view` is `None` if the page `waits`. `Server-Timing` says how many milliseconds it took to make the page. Its script
+    asks less often for a slow one.
     """
     began = time.perf_counter()
     request = context.request
     # The documentation pages have no JSON: their script asks for the contract.
-    data = orjson.loads(operation.render(view)) if JSON in operation.media else {}
+    data = orjson.loads(operation.render(view)) if JSON in operation.media and view is not None else {}
     where = address_of(request.path, request.query, request.base, request.host)
     content = page(operation.operation_id, data, control, where, ask, is_private=is_private)
     tag = hashlib.sha256(content).hexdigest()[:24]

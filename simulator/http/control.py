@@ -18,6 +18,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
+from simulator.console.pages import waits
 from simulator.contract.contract import Contract
 from simulator.contract.operation import EVENTS, HTML, JSON, Answer, Content, Operation
 from simulator.control import operations
@@ -36,7 +37,7 @@ from simulator.http.auth import RequestCall, logout
 from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, wants_page
 from simulator.http.context import RequestContext, context_of
 from simulator.http.events import watch_events
-from simulator.http.request import ASSETS, CONTROL, HEALTH, Request
+from simulator.http.request import ASSETS, CONTROL, HEALTH, SWAGGER, Request
 from simulator.http.responses import Reply, refused
 from simulator.http.routes import Routes
 from simulator.settings import is_loopback
@@ -62,7 +63,7 @@ class ControlInterface:
         """Add the interface's paths to the app. If it is switched off, only the health path is added (S-2)."""
         if self.settings.control:
             self.routes.register(app)
-            app.add_url_rule(f"{CONTROL}docs/<path:name>", view_func=self._swagger_asset, methods=["GET"])
+            app.add_url_rule(f"{SWAGGER}<path:name>", view_func=self._swagger_asset, methods=["GET"])
             app.add_url_rule(f"{ASSETS}<name>", view_func=self._asset, methods=["GET"])
             # For all methods: with a list of them, the answer to others would be 405 instead of 404.
             app.url_map.add(Rule("/", endpoint="overview"))
@@ -101,7 +102,8 @@ class ControlInterface:
             if operation.secured:
                 # Read now: a call must not act on the wrong sandbox because no handler reads `?sandbox=`.
                 _ = call.query
-            view = HANDLERS[operation.operation_id](call, control)
+            is_asked = not is_page or not waits(operation.operation_id, call.query, control)
+            view = HANDLERS[operation.operation_id](call, control) if is_asked else None
         except Refusal as refusal:
             # The journal has no control calls, so the answer itself gives the hint.
             refusal.faults = tuple(each.with_hint() for each in refusal.faults)

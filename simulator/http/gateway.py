@@ -15,11 +15,11 @@ from simulator.contract.operation import Operation
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.auth import WARNING
-from simulator.http.console import wants_page
+from simulator.http.console import PAGE
 from simulator.http.context import CONTEXT, RequestContext
 from simulator.http.events import STREAM_FIELDS
 from simulator.http.recording import Record, Recorder
-from simulator.http.request import ASSETS, CONTROL, EVENTS, HEALTH, Request, path_text, receive
+from simulator.http.request import ASSETS, CONTROL, EVENTS, HEALTH, SWAGGER, Request, path_text, receive
 from simulator.http.responses import NO_CONTENT, Fields, Reply, injected, refused
 from simulator.http.routes import Routes
 from simulator.http.wsgi import ONE_BY_ONE, Background, ConnectionAborted, Delayed
@@ -158,7 +158,7 @@ class Gateway:
         request = context.request
         refusal = request.refusal
         reply = self._through_flask(context) if refusal is None else refused(refusal, context)
-        self.recorder.keep(context, reply.status, is_routine=_is_routine(request, reply.status))
+        self.recorder.keep(context, reply.status, is_routine=_is_routine(request, reply))
         if context.stream is not None:
             start_response(reply.line, list(STREAM_FIELDS))
             return context.stream
@@ -296,11 +296,13 @@ class Gateway:
         return fields
 
 
-def _is_routine(request: Request, status: int) -> bool:
-    """Return whether a call is one that probes or open pages of the console make all the time, and is answered."""
-    if status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) or request.method not in ("GET", "HEAD"):
+def _is_routine(request: Request, reply: Reply) -> bool:
+    """Return whether a call is one that probes or pages of the console make all the time, and is answered."""
+    if reply.status == HTTPStatus.NOT_MODIFIED:
+        return True
+    if reply.status != HTTPStatus.OK or request.method not in ("GET", "HEAD"):
         return False
-    return request.path.startswith((HEALTH, EVENTS, ASSETS)) or wants_page(request)
+    return request.path.startswith((HEALTH, EVENTS, ASSETS, SWAGGER)) or ("Content-Type", PAGE) in reply.fields
 
 
 def _has_to_wait(context: RequestContext) -> bool:

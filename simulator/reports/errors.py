@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -46,19 +47,38 @@ def as_html(catalogue: Catalogue) -> str:
 
 
 def page_values(catalogue: Catalogue) -> dict[str, Any]:
-    """Returns what the template of the page shows: each operation with its refusals and their anchors."""
+    """Returns what the template of the page shows: the operations, and their refusals with anchors as HTML."""
     errors = catalogue["errors"]
-    names = anchors((error.get("operationId"), error["rule"]) for error in errors)
-    anchored = groupby(zip(names, errors, strict=True), key=lambda each: each[1].get("operationId", ANY))
     return {
         "title": "Errors",
         "number": len(errors),
-        "sections": [(operation, list(refusals)) for operation, refusals in anchored],
-        "section_id": lambda operation: "none" if operation == ANY else operation,
-        "rule_of": _rule,
-        "json": _indented,
-        "text": _content,
+        "sections": _sections(errors),
+        "section_id": _section_id,
+        "refusals": _refusals(orjson.dumps(errors)),
     }
+
+
+def _sections(errors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
+    names = anchors((error.get("operationId"), error["rule"]) for error in errors)
+    anchored = groupby(zip(names, errors, strict=True), key=lambda each: each[1].get("operationId", ANY))
+    return [(operation, list(refusals)) for operation, refusals in anchored]
+
+
+def _section_id(operation: str) -> str:
+    return "none" if operation == ANY else operation
+
+
+@lru_cache(maxsize=4)
+def _refusals(errors: bytes) -> str:
+    """Return the part of the page that lists the errors, given as JSON. It takes long and is seldom another one."""
+    return render(
+        "reports/refusals.html",
+        sections=_sections(orjson.loads(errors)),
+        section_id=_section_id,
+        rule_of=_rule,
+        json=_indented,
+        text=_content,
+    )
 
 
 def anchors(refusals: Iterable[tuple[str | None, str]]) -> list[str]:

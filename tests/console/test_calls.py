@@ -151,6 +151,26 @@ def test_a_replay_shows_both_answers_and_leads_to_the_new_call(
     complaints.clear()
 
 
+@pytest.mark.parametrize("missing", ["id", "page"])
+def test_a_replay_shows_the_answer_also_if_its_call_cannot_be_shown(
+    simulator: Simulator, page: Page, complaints: list[str], missing: str
+) -> None:
+    address = f"{CAPACITIES}Reception/"
+    opened(page, simulator, f"requests/{called(simulator, address)}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    if missing == "id":
+        page.route(f"**/api/v1/{address}", lambda route: route.fulfill(status=503, body="full"))
+    else:
+        page.route("**/_simulator/requests/*", lambda route: route.abort())
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.locator("#replayed h2").wait_for()
+    assert ("status 503 instead of 200" in page.locator("#replayed").inner_text()) == (missing == "id")
+    assert page.get_by_role("link", name="Open the new call").count() == 0
+    assert not [url for url in asked if url.endswith("/null")]
+    complaints.clear()
+
+
 def test_a_call_can_be_edited_before_it_is_sent_again(simulator: Simulator, page: Page, complaints: list[str]) -> None:
     request_id = called(simulator, f"{CAPACITIES}Reception/", "PUT", json={"maxCalls": -1})
     opened(page, simulator, f"requests/{request_id}")

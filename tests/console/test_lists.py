@@ -13,7 +13,9 @@ from tests.conftest import CAPACITIES
 from tests.console.conftest import Axe, NewContext
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
+
+TAKE = "Take a snapshot of this state"
 
 
 @pytest.fixture
@@ -200,6 +202,40 @@ def test_a_usual_fault_takes_one_click_and_its_hits_count_up(
     assert statuses == [200, 503, 200, 503, 200, 503, 200]
     submit(page, "Delete all faults", "Yes")
     expect(page.locator("main")).to_contain_text("There is no fault.")
+
+
+def test_a_button_that_a_refresh_has_disabled_stays_so(simulator: Simulator, page: Page) -> None:
+    from playwright.sync_api import expect
+
+    def answer(route: Route) -> None:
+        text = route.fetch().text().replace("<button>Take", "<button disabled>Take")
+        route.fulfill(body=text, content_type="text/html")
+
+    opened(page, simulator, "snapshots")
+    page.route("**/_simulator/snapshots", answer)
+    # Now only the form itself refreshes the page.
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_label("Name of a new snapshot").fill("first")
+    submit(page, TAKE)
+    expect(page.locator("#snapshot-first")).to_be_visible()
+    page.evaluate("new Promise(done => setTimeout(done))")
+    expect(page.get_by_role("button", name=TAKE)).to_be_disabled()
+
+
+def test_a_form_is_not_sent_again_before_it_is_answered(simulator: Simulator, page: Page) -> None:
+    from playwright.sync_api import expect
+
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    opened(page, simulator, "snapshots")
+    page.get_by_label("Name of a new snapshot").fill("first")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('form[data-send=PUT]').requestSubmit()")
+    expect(page.locator("#snapshot-first")).to_be_visible()
+    assert len(sent) == 1
+    page.get_by_label("Name of a new snapshot").fill("second")
+    submit(page, TAKE)
+    expect(page.locator("#snapshot-second")).to_be_visible()
+    assert len(sent) == 2
 
 
 def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(

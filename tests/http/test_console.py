@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from simulator.app import Simulation
 from simulator.console.assets import assets
 from simulator.console.pages import operations_with_pages
-from simulator.contract.operation import HTML
+from simulator.contract.operation import HTML, JSON
+from simulator.document import read_document
+from simulator.reports.page import PACKAGE
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api
@@ -28,6 +30,14 @@ pytestmark = pytest.mark.rule("S-11")
 def test_the_operations_that_document_a_page_are_those_that_have_one(simulation: Simulation) -> None:
     operations = simulation.control_contract.operations.values()
     assert operations_with_pages() == {each.operation_id for each in operations if HTML in each.media}
+
+
+def test_each_operation_that_has_a_page_says_so_and_names_the_rule(simulation: Simulation) -> None:
+    contract = read_document(PACKAGE / "control" / "control.yaml")
+    for operation in simulation.control_contract.operations.values():
+        description = contract.data["paths"][operation.path][operation.method.lower()]["description"]
+        assert (HTML in operation.media) == ("S-11" in operation.rules), operation
+        assert ({HTML, JSON} <= set(operation.media)) == ("A browser gets a page." in description), operation
 
 
 @pytest.mark.parametrize("root", ["", "/_sandboxes/page"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -16,11 +16,13 @@ import pytest
 from simulator.app import Simulation
 from simulator.console import changes, overview
 from simulator.console.faults import PRESETS, Preset, effect, scope
+from simulator.control import state
+from simulator.control.difference import differences
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, EXECUTIVE, Api
 
-pytestmark = pytest.mark.rule("S-12")
+pytestmark = pytest.mark.rule("S-11")
 
 HOSTILE = "<script>alert('it')</script>"
 HTML = {"Accept": "text/html"}
@@ -156,11 +158,45 @@ def test_the_overview_shows_what_has_changed_and_no_more_than_a_few(api: Api) ->
 def test_no_page_compares_a_large_state_unless_somebody_asks_for_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.arranged("PUT", "snapshots/before")
     api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
-    monkeypatch.setattr(overview, "MOST_USERS", 3)
+    monkeypatch.setattr(changes, "MOST_USERS", 3)
     assert "maxCalls" not in page(api, "").text()
     assert page(api, "").links("diff")
     assert page(api, "snapshots").links("diff?since=before")
     assert "1 change" not in page(api, "snapshots").text()
+
+
+def test_changes_of_a_large_state_wait_until_somebody_asks_for_them(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MOST_USERS", 3)
+    assert "Nothing has changed." in page(api, "diff").text()
+    api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
+    compared: list[str] = []
+
+    def counted(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
+        compared.append(path)
+        return differences(before, after, path)
+
+    monkeypatch.setattr(state, "differences", counted)
+    waiting = page(api, "diff")
+    assert "maxCalls" not in waiting.text()
+    assert "The state is large" in waiting.text()
+    assert not compared
+    (link,) = waiting.links("diff?")
+    assert link in page(api, "").links("diff?")
+    asked = page(api, link)
+    assert "maxCalls 7 9" in asked.text()
+    assert compared
+    assert len(api.arranged("GET", "diff")["changes"]) == 1
+
+
+def test_changes_of_a_large_state_are_not_fetched_again_by_the_page_itself(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.ok("PUT", f"{CAPACITIES}{capacity(api)}/", {"maxCalls": 9})
+    for most, is_live in ((1_000, True), (3, False)):
+        monkeypatch.setattr(changes, "MOST_USERS", most)
+        (body,) = [each for tag, each in page(api, "diff?since=seed").tags if tag == "body"]
+        assert bool(body["data-run"]) == is_live
+        assert ("live" in page(api, "diff?since=seed").texts) == is_live
 
 
 def test_active_faults_stand_on_the_overview(api: Api) -> None:
@@ -259,7 +295,7 @@ def test_the_page_of_changes_stays_small(api: Api) -> None:
     users = {f"u{number}@x.y": {"firstName": "A", "lastName": "B"} for number in range(1_000)}
     api.reset()
     api.arranged("PATCH", "state", {"tenants": {"foo": {"groups": {"new": {"users": users}}}}})
-    shown = page(api, "diff")
+    shown = page(api, "diff?since=seed")
     assert "characters in all)" in shown.text()
     assert "too many changes for a merge patch" in shown.text()
     assert len(shown.source) < 50_000
@@ -296,6 +332,22 @@ def test_sandboxes_stand_by_their_last_use_and_lead_to_their_overview(api: Api) 
     finally:
         for other in others:
             api.client.delete(f"/_simulator/sandboxes/{other}")
+
+
+def test_a_question_counts_one_thing_as_one(api: Api) -> None:
+    api("GET", CAPACITIES)
+    api.arranged("POST", "faults", {"operationId": "*", "status": 503})
+    shown = page(api, "faults")
+    assert "This forgets 1 call, 1 fault, all sessions." in (shown.questions("reset")[0] or "")
+    assert shown.questions("faults")[0] == "Delete 1 fault?"
+    name = api.root.rpartition("/")[2]
+    assert "its 1 call, its snapshots" in (page(api, "sandboxes").questions(f"sandboxes/{name}")[0] or "")
+    for _ in range(2):
+        api("GET", CAPACITIES)
+        api.arranged("POST", "faults", {"operationId": "*", "status": 503})
+    shown = page(api, "faults")
+    assert "This forgets 3 calls, 3 faults, all sessions." in (shown.questions("reset")[0] or "")
+    assert shown.questions("faults")[0] == "Delete all 3 faults?"
 
 
 def test_the_page_of_a_dropped_sandbox_says_so_and_can_create_it_again(api: Api) -> None:

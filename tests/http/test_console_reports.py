@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.reports import coverage
+from simulator.reports import coverage, errors
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import CAPACITIES, Api
@@ -95,6 +96,31 @@ class TestErrors:
         anchors = set(re.findall(r'<details id="(updateScreening-[^"]+)"', whole))
         assert anchors == set(re.findall(r'<details id="(updateScreening-[^"]+)"', own))
         assert len(anchors) == 30
+
+    def test_it_tells_the_script_which_requests_a_page_cannot_send(self, api: Api) -> None:
+        page = page_of(api, "errors")
+        [told] = re.findall(r'data-obstacles="([^"]+)"', page)
+        obstacles = json.loads(unescape(told))
+        anchors = re.findall(r'<details id="([^"]+)"><summary><span class="cell miss">', page)
+        assert obstacles.keys() <= set(anchors)
+        for anchor, error in zip(anchors, api.arranged("GET", "errors")["errors"], strict=True):
+            if "options" in error:
+                assert obstacles[anchor] == "It needs a server with these options."
+            elif "method" not in error["request"]:
+                assert "no complete HTTP request" in obstacles[anchor]
+            elif "Cookie" in error["request"].get("headers", {}):
+                assert "header Cookie" in obstacles[anchor]
+            elif error["request"]["method"] in ("POST", "PUT"):
+                assert anchor not in obstacles or "header" in obstacles[anchor] or "sandbox" in obstacles[anchor]
+
+    def test_it_is_made_once_for_each_address(self, simulation: Simulation, world: World) -> None:
+        client = simulation.app(world, Settings()).test_client()
+        for host, hits in (("localhost:81", 0), ("127.0.0.1:82", 0), ("localhost:81", 1)):
+            before = errors._refusals.cache_info().hits
+            page = client.get("/_simulator/errors", headers={"Accept": "text/html", "Host": host}).text
+            assert errors._refusals.cache_info().hits - before == hits
+            commands = set(re.findall(r"http://[^/\s']+(?=/api/v1)", page))
+            assert commands == {f"http://{host}"}
 
     def test_an_operation_can_be_chosen_without_a_script(self, api: Api) -> None:
         page = page_of(api, "errors?operationId=updateScreening")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -324,3 +325,16 @@ def test_the_accounts_say_what_they_reach_and_how_to_log_in(api: Api) -> None:
         assert f"Password {account['password']} Copy" in page.text
         assert f"Token {account['token']} Copy" in page.text
         assert " ".join(account["command"].split()) in page.text
+
+
+def test_what_scripts_read_and_what_is_copied_is_json_whatever_the_names_are(api: Api) -> None:
+    name = 'A\xa0\xad\x85\x7f\u202e\U000e0001"\\é\U0001f600'
+    changed = patch("/tenants/demo/groups/brussels/users/sophie.janssens@demo.netaxis.be/firstName", name)
+    api.arranged("PATCH", "state", changed)
+    (edited,) = [each["data-content"] for _, each in shown(api, SOPHIE).elements if "data-content" in each]
+    assert json.loads(str(edited))["firstName"] == name
+    source = api.control("GET", "diff", headers={"Accept": "text/html"}).text
+    copied = unescape(source.partition('<pre id="merge-patch" tabindex="0">')[2].partition("</pre>")[0])
+    assert json.loads(copied) == changed
+    assert copied.replace("\n", "").isprintable()
+    assert "é\U0001f600" in copied

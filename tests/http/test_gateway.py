@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import re
 import weakref
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -358,6 +360,28 @@ class TestLog:
         found = [record for record in caplog.records if record.name == "simulator.requests"]
         assert [record.levelno for record in found] == [logging.DEBUG, logging.DEBUG, logging.INFO]
         assert "GET /_simulator/health 200" in found[0].getMessage()
+
+    def test_pages_with_what_they_load_and_streams_are_logged_for_debugging_only(
+        self, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        browser = {"Accept": "text/html,*/*;q=0.8"}
+        page = api.control("GET", "docs", headers=browser)
+        tag = {"If-None-Match": api.control("GET", "rules", headers=browser).headers["ETag"]}
+        loaded = [urljoin(str(page.url), each) for each in re.findall(r'(?:href|src)="([^"]+\.(?:css|js))"', page.text)]
+        assert len(loaded) > 3
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "simulator.requests"):
+            for address in loaded:
+                assert api.client.get(address).status_code == 200
+            assert api.control("GET", "rules", headers=browser).status_code == 200
+            assert api.control("GET", "rules", headers=browser | tag).status_code == 304
+            assert api.control("GET", "events?seconds=0").status_code == 200
+            for path in ("state", "openapi.json", "schemathesis.toml"):
+                assert api.control("GET", path, headers=browser).status_code == 200
+            assert api.control("GET", "rules").status_code == 200
+            assert api.control("GET", "diff?since=gone", headers=browser).status_code == 404
+        levels = [record.levelno for record in caplog.records if record.name == "simulator.requests"]
+        assert levels == [logging.DEBUG] * (len(loaded) + 3) + [logging.INFO] * 5
 
     def test_a_refusal_comes_with_its_reasons_without_secrets_also_without_a_journal(
         self, simulation: Simulation

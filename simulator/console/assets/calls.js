@@ -70,10 +70,20 @@ const replay = async form => {
     return showComparison(old, { status: "closed", lines: [] })
   }
   const text = await answer.text().catch(() => "")
-  const link = `${base}requests/${encodeURIComponent(answer.headers.get("X-Simulator-Request-Id"))}`
-  const entry = await fetch(link, { headers: { Accept: "text/html" } })
-  // The journal shows both answers in the same way.
-  showComparison(old, entry.ok ? answerOn(new DOMParser().parseFromString(await entry.text(), "text/html")) : { status: `${answer.status}`, lines: text.split("\n") }, entry.ok && link)
+  const id = answer.headers.get("X-Simulator-Request-Id")
+  const link = id && `${base}requests/${encodeURIComponent(id)}`
+  const entry = link && await journaled(link)
+  showComparison(old, entry ?? { status: `${answer.status}`, lines: text.split("\n") }, entry && link)
+}
+
+/* The new answer as the journal shows it: in the same way as the old one. Nothing if the journal does not have it. */
+const journaled = async link => {
+  try {
+    const page = await fetch(link, { headers: { Accept: "text/html" } })
+    return page.ok ? answerOn(new DOMParser().parseFromString(await page.text(), "text/html")) : null
+  } catch {
+    return null
+  }
 }
 
 document.addEventListener("submit", event => {

@@ -82,10 +82,8 @@ const send = async form => {
   form.querySelector(".problems")?.remove()
   delete form.dataset.changed
   form.closest("dialog")?.close()
-  const warning = answer.headers.get("X-Simulator-Warning")
   say(form.dataset.said ?? "Done.")
   if (form.dataset.show) element(form.dataset.show).textContent = text
-  if (warning) element("notice").textContent = warning, element("notice").hidden = false
   if (form.dataset.then === "reload" || !form.dataset.then) await refresh(true)
   else location.assign(form.dataset.then)
 }
@@ -101,6 +99,9 @@ const confirmed = text => new Promise(resolve => {
   dialog.querySelector('[value="no"]').focus()
 })
 
+/* The forms that wait for their answer. */
+const sending = new WeakSet()
+
 document.addEventListener("submit", async event => {
   const form = event.target
   // A field may be named `method`, and then `form.method` is that field.
@@ -113,9 +114,10 @@ document.addEventListener("submit", async event => {
   if (!form.dataset.send) return
   event.preventDefault()
   if (form.dataset.confirm && !await confirmed(form.dataset.confirm)) return
-  const buttons = [...form.querySelectorAll("button:enabled")]
-  for (const button of buttons) button.disabled = true
-  try { await send(form) } finally { for (const button of buttons) button.disabled = false }
+  // The buttons are not disabled meanwhile: whether they are is up to the page, which may be refreshed in between.
+  if (sending.has(form)) return
+  sending.add(form)
+  try { await send(form) } finally { sending.delete(form) }
 })
 
 document.addEventListener("input", event => { if (event.target.form?.dataset.send) event.target.form.dataset.changed = "" })

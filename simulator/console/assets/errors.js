@@ -31,16 +31,6 @@ const entryOf = async details => {
   return (await catalogue).errors[at]
 }
 
-/* Why a page cannot send a request, or nothing. */
-const obstacle = ({ options, request }) => {
-  const header = ["Cookie", "Host", "Origin"].find(name => name in (request.headers ?? {}))
-  if (options) return `This needs a server that was started with ${options.join(" ")}.`
-  if (!request.method) return "A browser cannot send this: it is no complete HTTP request."
-  if (header) return `A browser does not let a page set the header ${header}.`
-  if (request.method === "GET" && bodyOf(request)) return "A browser sends no body with GET."
-  if (request.path.startsWith("/_sandboxes/")) return "This names a sandbox by itself, so it cannot be sent to the scratch sandbox."
-}
-
 const bodyOf = ({ body, bodyHex, zeroBytes }) => {
   if (body) return new TextEncoder().encode(body)
   if (bodyHex) return Uint8Array.from(bodyHex.match(/../g), pair => parseInt(pair, 16))
@@ -116,7 +106,7 @@ document.addEventListener("toggle", async event => {
   const rule = actions.querySelector("a")
   rule.href += `#${entry.rule}`
   rule.textContent = `Rule ${entry.rule}`
-  const reason = obstacle(entry)
+  const reason = JSON.parse(tools.dataset.obstacles)[details.id]
   if (reason) tryButton.replaceWith(build("span", { className: "soft" }, `Cannot be tried here. ${reason}`))
   details.append(actions)
 }, true)
