@@ -149,6 +149,34 @@ def test_a_sandbox_is_replaced_only_after_a_question(simulator: Simulator, page:
     expect(page.locator("#sandbox-test-1 td").nth(1)).to_have_text("0")
 
 
+def test_a_snapshot_is_replaced_only_after_a_question(simulator: Simulator, page: Page, api: httpx.Client) -> None:
+    from playwright.sync_api import expect
+
+    api.put("/_simulator/snapshots/before").raise_for_status()
+    change(api)
+    for path in ("diff", "snapshots"):
+        opened(page, simulator, path)
+        page.get_by_label("Name of a new snapshot").fill("before")
+        submit(page, "Take a snapshot of this state", "No")
+        expect(page.get_by_label("Name of a new snapshot")).to_have_value("before")
+        assert control(api, "diff?since=before")["changes"]
+    submit(page, "Take a snapshot of this state", "Yes")
+    expect(page.get_by_label("Name of a new snapshot")).to_have_value("")
+    assert control(api, "diff?since=before")["changes"] == []
+
+
+@pytest.mark.parametrize("path", ["snapshots", "sandboxes"])
+@pytest.mark.parametrize("name", [".", "..", "a b", "a/b"])
+def test_a_name_that_nothing_may_have_is_not_sent(simulator: Simulator, page: Page, path: str, name: str) -> None:
+    opened(page, simulator, path)
+    field = page.get_by_label("Name of a new")
+    field.fill(name)
+    assert not field.evaluate("field => field.checkValidity()")
+    assert page.get_by_text("A name has 1 to 64 letters").is_visible()
+    field.fill("..a-b_c.")
+    assert field.evaluate("field => field.checkValidity()")
+
+
 def test_the_page_of_a_dropped_sandbox_says_so_and_creates_it_again(
     simulator: Simulator, page: Page, api: httpx.Client, complaints: list[str], axe: Axe
 ) -> None:
