@@ -217,9 +217,9 @@ def test_a_usual_fault_takes_one_click_and_its_hits_count_up(
     opened(page, simulator, "faults")
     page.locator("#preset-for").select_option("listCallCapacities")
     submit(page, "503 once")
-    expect(page.locator("#fault-1")).to_contain_text("0 of 1 taken")
+    expect(page.locator("#fault-1")).to_contain_text("0 of 1")
     assert [api.get(f"/api/v1/{CAPACITIES}").status_code for _ in range(2)] == [503, 200]
-    expect(page.locator("#fault-1")).to_contain_text("1 of 1 taken spent")
+    expect(page.locator("#fault-1")).to_contain_text("1 of 1 used up")
     assert not was_reloaded(page)
     submit(page, "Delete fault 1")
     submit(page, "Flaky")
@@ -243,11 +243,13 @@ def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(
     expect(page.get_by_role("alert")).to_contain_text("does nothing: give delayMs, status or abort (S-6)")
     refused(complaints, 400)
     page.get_by_label("Only this user").fill("foouser")
-    page.get_by_label("Then take effect").fill("3")
+    page.get_by_label("How often").fill("3")
     page.get_by_label("Answer with the status").fill("503")
     page.get_by_label("Body of the answer").fill('{"message": "down"}')
     submit(page, "Inject the fault")
-    expect(page.locator("#fault-1")).to_contain_text("Note: the status 503 is not documented by getAlerting")
+    expect(page.locator("#fault-1")).to_contain_text(
+        "503 is not in the documentation of getAlerting. Your client should still survive it."
+    )
     (fault,) = control(api, "faults")["faults"]
     assert (fault["userId"], fault["times"], fault["status"]) == ("foouser", 3, 503)
     assert fault["body"] == {"message": "down"}
