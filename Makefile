@@ -46,7 +46,7 @@ examples: $(VENV)/examples  ## run the test suites in examples/ as their README 
 		$(ARGS) $$(grep --recursive --files-with-matches --include='*.py' 'mark\.examples' tests)
 
 console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
-	@$(BIN)/python -m pytest tests/console --quiet $(ARGS)
+	@$(BIN)/python -m pytest tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from math import ceil
 from operator import methodcaller
 from threading import Lock
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 EVERY_REQUEST = 10**9
 LONGEST_STREAM = 86_400
 """How many seconds a stream may be asked for."""
+PAUSE_SECONDS = 0.05
+"""How long to wait before a stream is asked for again."""
 MOST_SHOWN = 10
 """How many calls the message of a `TimeoutError` shows."""
 
@@ -165,13 +168,29 @@ class Sandbox:
             if left <= 0:
                 raise TimeoutError(self._missing(wanted, later, timeout))
             query = {**wanted, "since": answer["cursor"], "limit": 1}
-            # If the stream breaks off, the next call shows why.
-            with suppress(Unreachable):
-                seconds = min(ceil(left), LONGEST_STREAM)
-                replace(self.control, timeout=left).call("GET", "events", {**query, "seconds": seconds}, EVENT_STREAM)
+            self._until_call(query, left)
             answer = self.control.get("requests", query)
+            if not answer["requests"]:
+                # The stream may have ended at once, and may do so again.
+                time.sleep(max(0.0, min(PAUSE_SECONDS, end - time.monotonic())))
         entry: dict[str, Any] = answer["requests"][0]
         return entry
+
+    def _until_call(self, query: dict[str, Any], seconds: float) -> None:
+        """Wait until a call matches, but not longer than this. Return earlier if there is no stream or it breaks off.
+
+        Raises `Refused` for a filter that cannot match.
+        """
+        query = {**query, "seconds": min(ceil(seconds), LONGEST_STREAM)}
+        try:
+            replace(self.control, timeout=seconds).call("GET", "events", query, EVENT_STREAM)
+        except Unreachable:
+            # The next call shows why.
+            pass
+        except Refused as refused:
+            # There may be too many streams now, and fewer soon (S-10).
+            if refused.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
 
     def _missing(self, wanted: dict[str, Any], later: dict[str, Any], timeout: float) -> str:
         """Returns what was waited for in vain, and which calls came."""

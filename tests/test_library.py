@@ -21,6 +21,10 @@ import pytest
 import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
+from simulator.client import Client
+from simulator.library import PAUSE_SECONDS
+from simulator.server import connection
+from simulator.server.streaming import Streaming
 from simulator.settings import Options, Settings
 from tests.conftest import CAPACITIES, python, served
 
@@ -489,6 +493,30 @@ class TestWaiting:
             sandbox.reset()
             httpx.get(sandbox.url + RECEPTION)
             assert waiting.result()["operationId"] == "getCallCapacity"
+
+    @pytest.mark.parametrize("how", ["too many", "at once over"])
+    def test_without_a_stream_it_asks_again_and_again_with_a_pause(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        if how == "too many":
+            monkeypatch.setattr(connection, "MOST_STREAMS", 0)
+        else:
+            monkeypatch.setattr(Streaming, "go_on", lambda streaming: streaming._end())
+        asked: list[str] = []
+        call = Client.call
+
+        def noted(client: Client, method: str, path: str, *rest: Any, **more: Any) -> bytes:
+            asked.append(path)
+            return call(client, method, path, *rest, **more)
+
+        monkeypatch.setattr(Client, "call", noted)
+        with pytest.raises(TimeoutError):
+            sandbox.wait_for(status=404, timeout=0.5)
+        assert asked.count("events") <= 0.5 / PAUSE_SECONDS + 2
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(sandbox.wait_for, status=404, timeout=30)
+            httpx.get(f"{sandbox.url}/api/v1/{CAPACITIES}none/")
+            assert waiting.result()["rule"] == "G-9"
 
     def test_if_no_such_call_comes_it_says_which_did(self, sandbox: Sandbox) -> None:
         httpx.get(f"{sandbox.url}/api/v1/{CAPACITIES}none/")

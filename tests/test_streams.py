@@ -8,14 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from simulator.app import Simulation
-from simulator.http.wsgi import PAUSE_SECONDS, Stream
+from simulator.http.wsgi import PAUSE_SECONDS, Background, Stream
 from simulator.server import GRACE_SECONDS, Server, connection, streaming
+from simulator.server.connection import STALLED_SECONDS
 from simulator.server.server import new_event_loop
 from simulator.server.streaming import MOST_STREAMS
 from simulator.state.world import World
@@ -67,6 +68,28 @@ class Source:
         self._waiting += data
         while self._wakes:
             self._wakes.pop()()
+
+
+class Late(NamedTuple):
+    """A stream that opens on a stalled connection."""
+
+    source: Source
+    server: Server
+    client: socket.socket
+    carried: connection.Connection
+    open: Callable[[], None]
+
+
+def turn_of(server: Server, act: Callable[[], object] = int) -> None:
+    """Act on the server's thread, and wait until that is done."""
+    done = threading.Event()
+
+    def turn() -> None:
+        act()
+        done.set()
+
+    server.hand_over(turn)
+    assert done.wait(10)
 
 
 def connected(server: Server) -> socket.socket:
@@ -216,6 +239,81 @@ def test_a_client_that_reads_nothing_costs_little_and_is_cut_off(loop: Any, monk
         wait_until(lambda: not server.connections)
         assert source.reads == reads
         assert (source.closed, server.on_its_way) == (1, 0)
+
+
+@pytest.fixture
+def late(loop: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Late]:
+    """A client asked for a large answer and a stream, and reads nothing. Later, `open` opens the stream."""
+    # So that the stream is asked for before the large answer is sent.
+    monkeypatch.setattr(connection, "MOST_UNSENT", 100_000_000)
+    source, ready = Source(), threading.Event()
+
+    def app(environ: Any, start: Any) -> Any:
+        def make() -> Any:
+            assert ready.wait(10)
+            return source(environ, start)
+
+        if environ["PATH_INFO"] == "/":
+            return Background("stream", make)
+        start("200 OK", [])
+        return [b"x" * 20_000_000]
+
+    with served(app, event_loop=loop) as server, connected(server) as client:
+        client.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in (b"/large", b"/")))
+        wait_until(lambda: [each for each in server._connections if each._is_stalled])
+        [carried] = server._connections
+        yield Late(source, server, client, carried, ready.set)
+
+
+def test_a_stream_waits_too_if_its_client_had_stopped_reading_before(late: Late) -> None:
+    size = late.carried._transport.get_write_buffer_size()
+    late.open()
+    wait_until(lambda: late.carried._streaming)
+    for _ in range(10):
+        late.source.more(b"x" * 100_000)
+        turn_of(late.server)
+    time.sleep(2 * PAUSE_SECONDS)
+    turn_of(late.server)
+    assert late.carried._transport.get_write_buffer_size() - size < 1_000
+    late.source.more(b"the end")
+    got = rest(late.client)
+    assert len(got.partition(b"text/plain")[2]) > 10 * 100_000
+    assert got.endswith(b"the end")
+
+
+def test_if_its_client_sends_no_more_either_it_still_gets_what_is_there(late: Late) -> None:
+    late.client.shutdown(socket.SHUT_WR)
+    wait_until(lambda: late.carried._has_ended)
+    late.source.more(b"what is there")
+    late.open()
+    assert rest(late.client).endswith(b"what is there")
+
+
+def test_a_client_that_reads_a_little_of_its_answers_keeps_its_connection(late: Late) -> None:
+    expired: list[float] = []
+
+    def expire() -> None:
+        if late.carried._transport.get_write_buffer_size() < late.carried._stalled_at:
+            expired.append(late.carried.since + STALLED_SECONDS + 1)
+            late.carried.expire(expired[0])
+
+    while not expired:
+        assert late.client.recv(65536)
+        turn_of(late.server, expire)
+    turn_of(late.server)
+    assert late.server.connections == 1
+    late.open()
+    late.source.more(b"the end")
+    assert rest(late.client).endswith(b"the end")
+
+
+def test_only_what_its_client_reads_keeps_a_stalled_connection(late: Late) -> None:
+    late.open()
+    wait_until(lambda: late.carried._streaming)
+    # The head of the stream was added to what waits.
+    turn_of(late.server, lambda: late.carried.expire(late.carried.since + STALLED_SECONDS + 1))
+    wait_until(lambda: not late.server.connections)
+    assert (late.source.closed, late.server.on_its_way) == (1, 0)
 
 
 def test_a_client_that_reads_slowly_gets_everything(loop: Any) -> None:

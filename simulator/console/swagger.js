@@ -15,7 +15,9 @@ SwaggerUIBundle({
   showExtensions: true,
   tryItOutEnabled: true,
   validatorUrl: null,
-  withCredentials: true
+  withCredentials: true,
+  // The page has a main part already.
+  onComplete: () => { for (const each of document.querySelectorAll("#documentation main")) each.setAttribute("role", "group") }
 })
 
 /* Swagger UI is dark where the page is dark. */

@@ -66,7 +66,7 @@ def _obstacle(content: Content, headers: dict[str, str]) -> str | None:
     if content.method == "HEAD" and request.body:
         return "clients do not send a body with HEAD"
     if not all(value.isascii() for value in kept.values()):
-        return "a header holds a sign that is not ASCII"
+        return "a header has a character that is not ASCII"
     return None
 
 

@@ -152,14 +152,12 @@ def _position(asked: str, entries: list[tuple[int, Exchange]], run: str) -> int:
     raise InvalidAttribute(Fault("S-7", reason))
 
 
-def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
-    """Returns the view of an entry without the headers and bodies of its messages."""
+def brief(exchange: Exchange) -> dict[str, Any]:
+    """Returns the part of the view that fits into one line. The event of a call has the same (S-13)."""
     content = exchange.content
-    rule = control.ledger.get(content.rule or "")
     return {
         "id": exchange.id,
         "time": time_text(exchange.time),
-        "sandbox": control.sandbox_name,
         "operation_id": content.operation_id,
         "method": content.method,
         "path": content.path,
@@ -168,12 +166,22 @@ def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
         "duration_ms": round(exchange.seconds * 1000, 3),
         "account": content.account,
         "rule": content.rule,
+        "fault": content.fault,
+    }
+
+
+def summary(control: Control, exchange: Exchange) -> dict[str, Any]:
+    """Returns the view of an entry without the headers and bodies of its messages."""
+    content = exchange.content
+    rule = control.ledger.get(content.rule or "")
+    return {
+        **brief(exchange),
+        "sandbox": control.sandbox_name,
         "basis": rule and list(rule.basis),
         "assumed": list(content.assumed) or None,
         "ignored": list(content.ignored) or None,
         "explanation": content.explanation or None,
         "suggestion": content.suggestion and dict(zip(("asked", "meant"), content.suggestion, strict=True)),
-        "fault": content.fault,
         "abort": content.abort,
     }
 

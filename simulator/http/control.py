@@ -142,6 +142,9 @@ class ControlInterface:
         # Of an answer without CORS headers, a page learns nothing. But a stream would stay open for it.
         if operation.method not in READING or EVENTS in operation.media:
             self._check_origin(request)
+        if EVENTS in operation.media and request.fetch_site in ("cross-site", "same-site"):
+            # An image or a fetch without CORS has no Origin, but the browser says where its page is from.
+            raise ForeignCaller(Fault("S-2", "pages of other sites may not open a stream of events"))
         if operation.secured:
             self._check_token(request)
 
@@ -194,14 +197,14 @@ class ControlInterface:
         elif scheme.lower() != "bearer":
             reason = "the simulator runs with --control-token: send that token as a bearer token"
             raise CredentialsRequired(Fault("S-2", reason))
-        if not hmac.compare_digest(token.strip().encode("latin-1"), wanted.encode()):
+        if not hmac.compare_digest(token.strip(" \t").encode("latin-1"), wanted.encode()):
             raise InvalidCredentials(Fault("S-2", "the bearer token is not that of --control-token"))
 
 
 def _password(encoded: str) -> str:
     """Return the password of Basic credentials, as characters that each stand for a byte. Empty if malformed."""
     try:
-        return base64.b64decode(encoded.strip(), validate=True).partition(b":")[2].decode("latin-1")
+        return base64.b64decode(encoded.strip(" \t"), validate=True).partition(b":")[2].decode("latin-1")
     except ValueError:
         return ""
 

@@ -9,8 +9,8 @@ from typing import cast
 import orjson
 
 from simulator.contract.operation import EVENTS, Call, Content
-from simulator.control.call import Control, time_text
-from simulator.control.requests import Filter, filters_of
+from simulator.control.call import Control
+from simulator.control.requests import Filter, brief, filters_of
 from simulator.http.auth import RequestCall
 from simulator.http.responses import Fields
 from simulator.http.wsgi import Stream
@@ -25,6 +25,9 @@ MOST_AT_ONCE = 32 * 1024
 """If more bytes of events are there, the rest is sent with the next ones."""
 TEXTS_REMEMBERED = 1_000
 LONGEST_REMEMBERED = 1_000
+
+_NAMES = {"operation_id": "operationId", "duration_ms": "durationMs"}
+"""The contract's names, where they differ. A rendering by the contract would take longer for each call."""
 
 HELLO, DROPPED = "hello", "dropped"
 
@@ -124,28 +127,12 @@ def _data(exchange: Exchange) -> bytes:
     key = exchange[:3]
     data = _texts.get(key)
     if data is None:
-        data = orjson.dumps(_summary(exchange))
+        data = orjson.dumps(
+            {_NAMES.get(name, name): value for name, value in brief(exchange).items() if value is not None}
+        )
         if len(_texts) >= TEXTS_REMEMBERED:
             _texts.clear()
         # Only a few bytes for each: what a client sends may be long.
         if len(data) <= LONGEST_REMEMBERED:
             _texts[key] = data
     return data
-
-
-def _summary(exchange: Exchange) -> dict[str, object]:
-    content = exchange.content
-    summary = {
-        "id": exchange.id,
-        "time": time_text(exchange.time),
-        "operationId": content.operation_id,
-        "method": content.method,
-        "path": content.path,
-        "query": content.query or None,
-        "status": content.status,
-        "durationMs": round(exchange.seconds * 1000, 3),
-        "account": content.account,
-        "rule": content.rule,
-        "fault": content.fault,
-    }
-    return {name: value for name, value in summary.items() if value is not None}

@@ -139,14 +139,15 @@ class Gateway:
         return disturbance.delay_ms
 
     def _control(self, context: RequestContext, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call of the control interface. All but the health check may take long and wait for earlier ones.
+        """Answer a call of the control interface. Most calls may take long, and wait for earlier ones.
 
+        The health check, the files of the console and the opening of a stream never take long.
         Calls with a large body wait for each other even if their sandboxes differ, because reading a large body takes
         much memory.
         """
         request = context.request
         answer = partial(self._answer_control, context, start_response)
-        if request.path == HEALTH:
+        if request.path == HEALTH or request.path.startswith((ASSETS, EVENTS)):
             return answer()
         if request.content_length > LARGE:
             return Background(ONE_BY_ONE, answer)

@@ -163,14 +163,15 @@ def preferred(accept: str | None, offered: tuple[str, ...]) -> str | None:
 @lru_cache(maxsize=256)
 def _preferred(accept: str, offered: tuple[str, ...]) -> str | None:
     """Return the media type that an `Accept` header prefers. For each type, its most specific range counts."""
+    items = [parse_options_header(item) for item in accept.split(",") if item.strip()]
+    accepted = [(name.lower(), _quality(options.get("q", "1"))) for name, options in items]
     best, preferred = 0.0, None
     for media in offered:
         ranges = ("*/*", f"{media.partition('/')[0]}/*", media)
         specific, quality = -1, 0.0
-        for item in accept.split(","):
-            name, options = parse_options_header(item)
-            if name.lower() in ranges and ranges.index(name.lower()) >= specific:
-                specific, quality = ranges.index(name.lower()), _quality(options.get("q", "1"))
+        for name, wish in accepted:
+            if name in ranges and ranges.index(name) >= specific:
+                specific, quality = ranges.index(name), wish
         if quality > best:
             best, preferred = quality, media
     return preferred

@@ -42,7 +42,7 @@ LINGER_SECONDS = 2
 
 WITHOUT_LENGTH = ("1", "204", "304")
 """The first characters of statuses whose answers have no `Content-Length`."""
-NO_STREAM = f"{MOST_STREAMS} streams are open, and there may not be more: close one, or come again a little later"
+NO_STREAM = f"{MOST_STREAMS} streams are open, and there may not be more: close one, or try again a little later"
 """Why a stream is refused if there are too many (S-10)."""
 
 Outcome = bytes | Delayed | Background | Stream | None
@@ -187,10 +187,12 @@ class Connection(asyncio.Protocol):
         waited = now - self.since
         if self._is_stalled:
             size = self._transport.get_write_buffer_size()
-            if size != self._stalled_at:
-                self.since, self._stalled_at = now, size
+            if size < self._stalled_at:
+                self.since = now
             elif waited > STALLED_SECONDS:
                 self.abort()
+            # An answer that comes later makes it grow. That does not show that the client reads.
+            self._stalled_at = size
         elif self._is_ending:
             if waited > LINGER_SECONDS:
                 self.abort()
@@ -337,6 +339,9 @@ class Connection(asyncio.Protocol):
         self._write(f"{head}{self._server.last_lines}".encode("latin-1"))
         self._server.streams.add(self)
         self._streaming = Streaming(stream, self._server, self._write, self.close)
+        # A client that sends no more gets what is there, once.
+        if self._is_stalled and not self._has_ended:
+            self._streaming.stall()
         self._streaming.go_on()
         if self._has_ended or self._server.is_stopping:
             self.close()

@@ -145,7 +145,7 @@ class Journal:
     def clear(self) -> None:
         """Forget all exchanges."""
         if self._exchanges:
-            # A position of its own: even who has seen them all must hear of it.
+            # A position of its own: a client that has seen all of them must hear of it too.
             self.position = self.forgotten = next(self._positions)
         self._exchanges.clear()
         self.bytes = 0

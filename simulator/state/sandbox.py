@@ -1,6 +1,6 @@
 """A sandbox: a world that changes over time, and everything else that belongs to one test.
 
-The module stays whole, because all parts of a sandbox share its locks.
+The module is long because all parts of a sandbox share its locks.
 """
 
 from __future__ import annotations

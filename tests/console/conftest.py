@@ -29,13 +29,12 @@ Axe = Callable[..., None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that says where the pictures of the pages go."""
+    """Add the option to take pictures of the pages."""
     parser.addoption(
         "--pictures",
         metavar="FOLDER",
         type=Path,
-        default=Path("build/console"),
-        help="the folder for the pictures of the console's pages (default: build/console)",
+        help="take pictures of the console's pages, and put them into this folder",
     )
 
 

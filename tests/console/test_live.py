@@ -132,6 +132,23 @@ def test_a_dropped_sandbox_says_so(page: Page, simulator: Simulator) -> None:
     is_live(page)
     sandbox.drop()
     page.get_by_text("This sandbox was dropped.").wait_for()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(500)
+    assert page.inner_text("h1") == "Overview"
+    assert page.locator("#notice").is_visible()
+
+
+def test_what_is_no_longer_there_stays_readable(page: Page, simulator: Simulator, complaints: list[str]) -> None:
+    made = call(simulator.url)
+    page.goto(f"{simulator.url}/_simulator/requests/{made}")
+    is_live(page)
+    title = page.inner_text("h1")
+    simulator.default.reset()
+    page.locator("#notice").filter(has_text="no longer there").wait_for()
+    assert page.inner_text("h1") == title
+    is_live(page)
+    assert all("404" in each for each in complaints)
+    complaints.clear()
 
 
 def test_a_server_that_is_gone_is_noticed_and_a_restarted_one_too(page: Page, complaints: list[str]) -> None:
@@ -148,6 +165,7 @@ def test_a_server_that_is_gone_is_noticed_and_a_restarted_one_too(page: Page, co
         is_live(page)
         page.wait_for_selector(f"#call-{made}", state="detached")
         page.wait_for_selector(f"#call-{call(simulator.url)}")
+        page.close()
     # The browser reports each attempt to connect.
     assert all("ERR_CONNECTION_REFUSED" in each or "ERR_INCOMPLETE" in each for each in complaints)
     complaints.clear()
@@ -200,6 +218,10 @@ def test_keys_lead_around_and_can_be_switched_off(calls: Page, simulator: Simula
     calls.keyboard.press("o")
     calls.wait_for_url("**/_simulator/")
     calls.keyboard.press("?")
+    calls.get_by_role("dialog").wait_for()
+    calls.keyboard.press("Escape")
+    calls.get_by_role("button", name="Keys").focus()
+    calls.keyboard.press("Enter")
     calls.get_by_label("Use these keys").uncheck()
     calls.keyboard.press("Escape")
     assert calls.evaluate("document.activeElement.textContent") == "Keys"

@@ -60,6 +60,9 @@ def test_what_a_browser_has_already_is_not_sent_again(api: Api) -> None:
     unchanged = api.client.get(f"{api.root}/_simulator/faults", headers=again)
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     assert unchanged.headers["ETag"] == page.headers["ETag"]
+    for known in (f"W/{page.headers['ETag']}", f'"x", {page.headers["ETag"]}', "*"):
+        asked = {**BROWSER, "If-None-Match": known}
+        assert api.client.get(f"{api.root}/_simulator/faults", headers=asked).status_code == 304
     api.control("POST", "faults", json={"operationId": "getAlerting", "status": 503})
     assert api.client.get(f"{api.root}/_simulator/faults", headers=again).status_code == 200
 
@@ -84,7 +87,9 @@ class TestAssets:
             assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
             assert answer.headers["Content-Type"].startswith(each.media_type)
             assert gzip.decompress(each.compressed) == each.data
-            assert client.get(f"/_simulator/assets/{each.name}").headers["Content-Encoding"] == "gzip"
+            for accepted, encoding in (("br, gzip", "gzip"), ("gzip;q=0", None), ("notgzipped", None), ("*", "gzip")):
+                answer = client.get(f"/_simulator/assets/{each.name}", headers={"Accept-Encoding": accepted})
+                assert answer.headers.get("Content-Encoding") == encoding, accepted
 
     def test_one_of_another_version_is_not_there(self, client: httpx.Client) -> None:
         for name in ("console-0123456789ab.css", "console.css", "..%2Fpages.py"):

@@ -11,8 +11,15 @@ const stored = {
 root.classList.add("script")
 root.dataset.theme = stored.get("theme") ?? ""
 
-/* Tells a person who does not see the page what has happened. */
-const say = text => { element("said").textContent = text }
+/* Tells what has happened: to all for some seconds, and to a screen reader. */
+const say = text => {
+  const said = element("said")
+  said.textContent = text
+  said.classList.add("shown")
+  clearTimeout(silence)
+  silence = setTimeout(() => said.classList.remove("shown"), 4000)
+}
+let silence = null
 
 /* A form with `data-send` sends its fields as a JSON object, with that method. A field `data-part` fills in `{part}` of
    the address. The field `data-body` is the whole body. Empty fields are left out. `data-then` says where to go afterwards:
@@ -90,6 +97,8 @@ const confirmed = text => new Promise(resolve => {
   dialog.returnValue = ""
   dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true })
   dialog.showModal()
+  // What is lost by mistake does not come back.
+  dialog.querySelector('[value="no"]').focus()
 })
 
 document.addEventListener("submit", async event => {
@@ -138,6 +147,7 @@ const copy = async button => {
 /* Keys: an element with `data-key` is clicked by that key, and one with `data-go` by `g` and then that key. */
 
 let awaitsPlace = false
+let patience = null
 const keysAreOn = () => stored.get("keys") !== "off"
 
 const moveRow = step => {
@@ -148,13 +158,20 @@ const moveRow = step => {
 
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !keysAreOn()) return
-  if (event.target.closest("input, select, textarea, dialog[open]")) return
   const { key } = event
+  if (key === "Escape" && event.target.closest("main input, main select, main textarea")) event.target.blur()
+  if (event.target.closest("input, select, textarea, dialog[open]")) return
   if (awaitsPlace) {
     awaitsPlace = false
     document.querySelector(`[data-go="${CSS.escape(key)}"]`)?.click()
-  } else if (key === "g") awaitsPlace = true
-  else if (key === "/") document.querySelector('input[type="search"]')?.focus()
+  } else if (key === "g") {
+    awaitsPlace = true
+    clearTimeout(patience)
+    patience = setTimeout(() => { awaitsPlace = false }, 1500)
+  } else if (key === "/") {
+    const search = document.querySelector('main input[type="search"]')
+    search ? search.focus() : document.querySelector('[data-go="c"]').click()
+  }
   else if (key === "j" || key === "k") moveRow(key === "j" ? 1 : -1)
   else {
     const target = key.length === 1 && document.querySelector(`[data-key="${CSS.escape(key)}"]:not(:disabled)`)

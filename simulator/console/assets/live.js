@@ -4,7 +4,10 @@
 const SOONEST = 250
 const OTHERS = 2000
 const POLL = 2000
+const POLLS_UNTIL_STREAM = 15
 const MOST_BREAKS = 3
+const SHARE = 15
+const LONGEST_COST = 200
 
 const page = document.querySelector("main")
 const base = document.body.dataset.root
@@ -17,6 +20,10 @@ let missed = 0
 let source = null
 let breaks = 0
 let polling = null
+let polls = 0
+let isOver = false
+let fetching = null
+let next = null
 let timer = null
 let dueAt = 0
 let lastCost = 0
@@ -75,45 +82,26 @@ const patchChildren = (old, fresh) => {
   }
 }
 
+/* A list that somebody reads further down must not move. */
 const isRead = () => page.querySelector("[data-list]") !== null && scrollY > 80
 
-const show = text => {
-  const fresh = new DOMParser().parseFromString(text, "text/html")
-  run = fresh.body.dataset.run || run
-  document.title = fresh.title
-  patch(element("header"), fresh.getElementById("header"))
-  patch(page, fresh.querySelector("main"))
-  document.dispatchEvent(new Event("refreshed"))
-}
-
-const refresh = async (isForced = false) => {
-  clearTimeout(timer)
-  timer = null
-  if (!isForced && (isPaused || isRead())) return showMissed()
-  missed = 0
-  lastStart = performance.now()
-  try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html", ...(tag ? { "If-None-Match": tag } : {}) }, cache: "no-store" })
-    if (answer.status !== 304) {
-      const text = await answer.text()
-      tag = answer.headers.get("ETag")
-      show(text)
-    }
-    reached()
-  } catch {
-    lost()
+/* What stands above the page. Each kind of notice hides only itself, and none hides that the server is gone. */
+const notice = element("notice")
+const notify = (kind, text, label, action) => {
+  if (notice.dataset.kind === "lost" && kind !== "lost") return
+  notice.dataset.kind = kind
+  notice.replaceChildren(text)
+  if (label) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: label })
+    button.addEventListener("click", action)
+    notice.append(" ", button)
   }
-  lastCost = performance.now() - lastStart
-  showMissed()
+  notice.hidden = false
 }
-
-/* Soon, but neither more often than four times a second, nor for more than a twentieth of the time. */
-const refreshSoon = atMostEvery => {
-  const due = Math.max(lastStart + Math.max(atMostEvery, 20 * lastCost), performance.now())
-  if (timer !== null && dueAt <= due) return
-  clearTimeout(timer)
-  dueAt = due
-  timer = setTimeout(refresh, due - performance.now())
+const unnotify = kind => {
+  if (notice.dataset.kind !== kind) return
+  notice.hidden = true
+  delete notice.dataset.kind
 }
 
 const state = (name, text) => {
@@ -122,63 +110,115 @@ const state = (name, text) => {
   live.textContent = text
 }
 
-const showMissed = () => {
-  if (isPaused) state("paused", missed ? `paused, ${missed} new` : "paused")
-  else if (isRead() && missed) {
-    notify(`${missed} new`, "Show", () => { scrollTo({ top: 0 }); refresh(true) })
-    return
-  } else if (source?.readyState === EventSource.OPEN) state("live", "live")
-  if (!isPaused && !missed && !lostAt) element("notice").hidden = true
+const isConnected = () => source?.readyState === EventSource.OPEN
+
+const showState = () => {
+  if (isOver) state("lost", "dropped")
+  else if (lostAt) state("lost", "reconnecting")
+  else if (isPaused) state("paused", missed ? `paused, ${missed} new` : "paused")
+  else if (isConnected()) state("live", "live")
+  else if (polling) state("live", "polling")
+  if (!isPaused && isRead() && missed) notify("new", `${missed} new`, "Show", () => { scrollTo({ top: 0 }); refresh(true) })
+  else unnotify("new")
 }
 
-const notify = (text, label, action) => {
-  const notice = element("notice")
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: label })
-  button.addEventListener("click", action)
-  notice.replaceChildren(`${text} `, button)
-  notice.hidden = false
-}
-
-const lost = () => {
-  if (lostAt) return
-  lostAt = new Date()
-  state("lost", "reconnecting")
-  element("notice").textContent = `The simulator does not answer. What you see is from ${lostAt.toLocaleTimeString()}.`
-  element("notice").hidden = false
+const lost = text => {
+  lostAt ??= new Date()
+  notify("lost", `${text} What you see is from ${lostAt.toLocaleTimeString()}.`)
+  showState()
 }
 
 const reached = () => {
-  if (!lostAt) return
   lostAt = null
-  element("notice").hidden = true
+  unnotify("lost")
 }
 
-const restarted = () => {
-  say("The simulator was restarted.")
-  element("notice").textContent = "The simulator was restarted. Its state began anew."
-  element("notice").hidden = false
-  setTimeout(() => { element("notice").hidden = true }, 6000)
+/* Every answer tells which run of the server it is from. */
+const isFrom = newRun => {
+  if (newRun && run && newRun !== run) {
+    say("The simulator was restarted.")
+    notify("restarted", "The simulator was restarted. Its state is the seed again.")
+    setTimeout(unnotify, 6000, "restarted")
+  }
+  run = newRun || run
 }
+
+const show = text => {
+  const fresh = new DOMParser().parseFromString(text, "text/html")
+  document.title = fresh.title
+  patch(element("header"), fresh.getElementById("header"))
+  patch(page, fresh.querySelector("main"))
+  isFrom(fresh.body.dataset.run)
+  document.dispatchEvent(new Event("refreshed"))
+}
+
+const load = async () => {
+  missed = 0
+  lastStart = performance.now()
+  let answer, text
+  try {
+    answer = await fetch(location.href, { headers: { Accept: "text/html", ...(tag ? { "If-None-Match": tag } : {}) }, cache: "no-store" })
+    text = await answer.text()
+  } catch {
+    lost("The simulator does not answer.")
+    return
+  }
+  reached()
+  // How long the server took to make the page, and the browser to show it.
+  const began = performance.now()
+  const made = Number(/dur=([\d.]+)/.exec(answer.headers.get("Server-Timing"))?.[1] ?? 0)
+  if (answer.status >= 400) {
+    // What somebody reads, or has typed, stays.
+    notify("gone", answer.status === 404 ? "What this page shows is no longer there." : `The simulator answered ${answer.status}.`, "Look again", () => location.reload())
+  } else if (answer.status !== 304) {
+    unnotify("gone")
+    tag = answer.headers.get("ETag")
+    show(text)
+  }
+  lastCost = Math.min(made + performance.now() - began, LONGEST_COST)
+  showState()
+}
+
+/* Fetches the page again, one fetch at a time: an older answer must not come last. */
+const refresh = (isForced = false) => {
+  clearTimeout(timer)
+  timer = null
+  if (isOver || (!isForced && (isPaused || isRead()))) {
+    showState()
+    return Promise.resolve()
+  }
+  if (fetching) return next ??= fetching.then(() => { next = null; return refresh(isForced) })
+  fetching = load().finally(() => { fetching = null })
+  return fetching
+}
+
+/* Soon, but neither more often than four times a second, nor for more than a small part of the time. */
+const refreshSoon = atMostEvery => {
+  const due = Math.max(lastStart + Math.max(atMostEvery, SHARE * lastCost), performance.now())
+  if (timer !== null && dueAt <= due) return
+  clearTimeout(timer)
+  dueAt = due
+  timer = setTimeout(refresh, due - performance.now())
+}
+
+const watches = type => page.dataset.watches.split(" ").includes(type) || type === "gap" || type === "reset"
 
 let lastSaid = 0
 const onEvent = ({ type, data }) => {
   if (type === "hello") {
-    const hello = JSON.parse(data)
     breaks = 0
-    const isNew = run && hello.run !== run
-    run = hello.run
     reached()
-    if (isNew) restarted()
-    state(isPaused ? "paused" : "live", isPaused ? "paused" : "live")
-    refreshSoon(0)
+    isFrom(JSON.parse(data).run)
+    showState()
+    if (page.dataset.watches) refreshSoon(0)
     return
   }
   if (type === "dropped") {
+    isOver = true
+    clearTimeout(timer)
     disconnect()
-    run = ""
-    state("lost", "dropped")
-    element("notice").textContent = "This sandbox was dropped. What you see is from before."
-    element("notice").hidden = false
+    notify("dropped", "This sandbox was dropped. What you see is from before.")
+    showState()
     return
   }
   if (type === "request") {
@@ -188,35 +228,46 @@ const onEvent = ({ type, data }) => {
       say(`${missed} new call${missed === 1 ? "" : "s"}`)
     }
   }
-  if (isPaused || isRead()) showMissed()
-  else refreshSoon(page.dataset.watches.split(" ").includes(type) || type === "gap" || type === "reset" ? SOONEST : OTHERS)
+  if (isPaused || isRead()) showState()
+  else if (watches(type)) refreshSoon(SOONEST)
+  // Other pages show numbers in their navigation. Pages that never change are not fetched for that.
+  else if (page.dataset.watches) refreshSoon(OTHERS)
 }
 
 const connect = () => {
-  if (source || !run || document.hidden || polling) return
+  if (source || !run || isOver || document.hidden || polling) return
   source = new EventSource(`${base}events`)
   for (const kind of ["hello", "request", "state", "faults", "snapshots", "sandboxes", "reset", "gap", "dropped"]) source.addEventListener(kind, onEvent)
-  source.addEventListener("error", () => {
-    breaks += 1
-    // The page finds out whether the server is gone, or only its stream.
-    refresh(true)
-    if (breaks >= MOST_BREAKS || source?.readyState === EventSource.CLOSED) {
-      disconnect()
-      polling ??= setInterval(poll, POLL)
-      state(lostAt ? "lost" : "live", lostAt ? "reconnecting" : "polling")
-    }
-  })
+  source.addEventListener("error", onBreak)
 }
 
-/* Without a stream, the page asks every two seconds, and tries the stream again once the server has answered. */
+/* Finds out whether the server is gone, or only its stream. */
+const onBreak = async () => {
+  breaks += 1
+  if (breaks >= MOST_BREAKS || source?.readyState === EventSource.CLOSED) {
+    disconnect()
+    polls = 0
+    polling ??= setInterval(poll, POLL)
+  }
+  try {
+    await fetch(`${base}health`, { cache: "no-store" })
+    reached()
+  } catch {
+    lost("The simulator does not answer.")
+  }
+  showState()
+}
+
+/* Without a stream, the page asks every two seconds. Now and then it tries the stream again. */
 const poll = async () => {
-  if (document.hidden) return
+  if (document.hidden || isOver) return
   const wasLost = lostAt
   await refresh()
-  if (wasLost && !lostAt) {
+  polls += 1
+  if ((wasLost && !lostAt) || polls >= POLLS_UNTIL_STREAM) {
     clearInterval(polling)
     polling = null
-    breaks = 0
+    breaks = lostAt ? MOST_BREAKS - 1 : 0
     connect()
   }
 }
@@ -232,9 +283,13 @@ if (run && live) {
     missed = 0
     pauseButton.setAttribute("aria-pressed", isPaused)
     pauseButton.textContent = isPaused ? "Resume" : "Pause"
-    isPaused ? showMissed() : refresh(true)
+    isPaused ? showState() : refresh(true)
   })
-  document.addEventListener("visibilitychange", () => { document.hidden ? disconnect() : (connect(), refreshSoon(0)) })
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return disconnect()
+    connect()
+    refreshSoon(0)
+  })
   addEventListener("pagehide", disconnect)
   addEventListener("pageshow", connect)
   addEventListener("scroll", () => { if (missed && !isPaused && !isRead()) refreshSoon(0) }, { passive: true })
