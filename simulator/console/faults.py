@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 Fault = Mapping[str, Any]
@@ -62,10 +62,24 @@ def scope(fault: Fault) -> str:
     return ", ".join([operation, *(f"{word} {fault[name]}" for name, word in SCOPES if name in fault)])
 
 
-def taken(fault: Fault) -> str:
+def used(fault: Fault) -> str:
     """Return how often the fault took effect, of how often it may."""
     hits = fault["hits"]
-    return f"{hits} taken, no end" if "times" not in fault else f"{hits} of {fault['times']} taken"
+    return f"{hits}, no end" if "times" not in fault else f"{hits} of {fault['times']}"
+
+
+def notes(fault: Fault) -> Iterator[tuple[bool, str]]:
+    """Yield the fault's warnings, each with whether it is usual: a status that is not documented is no mistake."""
+    status = fault.get("status")
+    for warning in fault["warnings"]:
+        if warning == f"no operation documents the status {status}":
+            where = "in the API documentation"
+        elif (silent := warning.partition(f"the status {status} is not documented by "))[1]:
+            where = f"in the documentation of {silent[2]}"
+        else:
+            yield False, warning
+            continue
+        yield True, f"{status} is not {where}. Your client should still survive it."
 
 
 def is_spent(fault: Fault) -> bool:

@@ -27,6 +27,7 @@ def page_values(data: Mapping[str, Any]) -> dict[str, Any]:
         "most_changes": MOST_CHANGES,
         "grouped": changes.grouped,
         "reason": _reason,
+        "active": [each for each in data["faults"] if not faults.is_spent(each)],
         "words": faults,
         "snippets": _snippets(data["address"], data.get("command", "")),
     }

@@ -142,7 +142,9 @@ def fetch_call(recipe: Recipe, address: str) -> str | None:
             options.append(f"body: {text if 'Content-Type' in headers else f'new TextEncoder().encode({text})'}")
     lines = "".join(f"  {option},\n" for option in options)
     address = _javascript(address + recipe.path)
-    return f"await fetch({address}, {{\n{lines}}});" if options else f"await fetch({address});"
+    sent = f"await fetch({address}, {{\n{lines}}})" if options else f"await fetch({address})"
+    # No names are declared, so several of these programs can follow each other in one console.
+    return f"{sent}.then(async answer => console.log(answer.status, await answer.text()));"
 
 
 def httpx_call(recipe: Recipe, address: str) -> str | None:
@@ -158,7 +160,8 @@ def httpx_call(recipe: Recipe, address: str) -> str | None:
             arguments.append(f"content={recipe.body.decode()!r}")
         except UnicodeDecodeError:
             arguments.append(f"content={recipe.body!r}")
-    return f"import httpx\n\nresponse = httpx.request({', '.join(arguments)})"
+    call = f"httpx.request({', '.join(arguments)})"
+    return f"import httpx\n\nresponse = {call}\nprint(response.status_code, response.text)"
 
 
 def _javascript(text: str) -> str:

@@ -114,6 +114,15 @@ def test_a_copied_curl_gets_the_same_answer_for_the_error_catalogue(simulator: S
     assert compared > 300
 
 
+def test_the_status_of_a_call_is_visible_on_a_narrow_page(simulator: Simulator, page: Page) -> None:
+    called(simulator)
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto(url_of(simulator, "requests"))
+    box = page.locator("[data-row] .code").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] < 320
+
+
 def test_a_fault_from_a_call_hits_exactly_the_next_such_call(simulator: Simulator, page: Page) -> None:
     opened(page, simulator, f"requests/{called(simulator)}")
     page.keyboard.press("f")

@@ -151,6 +151,34 @@ def test_a_sandbox_is_replaced_only_after_a_question(simulator: Simulator, page:
     expect(page.locator("#sandbox-test-1 td").nth(1)).to_have_text("0")
 
 
+def test_a_snapshot_is_replaced_only_after_a_question(simulator: Simulator, page: Page, api: httpx.Client) -> None:
+    from playwright.sync_api import expect
+
+    api.put("/_simulator/snapshots/before").raise_for_status()
+    change(api)
+    for path in ("diff", "snapshots"):
+        opened(page, simulator, path)
+        page.get_by_label("Name of a new snapshot").fill("before")
+        submit(page, "Take a snapshot of this state", "No")
+        expect(page.get_by_label("Name of a new snapshot")).to_have_value("before")
+        assert control(api, "diff?since=before")["changes"]
+    submit(page, "Take a snapshot of this state", "Yes")
+    expect(page.get_by_label("Name of a new snapshot")).to_have_value("")
+    assert control(api, "diff?since=before")["changes"] == []
+
+
+@pytest.mark.parametrize("path", ["snapshots", "sandboxes"])
+@pytest.mark.parametrize("name", [".", "..", "a b", "a/b"])
+def test_a_name_that_nothing_may_have_is_not_sent(simulator: Simulator, page: Page, path: str, name: str) -> None:
+    opened(page, simulator, path)
+    field = page.get_by_label("Name of a new")
+    field.fill(name)
+    assert not field.evaluate("field => field.checkValidity()")
+    assert page.get_by_text("A name has 1 to 64 letters").is_visible()
+    field.fill("..a-b_c.")
+    assert field.evaluate("field => field.checkValidity()")
+
+
 def test_the_page_of_a_dropped_sandbox_says_so_and_creates_it_again(
     simulator: Simulator, page: Page, api: httpx.Client, complaints: list[str], axe: Axe
 ) -> None:
@@ -191,9 +219,9 @@ def test_a_usual_fault_takes_one_click_and_its_hits_count_up(
     opened(page, simulator, "faults")
     page.locator("#preset-for").select_option("listCallCapacities")
     submit(page, "503 once")
-    expect(page.locator("#fault-1")).to_contain_text("0 of 1 taken")
+    expect(page.locator("#fault-1")).to_contain_text("0 of 1")
     assert [api.get(f"/api/v1/{CAPACITIES}").status_code for _ in range(2)] == [503, 200]
-    expect(page.locator("#fault-1")).to_contain_text("1 of 1 taken spent")
+    expect(page.locator("#fault-1")).to_contain_text("1 of 1 used up")
     assert not was_reloaded(page)
     submit(page, "Delete fault 1")
     submit(page, "Flaky")
@@ -251,11 +279,13 @@ def test_the_form_for_a_fault_names_the_documented_statuses_and_what_is_wrong(
     expect(page.get_by_role("alert")).to_contain_text("does nothing: give delayMs, status or abort (S-6)")
     refused(complaints, 400)
     page.get_by_label("Only this user").fill("foouser")
-    page.get_by_label("Then take effect").fill("3")
+    page.get_by_label("How often").fill("3")
     page.get_by_label("Answer with the status").fill("503")
     page.get_by_label("Body of the answer").fill('{"message": "down"}')
     submit(page, "Inject the fault")
-    expect(page.locator("#fault-1")).to_contain_text("Note: the status 503 is not documented by getAlerting")
+    expect(page.locator("#fault-1")).to_contain_text(
+        "503 is not in the documentation of getAlerting. Your client should still survive it."
+    )
     (fault,) = control(api, "faults")["faults"]
     assert (fault["userId"], fault["times"], fault["status"]) == ("foouser", 3, 503)
     assert fault["body"] == {"message": "down"}

@@ -56,6 +56,23 @@ def test_an_empty_cell_leads_to_a_request_that_fills_it(
     refusals_are_shown(complaints)
 
 
+def test_the_coverage_fits_into_a_usual_window(simulator: Simulator, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{simulator.url}/_simulator/coverage")
+    tops = page.locator(".card").evaluate_all("cards => cards.map(card => card.getBoundingClientRect().top)")
+    assert len(tops) == 4
+    assert len(set(tops)) == 1
+    table = page.get_by_role("region", name="Operations by status")
+    assert table.evaluate("region => region.scrollWidth <= region.clientWidth")
+
+
+def test_the_sandbox_of_a_try_is_named(simulator: Simulator, page: Page) -> None:
+    page.goto(f"{simulator.url}/_simulator/errors?operationId=getFiltering")
+    page.locator("#errors details", has_text="G-9").locator("summary").first.click()
+    button = page.locator("#errors details[open] button.main")
+    assert button.inner_text() == "Try it in the sandbox scratch-console"
+
+
 def test_a_number_leads_to_its_calls(simulator: Simulator, page: Page) -> None:
     httpx.get(f"{simulator.url}/api/v1/{CAPACITIES}")
     page.goto(f"{simulator.url}/_simulator/coverage")

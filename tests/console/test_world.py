@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import httpx
@@ -103,6 +104,19 @@ def test_an_edited_section_keeps_what_changed_elsewhere_meanwhile(page: Page, si
     user = simulator.default.state["tenants"]["foo"]["groups"]["foogroup"]["users"]["foouser@sip.netaxis.be"]
     assert user["executive"]["filtering"]["enabled"] is user["executive"]["screening"]["enabled"] is True
     assert len(user["executive"]["criteria"]) == len(settings["criteria"])
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_the_steps_of_a_call_stand_in_pairs_so_that_each_arrow_leads_to_the_next(
+    page: Page, simulator: Simulator, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{simulator.url}/_simulator/world/foo/foogroup/foouser@sip.netaxis.be")
+    steps = page.locator(".way > li")
+    tops = steps.evaluate_all("steps => steps.map(step => step.getBoundingClientRect().top)")
+    assert [top == before for before, top in pairwise(tops)] == [False, False, True, False, True]
+    arrows = steps.evaluate_all("steps => steps.map(step => getComputedStyle(step, '::after').content[1])")
+    assert arrows[:5] == ["↓", "↓", "→", "↙", "→"]
 
 
 def test_a_user_is_added(page: Page, simulator: Simulator) -> None:

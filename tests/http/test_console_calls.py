@@ -148,10 +148,17 @@ class TestList:
         newest = Page(api.client.get(page.link("Newest calls"), headers=BROWSER))
         assert rows(newest) == wanted[:2]
 
-    def test_only_refused_keeps_the_other_filters(self, api: Api) -> None:
+    @pytest.mark.parametrize("statuses", ["4xx", "5xx"])
+    def test_a_class_of_statuses_is_one_click_away_and_keeps_the_other_filters(self, api: Api, statuses: str) -> None:
         api.ok("GET", CAPACITIES)
         page = page_of(api, "requests?method=GET")
-        assert page.link("Only refused").endswith("requests?method=GET&status=4xx")
+        assert page.link(f"Only {statuses}").endswith(f"requests?method=GET&status={statuses}")
+
+    def test_the_status_comes_first(self, api: Api) -> None:
+        api.ok("GET", CAPACITIES)
+        page = page_of(api, "requests")
+        assert page.texts("th")[0] == "Status"
+        assert page.texts("td")[0] == "200"
 
     def test_while_nothing_has_happened_it_shows_a_call_that_succeeds(self, api: Api) -> None:
         api.reset()
@@ -291,6 +298,26 @@ class TestCall:
         ]
         documented = {status for status, found in operation["statuses"].items() if found["documented"]}
         assert documented <= set(page.texts("option"))
+
+    def test_the_fault_of_a_misspelt_call_is_for_the_name_that_was_meant(self, api: Api) -> None:
+        page = page_of_call(api, api("GET", CAPACITIES.replace("foogroup", "fogroup")))
+        assert page.all("input", name="groupId")[0][0]["value"] == "foogroup"
+        [dialog] = page.texts("dialog", id="fault")
+        assert "The call named 'fogroup', which does not exist. The fault is for 'foogroup'." in dialog
+
+    def test_the_fault_of_a_call_for_an_unknown_name_says_that_it_does_not_exist(self, api: Api) -> None:
+        page = page_of_call(api, api("GET", CAPACITIES.replace("foogroup", "elsewhere")))
+        assert page.all("input", name="groupId")[0][0]["value"] == "elsewhere"
+        [dialog] = page.texts("dialog", id="fault")
+        assert "The call named something that does not exist." in dialog
+        [dialog] = page_of_call(api, api("GET", CAPACITIES)).texts("dialog", id="fault")
+        assert "does not exist" not in dialog
+
+    def test_a_call_without_credentials_is_anonymous_and_others_may_not_be_known(self, api: Api) -> None:
+        wrong = api("GET", CAPACITIES, headers={"Authorization": "Bearer none"})
+        assert "not known" in page_of_call(api, wrong).texts("dd")
+        assert "anonymous" in page_of_call(api, api("GET", CAPACITIES)).texts("dd")
+        assert "no account" not in page_of_call(api, api("GET", CAPACITIES)).texts("option")
 
     def test_a_call_of_no_operation_has_no_form_of_a_fault(self, api: Api) -> None:
         api.ok("GET", CAPACITIES)

@@ -203,7 +203,28 @@ def test_active_faults_stand_on_the_overview(api: Api) -> None:
     assert "active fault" not in page(api, "").text()
     api.arranged("POST", "faults", {"operationId": "listCallCapacities", "status": 503, "times": 3})
     api("GET", CAPACITIES)
-    assert "1 active fault answers 503 for listCallCapacities 1 of 3 taken" in page(api, "").text()
+    assert "1 active fault answers 503 for listCallCapacities used: 1 of 3" in page(api, "").text()
+
+
+def test_a_used_up_fault_is_not_active_any_more(api: Api) -> None:
+    fault = {"operationId": "listCallCapacities", "status": 503, "times": 1}
+    api.arranged("POST", "faults", fault)
+    api("GET", CAPACITIES)
+    shown = page(api, "")
+    assert "1 used-up fault" in shown.text()
+    assert "active fault" not in shown.text()
+    assert "answers 503 for" not in shown.text()
+    api.arranged("POST", "faults", fault | {"operationId": "getFiltering"})
+    assert "1 active fault answers 503 for getFiltering used: 0 of 1 1 used-up fault" in page(api, "").text()
+
+
+def test_the_number_of_refused_calls_leads_to_the_reasons(api: Api) -> None:
+    assert "#refusals-title" not in page(api, "").links("#")
+    api.refused("GET", CAPACITIES.replace("foogroup", "fogroup"))
+    shown = page(api, "")
+    assert "#refusals-title" in shown.links("#")
+    assert "1 refused" in shown.text()
+    assert "refusals-title" in shown.texts
 
 
 def test_changes_stand_side_by_side_with_their_word_by_tenant_group_and_user(api: Api) -> None:
@@ -325,6 +346,9 @@ def test_sandboxes_stand_by_their_last_use_and_lead_to_their_overview(api: Api) 
         assert len(rows) == 20
         assert others[0] in shown.text("others")
         assert "Created" in shown.text()
+        for other in (name, others[-1]):
+            address = shown.texts[f"base-{other}"]
+            assert httpx.get(f"{address}/_simulator/").json()["address"] == address
         link = next(href for href in shown.links("../") if href.endswith(f"/{others[0]}/_simulator/"))
         assert httpx.get(shown.follow(link)).json()["sandbox"] == others[0]
         assert shown.questions(f"sandboxes/{others[-1]}")[0]
@@ -382,15 +406,24 @@ def test_faults_stand_in_their_order_with_what_they_do_and_how_often_they_did(ap
     )
     api("GET", CAPACITIES)
     shown = page(api, "faults")
-    assert "1. id 1 listCallCapacities Note: the status 503 is not documented by listCallCapacities" in shown.text(
-        "fault-1"
-    )
-    assert "answers 503 with Retry-After: 2 no call 1 of 1 taken spent" in shown.text("fault-1")
+    assert "1. id 1 listCallCapacities 503 is not in the documentation of listCallCapacities." in shown.text("fault-1")
+    assert "answers 503 with Retry-After: 2 0 1 of 1 used up" in shown.text("fault-1")
     second = shown.text("fault-2")
     assert f"2. id 2 all operations, user {HOSTILE}" in second
     assert "waits 1.5 s, then answers 404" in second
-    assert "2 calls 0 taken, no end" in second
+    assert "2 0, no end" in second
     assert {"faults", "faults/1", "faults/2"} <= {each.get("action") for tag, each in shown.tags if tag == "form"}
+
+
+def test_a_status_that_is_not_documented_is_no_mistake_of_the_fault_but_an_unknown_name_is_a_warning(api: Api) -> None:
+    api.arranged("POST", "faults", {"operationId": "*", "status": 503})
+    api.arranged("POST", "faults", {"operationId": "getFiltering", "status": 503, "groupId": "fogroup"})
+    shown = page(api, "faults")
+    usual = "503 is not in the API documentation. Your client should still survive it."
+    assert usual in shown.text("fault-1")
+    assert "Note:" not in shown.text("fault-1")
+    assert "503 is not in the documentation of getFiltering." in shown.text("fault-2")
+    assert "Note: there is no group 'fogroup' at present" in shown.text("fault-2")
 
 
 def test_the_form_for_a_fault_has_a_field_for_each_of_its_attributes_and_the_documented_statuses(api: Api) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -113,6 +114,17 @@ def test_bodies_arrive_byte_for_byte_and_are_answered_as_before(
     assert [each["replay"]["httpx"] for each in newest(api, len(BODIES))] == [
         each["replay"]["httpx"] for each in entries
     ]
+
+
+@pytest.mark.parametrize("language", ["fetch", "httpx"])
+def test_a_program_prints_the_status_and_the_body(api: Api, language: str) -> None:
+    command = [sys.executable, "-"] if language == "httpx" else ["node", "--input-type=module"]
+    if shutil.which(command[0]) is None:
+        pytest.skip("there is no node")
+    entry = sent(api, "GET", f"{CAPACITIES}none/")
+    answer = api("GET", f"{CAPACITIES}none/")
+    done = subprocess.run(command, input=entry["replay"][language], capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"404 {answer.text}\n"
 
 
 @pytest.mark.parametrize("language", CLIENTS)

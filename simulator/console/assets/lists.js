@@ -5,10 +5,16 @@ document.addEventListener("change", ({ target }) => {
   if (target.id !== "fault-operation") return
   const statuses = target.selectedOptions[0].dataset.statuses
   element("documented").textContent = statuses
-    ? `${target.value} documents ${statuses}. Other statuses are allowed, and the fault then says so.`
-    : "Choose an operation to see its documented statuses. Others are allowed, and the fault then says so."
+    ? `${target.value} documents ${statuses}. You can use another status; you then see a note.`
+    : "Choose an operation to see its documented statuses. You can use another status; you then see a note."
   element("statuses").replaceChildren(...(statuses?.split(", ") ?? []).map(value => Object.assign(document.createElement("option"), { value })))
 })
+
+/* Makes what the form names. The name is used then, so its field becomes empty. */
+const sendNew = async form => {
+  await send(form)
+  if (!form.querySelector(".problems")) form.querySelector("[data-part]").value = ""
+}
 
 /* Comes before the listener that sends forms, and leaves the sending to `send`. */
 document.addEventListener("submit", async event => {
@@ -35,7 +41,18 @@ document.addEventListener("submit", async event => {
     } catch {
       return showProblems(form, [{ reason: "the simulator does not answer" }])
     }
-    await send(form)
+    await sendNew(form)
     form.elements.fixture.value = ""
+  } else if (form.id === "new-snapshot") {
+    event.preventDefault()
+    event.stopPropagation()
+    const name = form.querySelector("[data-part]").value
+    try {
+      const { snapshots } = await (await fetch(`${base}snapshots`, { headers: { Accept: "application/json" } })).json()
+      if (snapshots.some(each => each.name === name) && !await confirmed(`There is a snapshot ${name} already. Replace it? The state that it keeps is lost.`)) return
+    } catch {
+      return showProblems(form, [{ reason: "the simulator does not answer" }])
+    }
+    await sendNew(form)
   }
 }, true)
