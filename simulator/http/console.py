@@ -51,8 +51,8 @@ def page_reply(
 ) -> Reply:
     """Return the page that shows the view of an operation, or 304 if the browser has it already (S-11).
 
-    `view` is `None` if the page `waits`. `Server-Timing` says how many milliseconds it took to make the page. Its script
-    asks less often for a slow one.
+    `view` is `None` if the page `waits`. `Server-Timing` says how many milliseconds it took to make the page. The
+    script of the page asks less often for a slow one.
     """
     began = time.perf_counter()
     request = context.request
