@@ -173,7 +173,8 @@ def _frame(control: Control, *, is_private: bool) -> dict[str, Any]:
     if sandbox is not None:
         frame["counts"] = {
             "requests": sandbox.requests,
-            "faults": len(sandbox.faults),
+            "faults": sum(each.times is None or hits < each.times for each, hits in sandbox.faults.with_hits()),
+            "all_faults": len(sandbox.faults),
             "snapshots": len(sandbox.snapshots),
             "sandboxes": len(sandboxes),
         }

@@ -113,7 +113,7 @@ const state = (name, text) => {
 const isConnected = () => source?.readyState === EventSource.OPEN
 
 const showState = () => {
-  if (isOver) state("lost", "dropped")
+  if (isOver) state("lost", "not live")
   else if (lostAt) state("lost", "reconnecting")
   else if (isPaused) state("paused", missed ? `paused, ${missed} new` : "paused")
   else if (isConnected()) state("live", "live")
@@ -146,9 +146,12 @@ const isFrom = newRun => {
 const show = text => {
   const fresh = new DOMParser().parseFromString(text, "text/html")
   document.title = fresh.title
-  patch(element("header"), fresh.getElementById("header"))
+  const isLive = fresh.getElementById("live") !== null
+  if (isLive) patch(element("header"), fresh.getElementById("header"))
   patch(page, fresh.querySelector("main"))
   isFrom(fresh.body.dataset.run)
+  // A page that costs too much does not stay up to date by itself.
+  if (!isLive) disconnect(), isOver = true
   document.dispatchEvent(new Event("refreshed"))
 }
 
@@ -192,7 +195,7 @@ const refresh = (isForced = false) => {
   return fetching
 }
 
-/* Soon, but neither more often than four times a second, nor for more than a small part of the time. */
+/* Soon, but at most four times a second, and only for a small part of the time. */
 const refreshSoon = atMostEvery => {
   const due = Math.max(lastStart + Math.max(atMostEvery, SHARE * lastCost), performance.now())
   if (timer !== null && dueAt <= due) return
