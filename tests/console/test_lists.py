@@ -148,7 +148,7 @@ def test_a_sandbox_is_replaced_only_after_a_question(simulator: Simulator, page:
     submit(page, "Create", "No")
     assert [each["requests"] for each in control(api, "sandboxes")["sandboxes"]] == [0, 1]
     submit(page, "Create", "Yes")
-    expect(page.locator("#sandbox-test-1 td").nth(1)).to_have_text("0")
+    expect(page.locator("#sandbox-test-1 td").nth(2)).to_have_text("0")
 
 
 def test_a_snapshot_is_replaced_only_after_a_question(simulator: Simulator, page: Page, api: httpx.Client) -> None:
