@@ -116,8 +116,8 @@ PAGES = [
     Shown("call-replayed", "requests?status=400", calls, replayed),
     Shown("call-fault", "requests?status=400", calls, fault_dialog),
     Shown("coverage", "coverage"),
-    # Its entries are all alike. There are so many that axe needs ten seconds for them.
-    Shown("errors", "errors", without="details:nth-of-type(n + 30)"),
+    # The entries of all operations are alike, and axe would need half a minute for them.
+    Shown("errors", "errors?operationId=login"),
     Shown("world", "world"),
     Shown("group", "world/demo/brussels"),
     Shown("edit", "world/demo/brussels", then=edit_capacities),

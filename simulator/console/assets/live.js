@@ -224,7 +224,8 @@ const onEvent = ({ type, data }) => {
     showState()
     return
   }
-  if (type === "request") {
+  // The page may have been fetched after the call, and before its event.
+  if (type === "request" && !element(`call-${JSON.parse(data).id}`)) {
     missed += 1
     if (Date.now() - lastSaid > 5000 && page.querySelector("[data-list]")) {
       lastSaid = Date.now()
