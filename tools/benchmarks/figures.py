@@ -53,7 +53,7 @@ FIGURES: Mapping[str, Figure] = {
     "health-patch": Figure("worst wait of health during a PATCH of 100,000 users", "ms"),
     "health-patches": Figure("worst wait of health during four of them at once", "ms"),
     "get-unwatched": Figure("GET one, nobody watches", RATE),
-    "get-watched": Figure("GET one, with a stream of events open", RATE),
+    "get-watched": Figure("GET one, with a console open", RATE),
 }
 
 

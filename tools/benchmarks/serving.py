@@ -29,6 +29,8 @@ BATCH_SECONDS, REQUESTS_SECONDS = 30, 90
 POLL_SECONDS = 0.005
 PATCH_SECONDS = 120
 HEALTH = "/_simulator/health"
+PAGE_SECONDS, PAGE_SHARE = 0.25, 15
+"""How often `live.js` fetches a page: after so many seconds, or after so many times the time that it takes."""
 EVENT_BYTES = 10_000
 """How many bytes of events come at least while requests are made as fast as possible."""
 
@@ -53,7 +55,7 @@ def measure(results: Results, *, quick: bool) -> None:
         "the library's server": lambda: _library(results, 1 if quick else 7),
         "memory of the process": lambda: _memory(results, *(1_000, 5_000) if quick else (100_000, 1_000_000)),
         "worst wait of health": lambda: _waits(results, 1_000 if quick else 100_000),
-        "GET beside a stream": lambda: _watched(results, *(1.0, 1) if quick else (3.0, 7)),
+        "GET beside a console": lambda: _watched(results, *(1.0, 1) if quick else (3.0, 7)),
     }
     for title, part in parts.items():
         print(title, flush=True)
@@ -149,14 +151,14 @@ def _waits(results: Results, users: int) -> None:
 
 
 def _watched(results: Results, seconds: float, rounds: int) -> None:
-    """Measure the rate of reads in turn, while nobody watches and while a stream of events is open."""
+    """Measure the rate of reads in turn, while nobody watches and while a console is open."""
     needs("wrk")
     load = SCENARIOS["get"].load
     with peers()[OURS].serving() as server:
         put_load(server.url, load, seconds)
         for _ in range(rounds):
             results.add("get-unwatched", OURS, put_load(server.url, load, seconds).rate)
-            with _stream(server.port):
+            with _stream(server.port), _page(server.port):
                 results.add("get-watched", OURS, put_load(server.url, load, seconds).rate)
 
 
@@ -173,6 +175,32 @@ def _stream(port: int) -> Iterator[None]:
         reader.join()
     if sum(got) < EVENT_BYTES:
         raise Failed(f"only {sum(got)} bytes of events came")
+
+
+@contextmanager
+def _page(port: int) -> Iterator[None]:
+    """Fetch the page of the calls again and again, as often as its script does. Raises `Failed` if that fails."""
+    is_over = threading.Event()
+    fetched: list[int] = []
+
+    def fetch() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=BATCH_SECONDS)
+        while not is_over.is_set():
+            connection.request("GET", "/_simulator/requests", headers={"Accept": "text/html"})
+            got = connection.getresponse()
+            got.read()
+            fetched.append(got.status)
+            made = float((got.headers["Server-Timing"] or "").partition("dur=")[2] or 0) / 1000
+            is_over.wait(max(PAGE_SECONDS, PAGE_SHARE * made))
+        connection.close()
+
+    reader = threading.Thread(target=fetch)
+    reader.start()
+    yield
+    is_over.set()
+    reader.join()
+    if set(fetched) != {200}:
+        raise Failed(f"the page was answered with {fetched}")
 
 
 @contextmanager
