@@ -405,7 +405,8 @@ class TestServe:
         pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
         screen, end = pty.openpty()
         program = (
-            "import fcntl, os, sys, termios; os.setsid(); "
+            # The tests may themselves have been started to outlive their terminal.
+            "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.setsid(); "
             f"fcntl.ioctl({end}, termios.TIOCSCTTY, 0); os.close({end}); os.execvp(sys.argv[1], sys.argv[1:])"
         )
         serve = [*command, sys.executable, "-m", "simulator", "serve", "--port", "0"]
