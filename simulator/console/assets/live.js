@@ -6,8 +6,7 @@ const OTHERS = 2000
 const POLL = 2000
 const POLLS_UNTIL_STREAM = 15
 const MOST_BREAKS = 3
-const SHARE = 15
-const LONGEST_COST = 200
+const LONGEST_PAUSE = 3000
 
 const page = document.querySelector("main")
 const base = document.body.dataset.root
@@ -26,7 +25,7 @@ let fetching = null
 let next = null
 let timer = null
 let dueAt = 0
-let lastCost = 0
+let pause = 0
 let lastStart = 0
 let lostAt = null
 
@@ -178,7 +177,8 @@ const load = async () => {
     tag = answer.headers.get("ETag")
     show(text)
   }
-  lastCost = Math.min(made + performance.now() - began, LONGEST_COST)
+  // At most a twentieth of the server's time, and a quarter of the browser's.
+  pause = Math.min(20 * made + 4 * (performance.now() - began), LONGEST_PAUSE)
   showState()
 }
 
@@ -195,9 +195,9 @@ const refresh = (isForced = false) => {
   return fetching
 }
 
-/* Soon, but at most four times a second, and only for a small part of the time. */
+/* Soon, but at most four times a second, and with pauses after a page that took long. */
 const refreshSoon = atMostEvery => {
-  const due = Math.max(lastStart + Math.max(atMostEvery, SHARE * lastCost), performance.now())
+  const due = Math.max(lastStart + Math.max(atMostEvery, pause), performance.now())
   if (timer !== null && dueAt <= due) return
   clearTimeout(timer)
   dueAt = due
