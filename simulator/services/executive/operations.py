@@ -1,6 +1,6 @@
 """The operations of the Executive service.
 
-The module is long because the service has 13 operations, each with a short handler.
+The module is long because the service has 13 operations, each with a short handler, and details for pages.
 """
 
 from __future__ import annotations
