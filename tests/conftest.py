@@ -23,7 +23,8 @@ from simulator.cli import main
 from simulator.server import Server
 from simulator.state.world import World
 
-BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+# The first is the quickest: it has no windows.
+BROWSERS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 CAPACITIES = "tenants/foo/groups/foogroup/services/call_capacities/"
 EXECUTIVE = "tenants/foo/groups/foogroup/users/foouser/services/executive/"
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)

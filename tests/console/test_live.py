@@ -103,7 +103,7 @@ def test_focus_selection_and_what_is_typed_survive(calls: Page, simulator: Simul
     selected = calls.evaluate("getSelection().toString()")
     search.focus()
     calls.evaluate(f"getSelection().selectAllChildren(document.querySelector('#{first} time'))")
-    for _ in range(20):
+    for _ in range(4):
         calls.wait_for_selector(f"#call-{call(simulator.url)}")
     assert search.input_value() == "half a wo"
     assert calls.evaluate("document.querySelector('#switcher').open")

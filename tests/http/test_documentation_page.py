@@ -93,9 +93,12 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
     assert "Request body" not in shown[-1]
 
 
-# A page brings an icon, so the browser asks for none. For JSON it asks. This goes from the page to JSON.
+# For JSON, which brings no icon, a browser asks for one. A browser without windows does not, so the script asks.
 GO_ON = """<script>
-  addEventListener("load", () => setTimeout(() => { location = "/_simulator/health" }, 500))
+  addEventListener("load", () => setTimeout(async () => {
+    await fetch("/_simulator/health")
+    await fetch("/favicon.ico")
+  }, 500))
 </script></body>"""
 
 
