@@ -66,7 +66,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--disable-gpu", "--disable-software-rasterizer", f"--host-resolver-rules=MAP * ~NOTFOUND, {excluded}"],
+            args=["--disable-gpu", f"--host-resolver-rules=MAP * ~NOTFOUND, {excluded}"],
         )
         yield browser
         browser.close()

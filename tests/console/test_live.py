@@ -12,7 +12,7 @@ from tests.conftest import CAPACITIES
 from tests.console.conftest import NewContext
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 LIST = f"/api/v1/{CAPACITIES}"
 ROWS = "document.querySelectorAll('main [data-list] tr[data-row]').length"
@@ -90,6 +90,22 @@ def test_whoever_reads_further_down_is_not_moved(calls: Page, simulator: Simulat
     show.click()
     calls.wait_for_selector(f"#call-{last}")
     assert calls.evaluate("scrollY") == 0
+
+
+def test_an_answer_that_comes_after_somebody_began_to_read_does_not_move_the_list(
+    calls: Page, simulator: Simulator
+) -> None:
+    made = call(simulator.url, 100)
+    calls.wait_for_selector(f"#call-{made}")
+    held: list[Route] = []
+    calls.route("**/_simulator/requests", lambda route: held.append(route))
+    with calls.expect_request("**/_simulator/requests"):
+        last = call(simulator.url)
+    calls.evaluate("scrollTo(0, 600)")
+    with calls.expect_response("**/_simulator/requests"):
+        held.pop().continue_()
+    calls.locator("#notice").filter(has_text="1 new").wait_for()
+    assert calls.locator(f"#call-{last}").count() == 0
 
 
 def test_focus_selection_and_what_is_typed_survive(calls: Page, simulator: Simulator) -> None:
