@@ -129,7 +129,7 @@ def drop_sandbox(call: Call, control: Control) -> object:
     if name == DEFAULT:
         raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
     if not control.sandboxes.drop(name):
-        raise control.no_such_sandbox(name)
+        raise control.sandboxes.unknown(name)
     return None
 
 

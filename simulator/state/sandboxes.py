@@ -9,10 +9,10 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Callable
-from itertools import count
+from itertools import count, islice
 from weakref import WeakSet
 
-from simulator.errors import Fault, TooManySandboxes
+from simulator.errors import MOST_NAMES, Fault, TooManySandboxes, UnknownSandbox
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
 from simulator.state.events import SANDBOXES, Event
@@ -34,6 +34,7 @@ IN_USE_SECONDS = 120
 class Sandboxes:
     """The sandboxes by name. A sandbox is created when it is first used. Its seed is `baseline`, unless it has its own.
 
+    If the settings say so, only `create` makes a sandbox, so that a lost one is never replaced by a fresh one (G-17).
     The default sandbox always exists. The settings limit how many others exist. At the limit, a new sandbox replaces
     the least recently used one, and a warning is logged. If that one was used within `IN_USE_SECONDS`, the new one is
     refused (G-17). `total` is the coverage of all sandboxes since the start (S-8), `clock` counts seconds, and `run`
@@ -63,9 +64,29 @@ class Sandboxes:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
 
-    def sandbox(self, name: str) -> ServerSandbox:
-        """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
-        return self.find(name) or self._put(name)
+    def sandbox(self, name: str, *, may_create: bool = True) -> ServerSandbox:
+        """Return the sandbox of this name. If there is none, create it, if call and settings allow that (G-17).
+
+        The name must match `NAME`. Raises `UnknownSandbox`, or `TooManySandboxes` if there is no room for a new one.
+        """
+        sandbox = self.find(name)
+        if sandbox is not None:
+            return sandbox
+        if self.settings.sandboxes == "created":
+            why = (
+                "; it was never created, was dropped, gave way to a new one (--sandbox-limit), or the server has "
+                f"started again since; with --sandboxes created, only PUT /_simulator/sandboxes/{name} creates it"
+            )
+            raise self.unknown(name, why)
+        if not may_create:
+            raise self.unknown(name)
+        return self._put(name)
+
+    def unknown(self, name: str, more: str = "") -> UnknownSandbox:
+        """Return the refusal of a call about a sandbox that does not exist (G-17). `more` ends its reason."""
+        with self._lock:
+            known = [DEFAULT, *islice(self._named, MOST_NAMES)]
+        return UnknownSandbox(Fault("G-17", f"there is no such sandbox: {name[:100]!r}{more}", asked=name, known=known))
 
     def happened(self, name: str, since: int, watcher: Callable[[], object] | None) -> list[Event] | None:
         """Return what has happened in a sandbox after a position, or `None` if there is no such sandbox (S-13).
@@ -127,7 +148,7 @@ class Sandboxes:
         return new
 
     def reset(self, name: str) -> None:
-        """Take a sandbox back to its seed (S-5), or create it. Raises `TooManySandboxes`.
+        """Take a sandbox back to its seed (S-5), or create it. Raises the same as `sandbox`.
 
         If the baseline was replaced since the sandbox began, this is its seed now, unless it has a seed of its own.
         """
