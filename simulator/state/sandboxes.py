@@ -46,6 +46,7 @@ class Sandboxes:
     ) -> None:
         self.baseline = baseline
         self.settings = settings
+        self._clock = clock
         self.run = secrets.token_hex(3)
         self.total = Coverage()
         self.memory = Memory(settings, self._existing)
@@ -55,14 +56,21 @@ class Sandboxes:
         self._named: dict[str, ServerSandbox] = {}
         self._ended: WeakSet[ServerSandbox] = WeakSet()
         self._lock = threading.Lock()
-        self._clock = clock
 
     def find(self, name: str, now: float | None = None) -> ServerSandbox | None:
-        """Return the sandbox of this name, if there is one. This counts as use. `now` is the clock's time, if known."""
+        """Return the sandbox of this name, if there is one. `now` is the clock's time, if known.
+
+        This counts as use: every call about a sandbox finds it in this way. What looks at all sandboxes (`all`) and an
+        open stream (`happened`) use none.
+        """
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
+
+    def idle_seconds(self, sandbox: ServerSandbox) -> float:
+        """Return how long ago the last use of a sandbox began (G-17). `find` says what a use is."""
+        return self._clock() - sandbox.last_use
 
     def sandbox(self, name: str, *, may_create: bool = True) -> ServerSandbox:
         """Return the sandbox of this name. If there is none, create it, if call and settings allow that (G-17).
@@ -195,6 +203,7 @@ class Sandboxes:
             name, seed or self.baseline, self.settings, self.total, self._positions, memory.grew, memory.admit
         )
         sandbox.has_own_seed = seed is not None
+        sandbox.last_use = self._clock()
         return sandbox
 
     def _end(self, sandbox: ServerSandbox) -> None:
@@ -213,7 +222,6 @@ class Sandboxes:
                 del self._named[name]
                 self._end(old)
             sandbox = self._named[name] = self._new(name, seed)
-            sandbox.last_use = self._clock()
             self._note_change()
             return sandbox
 
@@ -223,7 +231,7 @@ class Sandboxes:
         if len(self._named) < limit:
             return
         oldest = min(self._named.values(), key=lambda each: each.last_use, default=None)
-        if oldest is None or self._clock() - oldest.last_use < IN_USE_SECONDS:
+        if oldest is None or self.idle_seconds(oldest) < IN_USE_SECONDS:
             reason = (
                 f"there is no room for a new sandbox {name!r}: of the {limit} that --sandbox-limit allows, each was "
                 f"used within the last {IN_USE_SECONDS} seconds; drop those that are no longer needed"
