@@ -47,6 +47,8 @@ class Refused(Exception):
 # If a call is refused, pytest shows the line of the test, and not the lines of this module.
 __tracebackhide__ = methodcaller("errisinstance", (Refused, Unreachable))
 
+REPLICA = r"/_replicas/[A-Za-z0-9._-]{1,64}"
+"""The only path that an address may have: it names a replica behind a proxy."""
 CHUNK = 1024 * 1024
 """How many bytes of an answer are read before the progress is reported again."""
 EVENT_STREAM = "text/event-stream"
@@ -65,6 +67,8 @@ class StreamEvent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Client:
     """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds.
+
+    The address may end in `/_replicas/NAME`: a proxy in front of several servers passes such calls to one of them.
 
     Raises `ValueError` if `url` is not valid, or if no server can demand the token (S-2).
     """
@@ -173,7 +177,7 @@ class Client:
 
 def _is_address(url: str) -> bool:
     try:
-        return re.fullmatch(r"https?://[^/]+/?", url) is not None and urlsplit(url).port != 0
+        return re.fullmatch(rf"https?://[^/]+({REPLICA})?/?", url) is not None and urlsplit(url).port != 0
     except ValueError:  # The port is no number, or too large.
         return False
 
