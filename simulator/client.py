@@ -49,6 +49,8 @@ __tracebackhide__ = methodcaller("errisinstance", (Refused, Unreachable))
 
 REPLICA = r"/_replicas/[A-Za-z0-9._-]{1,64}"
 """The only path that an address may have: it names a replica behind a proxy."""
+REPLICA_HEADER = "X-Simulator-Replica"
+"""A proxy in front of several servers may name the one that answered in this header."""
 CHUNK = 1024 * 1024
 """How many bytes of an answer are read before the progress is reported again."""
 EVENT_STREAM = "text/event-stream"
@@ -111,6 +113,19 @@ class Client:
                 return _content(answer, progress)
         except (OSError, HTTPException, ValueError) as error:
             raise self._failure(f"{method} {address}", error) from None
+
+    def replica(self) -> str | None:
+        """Return the name of the server that answers for the sandbox, if a proxy in front tells it.
+
+        Raises `Unreachable` or `Refused`.
+        """
+        address = self._address("health", None)
+        try:
+            with _opener.open(self._request("HEAD", address, "*/*"), timeout=self.timeout) as answer:
+                name: str | None = answer.headers.get(REPLICA_HEADER)
+                return name
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._failure(f"HEAD {address}", error) from None
 
     def events(self, query: Mapping[str, object]) -> Iterator[StreamEvent]:
         """Yield what happens in the sandbox, until the server ends the stream (S-13).
