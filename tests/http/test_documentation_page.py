@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, CHROMIUM, served, wait_until
+from tests.conftest import CAPACITIES, CHROMIUM, browsing, served, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -55,19 +53,6 @@ class Scripted:
         page = b"".join(parts).replace(b"</body>", self.script.encode())
         start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(page)))])
         return [page]
-
-
-@contextmanager
-def browsing(address: str, profile: Path) -> Iterator[None]:
-    """Show an address in Chromium until the block ends."""
-    # With a debugging port, Chromium stays open.
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-    command = [str(CHROMIUM), *options, address]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            yield
-        finally:
-            browser.terminate()
 
 
 @needs_chromium
