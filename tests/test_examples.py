@@ -138,9 +138,9 @@ def test_an_example_works_as_its_readme_says_and_its_failures_tell_why(
         the_report_of_failed_tests_has_the_journal_and_the_diff(folder, server)
 
 
-def again(example: str) -> str:
-    """Return the commands of an example's README, for a folder in which they have run."""
-    return COMMANDS[example].replace("npm ci\n", "")
+def again(example: str, tests: str) -> str:
+    """Return the commands of an example's README, for a folder in which they have run. `tests` stands for `npm test`."""
+    return COMMANDS[example].replace("npm ci\n", "").replace("npm test", tests)
 
 
 def a_test_that_fails_tells_why_the_api_refused(example: str, folder: Path, file: str, server: str) -> None:
@@ -148,7 +148,8 @@ def a_test_that_fails_tells_why_the_api_refused(example: str, folder: Path, file
     text = (folder / file).read_text("utf-8")
     assert expected in text
     (folder / file).write_text(text.replace(expected, "it is Sunday"), "utf-8")
-    done = run(again(example), folder, server)
+    # The types are checked already.
+    done = run(again(example, "npx tsc --noCheck && node --test out/client.test.js"), folder, server)
     assert done.returncode != 0, done.stdout
     assert "updateCallCapacity was refused with 400" in done.stdout
 
@@ -160,7 +161,7 @@ def the_report_of_failed_tests_has_the_journal_and_the_diff(folder: Path, server
         assert expected in text
         text = text.replace(expected, '"it is Sunday"' if expected == '"Saved"' else "it is Sunday")
     spec.write_text(text, "utf-8")
-    commands = again("playwright").replace("npm test", "npm test -- --reporter=json --grep 'changed to 3|refused'")
+    commands = again("playwright", "npx playwright test --reporter=json --grep 'changed to 3|refused'")
     done = run(commands, folder, server)
     assert done.returncode != 0, done.stdout
     found = re.findall(r'"name": "(\w+)",\s*"contentType": "application/json",\s*"body": "([^"]+)"', done.stdout)
