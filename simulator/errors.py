@@ -127,7 +127,11 @@ class UnknownPath(Refusal):
 
 
 class UnknownResource(Refusal):
-    """The path names something that does not exist: a user, a capacity (G-9), a sandbox or a snapshot, for example."""
+    """The path names something that does not exist: a user, a capacity (G-9) or a snapshot, for example."""
+
+
+class UnknownSandbox(Refusal):
+    """There is no sandbox of this name, and the call may not create it (G-17)."""
 
 
 class ServiceNotAssigned(Refusal):

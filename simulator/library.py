@@ -240,7 +240,7 @@ class Sandbox:
         return coverage
 
     def drop(self) -> None:
-        """Remove the sandbox. A later call of the API to its address would create a fresh one (G-17)."""
+        """Remove the sandbox. A later call of the API to its address would create a fresh one, if it may (G-17)."""
         self.control.call("DELETE", f"sandboxes/{quote(self.name, safe='')}")
         self._dropped = True
 

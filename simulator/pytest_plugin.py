@@ -342,7 +342,10 @@ def _what_went_on(sandbox: Sandbox) -> str:
         changes = sandbox.diff()
     except (Refused, Unreachable) as failure:
         if getattr(failure, "status", None) == NOT_FOUND:
-            return "The sandbox is gone: the test dropped it, or new sandboxes replaced it (see --sandbox-limit)."
+            return (
+                "The sandbox is gone: the test dropped it, a new one took its place (see --sandbox-limit), "
+                "or the server has started again."
+            )
         return f"The calls and changes cannot be read: {failure}"
     shown, total = calls["requests"], calls["total"]
     title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"

@@ -9,9 +9,11 @@ from typing import Any, Literal, TypedDict, Unpack, get_args
 
 Auth = Literal["optional", "required"]
 Fidelity = Literal["plain", "strict"]
+SandboxPolicy = Literal["any", "created"]
 DEFAULT_PORT = 4080
 AUTH_MODES = get_args(Auth)
 FIDELITIES = get_args(Fidelity)
+SANDBOX_POLICIES = get_args(SandboxPolicy)
 
 
 def _number(default: int, least: int = 0) -> Any:
@@ -22,8 +24,10 @@ def _number(default: int, least: int = 0) -> Any:
 class Settings:
     """The settings of a server. Raises `ValueError` for a value that is not allowed.
 
-    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6), `fidelity` one of `FIDELITIES` (S-9). Pages of the
-    `cors_origins` may read answers; if there are none, all pages may. `delay_ms` slows every call of the simulated API.
+    Sizes are in bytes. `auth` is one of `AUTH_MODES` (A-6), `fidelity` one of `FIDELITIES` (S-9). `sandboxes` is one of
+    `SANDBOX_POLICIES`: with `any`, the first call to a name makes its sandbox; with `created`, it is refused (G-17).
+    Pages of the `cors_origins` may read answers; if there are none, all pages may. `delay_ms` slows every call of the
+    simulated API.
     The limits of snapshots, faults and journal apply to each sandbox, `memory_limit` to all together (S-10).
     `max_state` limits the bodies of the control interface, `max_depth` their nesting (S-3). `allowed_hosts` are host
     names for calls of the control interface, besides loopback; `*` allows all (S-2). Without `log_requests`, the log
@@ -36,6 +40,7 @@ class Settings:
     max_body: int = _number(1024 * 1024, least=1)
     request_seconds: int = _number(30, least=1)
     delay_ms: int = _number(0)
+    sandboxes: SandboxPolicy = "any"
     sandbox_limit: int = _number(1_000)
     journal_limit: int = _number(1_000)
     journal_bytes: int = _number(4 * 1024 * 1024)
@@ -90,7 +95,8 @@ class Settings:
         return replace(self, allowed_hosts=(*self.allowed_hosts, *names))
 
     def __post_init__(self) -> None:
-        for name, allowed in {"auth": AUTH_MODES, "fidelity": FIDELITIES}.items():
+        choices = {"auth": AUTH_MODES, "fidelity": FIDELITIES, "sandboxes": SANDBOX_POLICIES}
+        for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
         for each in fields(self):
@@ -139,6 +145,7 @@ class Options(TypedDict, total=False):
     max_body: int
     request_seconds: int
     delay_ms: int
+    sandboxes: SandboxPolicy
     sandbox_limit: int
     journal_limit: int
     journal_bytes: int

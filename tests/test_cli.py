@@ -172,6 +172,7 @@ class TestOptions:
             "APIO_SIMULATOR_CORS_ORIGIN": "http://a.example http://b.example",
             "APIO_SIMULATOR_MAX_BODY": "10",
             "APIO_SIMULATOR_LOG_FORMAT": "json",
+            "APIO_SIMULATOR_SANDBOXES": "created",
             "APIO_SIMULATOR_SANDBOX_LIMIT": "1",
             "APIO_SIMULATOR_HOST": "localhost",
         }
@@ -185,12 +186,14 @@ class TestOptions:
             assert "Access-Control-Allow-Origin" not in answer.headers
             answer = httpx.post(server.url + "/api/v1/login/", json={"username": "a", "password": "b"})
             assert answer.status_code == 413
+            assert httpx.get(server.url + "/_sandboxes/x/api/v1/").json()["errors"][0]["code"] == 40404
 
     @pytest.mark.parametrize(
         ("arguments", "environment", "message"),
         [
             (["serve", "--colour"], {}, "No such option"),
             (["serve", "--auth", "maybe"], {}, "'maybe' is not one of 'optional', 'required'"),
+            (["serve", "--sandboxes", "none"], {}, "'none' is not one of 'any', 'created'"),
             (["serve", "--port", "70000"], {}, "70000 is not in the range"),
             (["serve", "--cors-origin", "localhost:3000"], {}, "is no origin; write it like http://localhost:3000"),
             (

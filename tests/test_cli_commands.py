@@ -116,9 +116,10 @@ class TestSandbox:
         name = f"{cli.sandbox[:50]}-made"
         assert cli.done("sandbox", "create", name) == f"{server}/_sandboxes/{name}\n"
         header, *rows = cli.done("sandbox", "list").splitlines()
-        assert header.split() == ["NAME", "AGE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS"]
+        assert header.split() == ["NAME", "AGE", "IDLE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS"]
         (row,) = [row.split() for row in rows if row.startswith(f"{name} ")]
-        assert row[2:] == ["s", "0", "3", "34", "0", "0"]
+        assert (row[2], row[4]) == ("s", "s")
+        assert row[5:] == ["0", "3", "34", "0", "0"]
         listed = {each["name"] for each in cli.json("sandbox", "list")["sandboxes"]}
         assert {"default", cli.sandbox, name} <= listed
         assert cli.done("sandbox", "drop", name) == ""

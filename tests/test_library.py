@@ -129,6 +129,19 @@ class TestSimulator:
         lists = {name: Sequence[str] for name, hint in settings.items() if hint == tuple[str, ...]}
         assert options == settings | lists
 
+    @pytest.mark.rule("G-17")
+    def test_if_only_created_sandboxes_exist_one_that_was_lost_by_a_restart_is_missing(self) -> None:
+        with Simulator(sandboxes="created") as simulator:
+            kept = simulator.sandbox("mine")
+            assert httpx.get(kept.url + RECEPTION).status_code == 200
+            simulator.stop()
+            simulator.start()
+            lost = Sandbox(Client(simulator.url, sandbox="mine"))
+            assert httpx.get(lost.url + RECEPTION).json()["errors"][0]["code"] == 40404
+            with pytest.raises(Refused, match=r"'mine'; it was never created.*the server has started again"):
+                lost.reset()
+            assert simulator.sandbox("mine").requests() == []
+
     def test_it_takes_the_port_that_is_asked_for_or_says_that_it_cannot(self, sim: Simulator) -> None:
         port = int(sim.url.rpartition(":")[2])
         with pytest.raises(AddressUnavailable, match=f"port {port}"):

@@ -194,7 +194,7 @@ export class Sandbox {
     return (await this.control("GET", "coverage")) as Coverage;
   }
 
-  /** Removes the sandbox, unless this was done before. A later call to its `url` would make a fresh one. */
+  /** Removes the sandbox, unless this was done before. A later call to its `url` would make a fresh one, if it may. */
   async drop(): Promise<void> {
     if (this.dropped) return;
     await this.simulator.call("DELETE", `/_simulator/sandboxes/${encodeURIComponent(this.name)}`);
@@ -324,7 +324,7 @@ interface components {
      * The kind of the fault: a stable number of the simulator's own. Its first three digits are the status. A code that ends in 00 comes from an injected fault. For a status that is not listed here, an injected fault has such a code as well.
      * @enum {integer}
      */
-    ErrorCode: 40001 | 40002 | 40003 | 40004 | 40101 | 40102 | 40103 | 40301 | 40302 | 40303 | 40401 | 40402 | 40403 | 40501 | 40601 | 41301 | 41501 | 42901 | 43101 | 50001 | 50301 | 50701 | 40000 | 40100 | 40300 | 40400 | 40500 | 40600 | 41300 | 41500 | 42900 | 43100 | 50000 | 50300 | 50700;
+    ErrorCode: 40001 | 40002 | 40003 | 40004 | 40101 | 40102 | 40103 | 40301 | 40302 | 40303 | 40401 | 40402 | 40403 | 40404 | 40501 | 40601 | 41301 | 41501 | 42901 | 43101 | 50001 | 50301 | 50701 | 40000 | 40100 | 40300 | 40400 | 40500 | 40600 | 41300 | 41500 | 42900 | 43100 | 50000 | 50300 | 50700;
     /** What is wrong with this request. */
     ErrorDetails: {
       /** The fault in words. */

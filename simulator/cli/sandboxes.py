@@ -13,7 +13,7 @@ from simulator.cli import completion
 from simulator.cli.client import connected, server_options
 from simulator.cli.output import as_json, example, fail, format_option, show
 
-HEADER = ("NAME", "AGE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS")
+HEADER = ("NAME", "AGE", "IDLE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS")
 
 
 @click.group(epilog=example("sandbox create test-7", "sandbox list"))
@@ -25,7 +25,7 @@ def sandbox() -> None:
 @format_option(use="json is for programs, and shows the size of the journals too.")
 @server_options
 def list_sandboxes(shape: str, **server: Any) -> None:
-    """List the sandboxes of a server: how old, how much used and how large they are."""
+    """List the sandboxes of a server: how old they are, how long unused, how much used, and how large."""
     from simulator.reports.text import table
 
     with connected(**server) as client:
@@ -33,9 +33,15 @@ def list_sandboxes(shape: str, **server: Any) -> None:
     if shape == "json":
         show(as_json(answer), shape)
         return
-    sizes = [name.lower() for name in HEADER[3:]]
+    sizes = [name.lower() for name in HEADER[4:]]
     rows = [
-        (each["name"], _age(each["ageSeconds"]), each["requests"], *(each["size"][size] for size in sizes))
+        (
+            each["name"],
+            _time(each["ageSeconds"]),
+            _time(each["idleSeconds"]),
+            each["requests"],
+            *(each["size"][size] for size in sizes),
+        )
         for each in answer["sandboxes"]
     ]
     show(table([HEADER, *rows]), shape)
@@ -74,8 +80,8 @@ def drop(name: str, **server: Any) -> None:
         client.call("DELETE", f"sandboxes/{quote(name, safe='')}")
 
 
-def _age(seconds: int) -> str:
-    """Returns an age as text, in the largest unit that fits."""
+def _time(seconds: int) -> str:
+    """Returns how long ago something was as text, in the largest unit that fits."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size} {unit}"

@@ -17,7 +17,7 @@ from simulator.cli.client import connected, server_option
 from simulator.cli.fixtures import read_fixture
 from simulator.cli.options import EvenIfEmpty, Host, Origin, Token, UnlessServiceLink, limit, option, service_links
 from simulator.cli.output import example, fail
-from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, Settings
+from simulator.settings import AUTH_MODES, DEFAULT_PORT, DEFAULTS, FIDELITIES, SANDBOX_POLICIES, Settings
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -66,6 +66,13 @@ logger = logging.getLogger("simulator.serve")
 @limit("--delay-ms", "How long every call of the API waits, in ms: to try a client with a slow API.")
 @limit("--max-body", "The largest body of a call of the API, in bytes; a larger one is refused.")
 @limit("--request-seconds", "How long a request may take to arrive, in seconds; then its connection is closed.")
+@option(
+    "--sandboxes",
+    default=DEFAULTS.sandboxes,
+    type=click.Choice(SANDBOX_POLICIES),
+    help="any: the first call to a name makes its sandbox. created: a call to one that nobody has created is refused; "
+    "for a server that many share.",
+)
 @limit("--sandbox-limit", "How many named sandboxes there may be; large suites may need more.")
 @option("--no-control", is_flag=True, help="Switch off everything under /_simulator except the health check.")
 @option(

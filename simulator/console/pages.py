@@ -112,7 +112,7 @@ def operations_with_pages() -> frozenset[str]:
 def waits(operation_id: str, query: Mapping[str, str], control: Control) -> bool:
     """Return whether a page is first shown without an answer, since that takes long, and lets its reader ask for it.
 
-    Raises `UnknownResource` if the sandbox does not exist.
+    Raises `UnknownSandbox` if the sandbox does not exist.
     """
     return operation_id == "getDiff" and "since" not in query and changes.is_large(control.sandbox)
 
@@ -159,6 +159,7 @@ def _frame(control: Control, *, is_private: bool) -> dict[str, Any]:
     frame: dict[str, Any] = {
         "version": __version__,
         "sandbox": control.sandbox_name,
+        "only_created": control.settings.sandboxes == "created",
         "run": "",
         "sandboxes": [],
         "counts": {},

@@ -14,7 +14,7 @@ from simulator.contract.operation import Call
 from simulator.control.documents import SERVER, Documents
 from simulator.document import LONGEST_KEY, deeper_than
 from simulator.document.values import collections
-from simulator.errors import MOST_FAULTS, Fault, MalformedBody, RuleViolation, UnknownResource
+from simulator.errors import MOST_FAULTS, Fault, MalformedBody, RuleViolation
 from simulator.fixture.fixtures import Fixtures
 from simulator.settings import Settings
 from simulator.state.sandbox import ServerSandbox
@@ -50,20 +50,10 @@ class Control:
     def sandbox(self) -> ServerSandbox:
         """The sandbox that the call's path names (G-17).
 
-        Raises `UnknownResource` if there is none and the call may not create it, `TooManySandboxes` if there is no room
+        Raises `UnknownSandbox` if there is none and the call may not create it, `TooManySandboxes` if there is no room
         for a new one.
         """
-        if self.may_create:
-            return self.sandboxes.sandbox(self.sandbox_name)
-        sandbox = self.sandboxes.find(self.sandbox_name)
-        if sandbox is None:
-            raise self.no_such_sandbox(self.sandbox_name)
-        return sandbox
-
-    def no_such_sandbox(self, name: str) -> UnknownResource:
-        """Returns the refusal of a call about a sandbox that does not exist (G-17)."""
-        known = [each.name for each in self.sandboxes.all()]
-        return UnknownResource(Fault("G-17", f"there is no such sandbox: {name[:100]!r}", asked=name, known=known))
+        return self.sandboxes.sandbox(self.sandbox_name, may_create=self.may_create)
 
     def body(self, call: Call) -> dict[str, Any]:
         """Returns the call's body (see `Operation.read_body`).

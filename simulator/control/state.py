@@ -109,7 +109,7 @@ def restore_snapshot(call: Call, control: Control) -> object:
 
 def list_sandboxes(_: Call, control: Control) -> object:
     """GET sandboxes (G-17)."""
-    return {"sandboxes": [_sandbox_view(each) for each in control.sandboxes.all()]}
+    return {"sandboxes": [_sandbox_view(control, each) for each in control.sandboxes.all()]}
 
 
 def create_sandbox(call: Call, control: Control) -> object:
@@ -118,7 +118,7 @@ def create_sandbox(call: Call, control: Control) -> object:
     content = control.body(call).get("fixture")
     try:
         with nullcontext() if content is None else _loaded(control, content) as seed:
-            return _sandbox_view(control.sandboxes.create(name, seed))
+            return _sandbox_view(control, control.sandboxes.create(name, seed))
     except RuleViolation as refusal:
         raise RuleViolation(*(fault.below("/fixture") for fault in refusal.faults)) from None
 
@@ -129,7 +129,7 @@ def drop_sandbox(call: Call, control: Control) -> object:
     if name == DEFAULT:
         raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
     if not control.sandboxes.drop(name):
-        raise control.no_such_sandbox(name)
+        raise control.sandboxes.unknown(name)
     return None
 
 
@@ -162,12 +162,13 @@ def _snapshot_view(snapshot: Snapshot) -> object:
     return {"name": snapshot.name, "taken_at": time_text(snapshot.taken_at)}
 
 
-def _sandbox_view(sandbox: ServerSandbox) -> object:
+def _sandbox_view(control: Control, sandbox: ServerSandbox) -> object:
     tenants = sandbox.version.world.directory.tenants
     return {
         "name": sandbox.name,
         "created_at": time_text(sandbox.created_at),
         "age_seconds": max(0, int(time.time() - sandbox.created_at)),
+        "idle_seconds": max(0, int(control.sandboxes.idle_seconds(sandbox))),
         "requests": sandbox.requests,
         "size": {
             "tenants": len(tenants),

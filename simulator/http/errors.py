@@ -33,6 +33,7 @@ KINDS: Mapping[type[Refusal], Kind] = {
     errors.UnknownPath: Kind(404, 40401, "Unknown path"),
     errors.UnknownResource: Kind(404, 40402, "Unknown resource"),
     errors.ServiceNotAssigned: Kind(404, 40403, "Service not assigned"),
+    errors.UnknownSandbox: Kind(404, 40404, "Unknown sandbox"),
     errors.MethodNotAllowed: Kind(405, 40501, "Method not allowed"),
     errors.NotAcceptable: Kind(406, 40601, "Not acceptable"),
     errors.BodyTooLarge: Kind(413, 41301, "Body too large"),

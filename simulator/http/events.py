@@ -37,7 +37,7 @@ _texts: dict[tuple[object, ...], bytes] = {}
 
 
 def watch_events(call: Call, control: Control) -> object:
-    """GET events (S-13). Raises `InvalidAttribute` for a filter that cannot match, `UnknownResource` (G-17)."""
+    """GET events (S-13). Raises `InvalidAttribute` for a filter that cannot match, `UnknownSandbox` (G-17)."""
     query, context = call.query, cast(RequestCall, call).context
     _ = control.sandbox
     # A browser that comes back sends the header, and the same query as at first.

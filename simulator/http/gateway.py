@@ -106,16 +106,22 @@ class Gateway:
             context.refuse(request.refusal)
         elif not request.is_preflight:
             found = self.routes.find(path_text(request.path), request.method)
-            if found is None:
-                return
-            if context.sandbox is None:
-                # Only calls of operations create a sandbox. Otherwise any web page could fill the server with them.
+            # Only calls of operations create a sandbox. Otherwise any web page could fill the server with them.
+            if context.sandbox is None and (found is not None or self._has_to_exist(request)):
                 try:
                     context.sandbox = self.sandboxes.sandbox(request.sandbox_name or DEFAULT)
-                except Refusal as no_room:
-                    context.refuse(no_room)
+                except Refusal as refusal:
+                    context.refuse(refusal)
                     return
-            context.operation, context.parameters = found
+            if found is not None:
+                context.operation, context.parameters = found
+
+    def _has_to_exist(self, request: Request) -> bool:
+        """Return whether a call of no operation needs an existing sandbox too (G-17).
+
+        The root of a sandbox does not: a browser is led to the console there, and the console's page is refused.
+        """
+        return self.settings.sandboxes == "created" and request.path.strip("/") != ""
 
     def _disturb(self, context: RequestContext) -> int:
         """Apply the sandbox's injected faults to the call of an operation. Return the delay in milliseconds."""

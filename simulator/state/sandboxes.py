@@ -9,10 +9,10 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Callable
-from itertools import count
+from itertools import count, islice
 from weakref import WeakSet
 
-from simulator.errors import Fault, TooManySandboxes
+from simulator.errors import MOST_NAMES, Fault, TooManySandboxes, UnknownSandbox
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
 from simulator.state.events import SANDBOXES, Event
@@ -34,6 +34,7 @@ IN_USE_SECONDS = 120
 class Sandboxes:
     """The sandboxes by name. A sandbox is created when it is first used. Its seed is `baseline`, unless it has its own.
 
+    If the settings say so, only `create` makes a sandbox, so that a lost one is never replaced by a fresh one (G-17).
     The default sandbox always exists. The settings limit how many others exist. At the limit, a new sandbox replaces
     the least recently used one, and a warning is logged. If that one was used within `IN_USE_SECONDS`, the new one is
     refused (G-17). `total` is the coverage of all sandboxes since the start (S-8), `clock` counts seconds, and `run`
@@ -45,6 +46,7 @@ class Sandboxes:
     ) -> None:
         self.baseline = baseline
         self.settings = settings
+        self._clock = clock
         self.run = secrets.token_hex(3)
         self.total = Coverage()
         self.memory = Memory(settings, self._existing)
@@ -54,18 +56,45 @@ class Sandboxes:
         self._named: dict[str, ServerSandbox] = {}
         self._ended: WeakSet[ServerSandbox] = WeakSet()
         self._lock = threading.Lock()
-        self._clock = clock
 
     def find(self, name: str, now: float | None = None) -> ServerSandbox | None:
-        """Return the sandbox of this name, if there is one. This counts as use. `now` is the clock's time, if known."""
+        """Return the sandbox of this name, if there is one. `now` is the clock's time, if known.
+
+        This counts as use: every call about a sandbox finds it in this way. What looks at all sandboxes (`all`) and an
+        open stream (`happened`) use none.
+        """
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
             sandbox.last_use = self._clock() if now is None else now
         return sandbox
 
-    def sandbox(self, name: str) -> ServerSandbox:
-        """Return the sandbox of this name, or create it. The name must match `NAME`. Raises `TooManySandboxes`."""
-        return self.find(name) or self._put(name)
+    def idle_seconds(self, sandbox: ServerSandbox) -> float:
+        """Return how long ago the last use of a sandbox began (G-17). `find` says what a use is."""
+        return self._clock() - sandbox.last_use
+
+    def sandbox(self, name: str, *, may_create: bool = True) -> ServerSandbox:
+        """Return the sandbox of this name. If there is none, create it, if call and settings allow that (G-17).
+
+        The name must match `NAME`. Raises `UnknownSandbox`, or `TooManySandboxes` if there is no room for a new one.
+        """
+        sandbox = self.find(name)
+        if sandbox is not None:
+            return sandbox
+        if self.settings.sandboxes == "created":
+            why = (
+                "; it was never created, was dropped, gave way to a new one (--sandbox-limit), or the server has "
+                f"started again since; with --sandboxes created, only PUT /_simulator/sandboxes/{name} creates it"
+            )
+            raise self.unknown(name, why)
+        if not may_create:
+            raise self.unknown(name)
+        return self._put(name)
+
+    def unknown(self, name: str, more: str = "") -> UnknownSandbox:
+        """Return the refusal of a call about a sandbox that does not exist (G-17). `more` ends its reason."""
+        with self._lock:
+            known = [DEFAULT, *islice(self._named, MOST_NAMES)]
+        return UnknownSandbox(Fault("G-17", f"there is no such sandbox: {name[:100]!r}{more}", asked=name, known=known))
 
     def happened(self, name: str, since: int, watcher: Callable[[], object] | None) -> list[Event] | None:
         """Return what has happened in a sandbox after a position, or `None` if there is no such sandbox (S-13).
@@ -127,7 +156,7 @@ class Sandboxes:
         return new
 
     def reset(self, name: str) -> None:
-        """Take a sandbox back to its seed (S-5), or create it. Raises `TooManySandboxes`.
+        """Take a sandbox back to its seed (S-5), or create it. Raises the same as `sandbox`.
 
         If the baseline was replaced since the sandbox began, this is its seed now, unless it has a seed of its own.
         """
@@ -174,6 +203,7 @@ class Sandboxes:
             name, seed or self.baseline, self.settings, self.total, self._positions, memory.grew, memory.admit
         )
         sandbox.has_own_seed = seed is not None
+        sandbox.last_use = self._clock()
         return sandbox
 
     def _end(self, sandbox: ServerSandbox) -> None:
@@ -192,7 +222,6 @@ class Sandboxes:
                 del self._named[name]
                 self._end(old)
             sandbox = self._named[name] = self._new(name, seed)
-            sandbox.last_use = self._clock()
             self._note_change()
             return sandbox
 
@@ -202,7 +231,7 @@ class Sandboxes:
         if len(self._named) < limit:
             return
         oldest = min(self._named.values(), key=lambda each: each.last_use, default=None)
-        if oldest is None or self._clock() - oldest.last_use < IN_USE_SECONDS:
+        if oldest is None or self.idle_seconds(oldest) < IN_USE_SECONDS:
             reason = (
                 f"there is no room for a new sandbox {name!r}: of the {limit} that --sandbox-limit allows, each was "
                 f"used within the last {IN_USE_SECONDS} seconds; drop those that are no longer needed"

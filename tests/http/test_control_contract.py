@@ -33,6 +33,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ForeignCaller": ("POST", "reset", {"headers": {"Origin": "http://evil.example"}}),
     "SnapshotNotFound": ("DELETE", "snapshots/before-the-test", {}),
     "SandboxNotFound": ("DELETE", "sandboxes/test-17", {}),
+    "NotCreated": ("POST", "reset", {}),
     "WorldNotFound": ("GET", "world/nowhere/main", {}),
     "RequestNotFound": ("GET", "requests/3f9a1c-43", {}),
     "FaultNotFound": ("DELETE", "faults/1", {}),
@@ -47,6 +48,7 @@ PROVOKING: dict[str, tuple[str, str, dict[str, Any]]] = {
 OTHER_SETTINGS = {
     "TokenRequired": Settings(control_token="t"),
     "SwitchedOff": Settings(control=False),
+    "NotCreated": Settings(sandboxes="created"),
     "TooManySandboxes": Settings(sandbox_limit=0),
     "InsufficientMemory": Settings(memory_limit=65_536),
 }
@@ -59,7 +61,8 @@ def test_every_error_that_the_contract_shows_is_what_is_answered(world: World, n
     shown = SIMULATION.control_contract.document.find(
         f"/components/responses/{name}/content/application~1json/examples/documented/value"
     )
-    assert client.open(f"/_simulator/{path}", method=method, **options).json == shown
+    sandbox = "/_sandboxes/test-17" if name == "NotCreated" else ""
+    assert client.open(f"{sandbox}/_simulator/{path}", method=method, **options).json == shown
 
 
 @pytest.mark.parametrize(("path", "method", "status"), [("faults", "post", 201), ("state", "patch", 200)])

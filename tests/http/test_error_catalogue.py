@@ -48,6 +48,7 @@ def with_options(simulation: Simulation, world: World) -> Iterator[Callable[[lis
         "--control-token secret": {"control_token": "secret"},
         "--no-control": {"control": False},
         "--snapshot-limit 0": {"snapshot_limit": 0},
+        "--sandboxes created": {"sandboxes": "created"},
         "--sandbox-limit 0": {"sandbox_limit": 0},
         "--memory-limit 65536": {"memory_limit": 65536},
     }

@@ -485,6 +485,42 @@ class TestSandboxes:
         listed = (client.get("/_simulator/sandboxes").json or {})["sandboxes"]
         assert [each["name"] for each in listed] == ["default", "b", "c"]
 
+    @pytest.mark.parametrize(
+        ("method", "path", "is_use"),
+        [
+            ("GET", "api/v1/tenants/none/groups/none/services/call_capacities/", True),
+            ("GET", "api/v1/no/such/operation/", True),
+            ("GET", "_simulator/state", True),
+            ("POST", "_simulator/reset", True),
+            ("GET", "_simulator/sandboxes", False),
+            ("GET", "_simulator/health", False),
+            ("PUT", "_simulator/sandboxes/other", False),
+        ],
+    )
+    def test_the_list_tells_how_long_each_is_unused(
+        self, simulation: Simulation, world: World, method: str, path: str, is_use: bool
+    ) -> None:
+        app = simulation.app(world)
+        client, sandboxes = app.test_client(), app.extensions["sandboxes"]
+
+        def idle() -> dict[str, int]:
+            listed = client.get("/_simulator/sandboxes").json or {}
+            return {each["name"]: each["idleSeconds"] // 100 for each in listed["sandboxes"]}
+
+        assert client.put("/_simulator/sandboxes/used").status_code == 200
+        assert idle() == {"default": 0, "used": 0}
+        for each in sandboxes.all():
+            each.last_use -= 250
+        client.open(f"/_sandboxes/used/{path}", method=method)
+        assert {name: idle()[name] for name in ("default", "used")} == {"default": 2, "used": 0 if is_use else 2}
+
+    def test_an_open_stream_is_no_use(self, simulation: Simulation, world: World) -> None:
+        sandboxes = simulation.app(world).extensions["sandboxes"]
+        sandbox = sandboxes.sandbox("watched")
+        sandbox.last_use -= 250
+        assert sandboxes.happened("watched", 0, lambda: None) is not None
+        assert sandboxes.idle_seconds(sandbox) >= 250
+
     def test_dropping_an_unknown_one_is_404(self, api: Api) -> None:
         response = api.control("DELETE", "sandboxes/never-there")
         assert (response.status_code, faults(response)) == (404, {("G-17", None)})
