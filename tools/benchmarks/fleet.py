@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -40,14 +39,15 @@ class Replicas:
 
     def __init__(self, folder: Path, stack: ExitStack, options: Sequence[object] = ()) -> None:
         self.ports = {name: free_port() for name in NAMES}
+        self.folder = folder
         self.running: dict[str, Running] = {}
-        self._folder, self._stack, self._options = folder, stack, options
+        self._stack, self._options = stack, options
 
     def start(self, *names: str) -> None:
         """Start those of the replicas that do not run, and wait until they are healthy."""
         new = [name for name in names if name not in self.running]
         for name in new:
-            folder = self._folder / name
+            folder = self.folder / name
             folder.mkdir(exist_ok=True)
             port = self.ports[name]
             command = serve("--port", port, *self._options)
@@ -109,22 +109,15 @@ def _until(true: Callable[[], bool], otherwise: Callable[[], str]) -> None:
 
 
 @contextmanager
-def haproxy(replicas: Replicas, folder: Path, file: Path = EXAMPLE / "haproxy.cfg") -> Iterator[HAProxy]:
+def haproxy(replicas: Replicas, file: Path = EXAMPLE / "haproxy.cfg") -> Iterator[HAProxy]:
     """Run HAProxy with its file, whose variables name the addresses. Raises `Skipped` without HAProxy."""
     port, admin, peer = free_port(), free_port(), free_port()
     addresses = {name.upper(): f"127.0.0.1:{each}" for name, each in replicas.ports.items()}
     addresses |= {"BIND": f"127.0.0.1:{port}", "ADMIN": f"127.0.0.1:{admin}", "PEER": f"127.0.0.1:{peer}"}
     variables = [f"{name}={value}" for name, value in addresses.items()]
-    folder.mkdir(exist_ok=True)
+    folder = replicas.folder / "haproxy"
+    folder.mkdir()
     command = ["env", *variables, program("haproxy"), "-W", "-db", "-f", file]
     with running(command, port, folder) as server:
         server.until_it_answers(HEALTH)
         yield HAProxy(server, admin)
-
-
-@contextmanager
-def fleet(options: Sequence[object] = ()) -> Iterator[tuple[Replicas, Path]]:
-    """Yields replicas that do not run yet, and a folder for what else runs. At the end, no replica runs any more."""
-    with TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        yield Replicas(folder, stack, options), folder
