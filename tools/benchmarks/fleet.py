@@ -121,3 +121,23 @@ def haproxy(replicas: Replicas, file: Path = EXAMPLE / "haproxy.cfg") -> Iterato
     with running(command, port, folder) as server:
         server.until_it_answers(HEALTH)
         yield HAProxy(server, admin)
+
+
+@contextmanager
+def nginx(replicas: Replicas) -> Iterator[str]:
+    """Run NGINX with its file, and yield the address. Raises `Skipped` without NGINX.
+
+    The file has no variables. Only its addresses are replaced, and the folder in which NGINX writes.
+    """
+    port, folder = free_port(), replicas.folder / "nginx"
+    folder.mkdir()
+    text = (EXAMPLE / "nginx.conf").read_text(encoding="utf-8").replace("/tmp/", f"{folder}/")
+    text = text.replace("listen 4080;", f"listen 127.0.0.1:{port};")
+    for name, each in replicas.ports.items():
+        text = text.replace(f"simulator-{name.removeprefix('r')}:4080", f"127.0.0.1:{each}")
+    file = folder / "nginx.conf"
+    file.write_text(text, encoding="utf-8")
+    command = [program("nginx"), "-p", folder, "-c", file, "-e", "stderr", "-g", "daemon off;"]
+    with running(command, port, folder) as server:
+        server.until_it_answers(HEALTH)
+        yield server.url
