@@ -47,6 +47,10 @@ class Refused(Exception):
 # If a call is refused, pytest shows the line of the test, and not the lines of this module.
 __tracebackhide__ = methodcaller("errisinstance", (Refused, Unreachable))
 
+REPLICA = r"/_replicas/[A-Za-z0-9._-]{1,64}"
+"""The only path that an address may have: it names a replica behind a proxy."""
+REPLICA_HEADER = "X-Simulator-Replica"
+"""A proxy in front of several servers may name the one that answered in this header."""
 CHUNK = 1024 * 1024
 """How many bytes of an answer are read before the progress is reported again."""
 EVENT_STREAM = "text/event-stream"
@@ -65,6 +69,8 @@ class StreamEvent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Client:
     """Calls the control interface of one sandbox. `url` is the server's address, `timeout` is in seconds.
+
+    The address may end in `/_replicas/NAME`: a proxy in front of several servers passes such calls to one of them.
 
     Raises `ValueError` if `url` is not valid, or if no server can demand the token (S-2).
     """
@@ -107,6 +113,19 @@ class Client:
                 return _content(answer, progress)
         except (OSError, HTTPException, ValueError) as error:
             raise self._failure(f"{method} {address}", error) from None
+
+    def replica(self) -> str | None:
+        """Return the name of the server that answers for the sandbox, if a proxy in front tells it.
+
+        Raises `Unreachable` or `Refused`.
+        """
+        address = self._address("health", None)
+        try:
+            with _opener.open(self._request("HEAD", address, "*/*"), timeout=self.timeout) as answer:
+                name: str | None = answer.headers.get(REPLICA_HEADER)
+                return name
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._failure(f"HEAD {address}", error) from None
 
     def events(self, query: Mapping[str, object]) -> Iterator[StreamEvent]:
         """Yield what happens in the sandbox, until the server ends the stream (S-13).
@@ -173,7 +192,7 @@ class Client:
 
 def _is_address(url: str) -> bool:
     try:
-        return re.fullmatch(r"https?://[^/]+/?", url) is not None and urlsplit(url).port != 0
+        return re.fullmatch(rf"https?://[^/]+({REPLICA})?/?", url) is not None and urlsplit(url).port != 0
     except ValueError:  # The port is no number, or too large.
         return False
 

@@ -32,6 +32,8 @@ NOT_FOUND = 404
 LONGEST_NAME = 50
 """How many characters of the test's name are in the sandbox's name. A unique suffix follows."""
 
+LONGEST_REPLICA = 100
+
 _SANDBOX = pytest.StashKey["Sandbox"]()
 _SEED = pytest.StashKey[Mapping[str, Any]]()
 """The fixture of every sandbox on a server that has another one."""
@@ -342,10 +344,11 @@ def _what_went_on(sandbox: Sandbox) -> str:
         changes = sandbox.diff()
     except (Refused, Unreachable) as failure:
         if getattr(failure, "status", None) == NOT_FOUND:
-            return (
+            gone = (
                 "The sandbox is gone: the test dropped it, a new one took its place (see --sandbox-limit), "
                 "or the server has started again."
             )
+            return "\n".join([*_replica(sandbox), gone])
         return f"The calls and changes cannot be read: {failure}"
     shown, total = calls["requests"], calls["total"]
     title = f"The last {len(shown)} of {total} calls:" if total > len(shown) else "The calls:"
@@ -356,6 +359,7 @@ def _what_went_on(sandbox: Sandbox) -> str:
         title = f"The journal holds no call of the API.{asked}"
     return "\n".join(
         [
+            *_replica(sandbox),
             title,
             *map(call_text, shown),
             "What has changed:" if changes else "The state is what it was at the start.",
@@ -363,3 +367,16 @@ def _what_went_on(sandbox: Sandbox) -> str:
             *([f"and {more} more changes"] if more > 0 else []),
         ]
     )
+
+
+def _replica(sandbox: Sandbox) -> list[str]:
+    """Returns a line that names the server that answers for the sandbox, if a proxy in front tells it."""
+    from simulator.client import Refused, Unreachable
+    from simulator.reports.text import printable
+
+    try:
+        name = sandbox.control.replica()
+    except (Refused, Unreachable):
+        # The calls and changes are there, and must be shown.
+        return []
+    return [] if name is None else [f"Replica: {printable(name[:LONGEST_REPLICA])}"]

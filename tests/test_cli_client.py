@@ -270,6 +270,8 @@ class TestCommands:
             "file:///etc/passwd",
             "",
             "http://127.0.0.1:4080/_sandboxes/x",
+            "http://127.0.0.1:4080/_replicas/",
+            "http://127.0.0.1:4080/_replicas/r1/_simulator",
             "http://127.0.0.1:65536",
             "http://127.0.0.1:0",
             "http://127.0.0.1:x",

@@ -82,6 +82,7 @@ class TestHelp:
                 if "serve" in arguments or "--follow" in arguments:
                     command.make_context(name, arguments[1:]).close()
                     continue
+                arguments = [server if each.startswith("http://replica-") else each for each in arguments]
                 run("snapshot", "take", "start", **environment)
                 done = run(*arguments, **environment)
                 # How much of the API other tests have used is not known.

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import httpcore  # noqa: F401  # a session inside a session forgets what it imports; two copies would not know each other
 import pytest
 
-from simulator import Simulator
-from tests.conftest import CAPACITIES, python
+from simulator import Simulator, create_app
+from tests.conftest import CAPACITIES, python, served
 
 SUITE = f"""
 import httpx, pytest
@@ -481,6 +481,32 @@ def test_fail(apio_simulator, apio_sandbox):
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["The sandbox is gone: the test dropped it, *"])
         assert sandboxes(remote) == ["default"]
+
+    @pytest.mark.parametrize("name", ["r1", "r\u00e9\x1b[31m" + "x" * 200])
+    def test_it_names_the_replica_if_a_proxy_in_front_tells_it(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        app = create_app(sandboxes="created").wsgi_app
+
+        def proxy(environ: Any, start_response: Any) -> Any:
+            def start(line: str, fields: list[tuple[str, str]]) -> Any:
+                return start_response(line, [*fields, ("X-Simulator-Replica", name)])
+
+            return app(environ, start)
+
+        pytester.makepyfile(
+            SUITE
+            + "\ndef test_fail(apio_sandbox):\n    assert maximum(apio_sandbox) == 8\n"
+            + "\ndef test_gone(apio_sandbox):\n    apio_sandbox.drop()\n    assert maximum(apio_sandbox) == 8\n"
+        )
+        with served(proxy) as server:
+            monkeypatch.setenv("APIO_SIMULATOR_URL", server.url)
+            result = pytester.runpytest()
+        result.assert_outcomes(failed=2)
+        shown = [line for line in result.outlines if line.startswith("Replica: ")]
+        assert shown == (["Replica: r1"] * 2 if name == "r1" else [shown[0]] * 2)
+        assert all(line.isprintable() and len(line) < 120 for line in shown)
+        result.stdout.fnmatch_lines(["Replica: *", "The calls:", "*", "Replica: *", "The sandbox is gone: *"])
 
     def test_a_sandbox_that_went_by_another_way_is_no_error(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(

@@ -6,13 +6,14 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import click
 
 from simulator.cli import completion
-from simulator.cli.client import at_server, connected
+from simulator.cli.client import answers, at_server, at_servers, connected
 from simulator.cli.output import as_json, example, format_option, in_colour, show
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ RETRY_SECONDS = 1.0
 EVERY_REQUEST = 10**9
 
 
-@click.command(epilog=example("requests --follow", "requests --status 4xx --limit 5 -v"))
+@click.command(
+    epilog=example(
+        "requests --follow",
+        "requests --status 4xx --limit 5 -v",
+        "requests --url http://replica-1:4080 --url http://replica-2:4080",
+    )
+)
 @click.option("--status", help="Only calls with this status, such as 404, or with one of a class, such as 4xx.")
 @click.option("--operation", shell_complete=completion.operations, help="Only calls of this operation.")
 @click.option("--rule", shell_complete=completion.rules, help="Only calls that this rule refused.")
@@ -35,7 +42,7 @@ EVERY_REQUEST = 10**9
 @click.option("-v", "--verbose", is_flag=True, help="Also show operation, id and both bodies of each call.")
 @click.option("--follow", is_flag=True, help="Also show new calls as they come, until Ctrl-C.")
 @format_option(use="json is for programs; with --follow it is one call a line.")
-@at_server
+@at_servers
 def requests(
     status: str | None,
     operation: str | None,
@@ -44,30 +51,48 @@ def requests(
     verbose: bool,
     follow: bool,
     shape: str,
-    **server: Any,
+    urls: tuple[str, ...],
+    control_token: str | None,
+    sandbox: str,
 ) -> None:
-    """Show the calls that a sandbox received, and why it refused some. The newest is the last."""
+    """Show the calls that a sandbox received, and why it refused some. The newest is the last.
+
+    With several --url, show the calls to all of these servers in the order of their time, each with its server.
+    """
     filters = {"status": status, "operationId": operation, "rule": rule}
     query: dict[str, object] = {name: value for name, value in filters.items() if value is not None}
-    with connected(**server) as client:
-        answer = client.get("requests", {**query, "limit": EVERY_REQUEST if limit is None else limit})
-        if shape == "json" and not follow:
-            show(as_json(answer), shape)
-            return
-        if not follow and not answer["requests"]:
-            such = "such calls" if query or limit == 0 else "calls"
-            click.echo(f"apio-simulator: no {such} in the sandbox {server['sandbox']!r}", err=True)
+    most = EVERY_REQUEST if limit is None else limit
+    if follow and len(urls) > 1:
+        raise click.UsageError("--follow shows the new calls of one server; give --url once")
+    found = answers(urls, control_token, sandbox, "requests", {**query, "limit": most})
+    answer = next(iter(found.values())) if len(urls) == 1 else _merged(found, most)
+    if shape == "json" and not follow:
+        show(as_json(answer), shape)
+        return
+    if not follow and not answer["requests"]:
+        such = "such calls" if query or limit == 0 else "calls"
+        click.echo(f"apio-simulator: no {such} in the sandbox {sandbox!r}", err=True)
 
-        def tell(entry: Mapping[str, Any]) -> None:
-            show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
+    def tell(entry: Mapping[str, Any]) -> None:
+        show(json.dumps(entry, ensure_ascii=False) if shape == "json" else _text(entry, verbose), shape)
 
-        # Ctrl-C is the way to end it.
-        with contextlib.suppress(KeyboardInterrupt):
-            for entry in answer["requests"]:
+    # Ctrl-C is the way to end it.
+    with connected(urls[0], control_token, sandbox) as client, contextlib.suppress(KeyboardInterrupt):
+        for entry in answer["requests"]:
+            tell(entry)
+        if follow:
+            for entry in _later(client, query, answer["cursor"]):
                 tell(entry)
-            if follow:
-                for entry in _later(client, query, answer["cursor"]):
-                    tell(entry)
+
+
+def _merged(found: Mapping[str, Mapping[str, Any]], most: int) -> dict[str, Any]:
+    """Returns the newest calls to several servers, in order of time. Each tells its `server`. There is no cursor."""
+    entries = [{**entry, "server": url} for url, answer in found.items() for entry in answer["requests"]]
+    entries.sort(key=itemgetter("time"))
+    return {
+        "total": sum(answer["total"] for answer in found.values()),
+        "requests": entries[-most:] if most else [],
+    }
 
 
 def _later(client: Client, query: Mapping[str, object], cursor: str) -> Iterator[Mapping[str, Any]]:

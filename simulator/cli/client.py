@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -39,25 +40,48 @@ def own_address() -> str:
     return f"http://127.0.0.1:{port}"
 
 
+_DEFAULT_IN_WORDS = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
+
+
 def server_option(command: F) -> F:
     """Adds the option that selects the server."""
-    shown = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
     meaning = "The server to talk to, if it is not on this machine or has another port."
-    return option("--url", default=own_address, show_default=shown, help=meaning)(command)
+    return option("--url", default=own_address, show_default=_DEFAULT_IN_WORDS, help=meaning)(command)
+
+
+def _token_option(command: F) -> F:
+    meaning = "The token that the server was started with. Without it, such a server refuses the command."
+    return option("--control-token", default=None, cls=EvenIfEmpty, type=Token(), help=meaning)(command)
+
+
+def _sandbox_option(command: F) -> F:
+    meaning = "The sandbox to act on, for example the one of a test."
+    complete = completion.names("sandboxes")
+    return option("--sandbox", default="default", shell_complete=complete, help=meaning)(command)
 
 
 def server_options(command: F) -> F:
     """Adds the options of a command that is about a whole server."""
-    meaning = "The token that the server was started with. Without it, such a server refuses the command."
-    token = option("--control-token", default=None, cls=EvenIfEmpty, type=Token(), help=meaning)
-    return server_option(token(command))
+    return server_option(_token_option(command))
 
 
 def at_server(command: F) -> F:
     """Adds the options of a command that is about a sandbox of a running server."""
-    meaning = "The sandbox to act on, for example the one of a test."
-    complete = completion.names("sandboxes")
-    return option("--sandbox", default="default", shell_complete=complete, help=meaning)(server_options(command))
+    return _sandbox_option(server_options(command))
+
+
+def at_servers(command: F) -> F:
+    """Adds the options of a command that can ask several servers about a sandbox. `urls` are their addresses."""
+    meaning = "The server to talk to, if it is not on this machine or has another port. Give it again for more servers."
+    several = option(
+        "--url",
+        "urls",
+        multiple=True,
+        default=lambda: [own_address()],
+        show_default=_DEFAULT_IN_WORDS,
+        help=meaning,
+    )
+    return _sandbox_option(several(_token_option(command)))
 
 
 @contextmanager
@@ -82,6 +106,37 @@ def connected(url: str, control_token: str | None = None, sandbox: str = "defaul
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def answers(
+    urls: Sequence[str], control_token: str | None, sandbox: str, path: str, query: Mapping[str, object]
+) -> dict[str, Any]:
+    """Returns what each server answers to a GET about the sandbox, by the server's address.
+
+    Servers that do not have the sandbox are left out if another one has it: it lives on one replica of many. Any other
+    error ends the command, so there are always the answers of all servers or none.
+    """
+    from simulator.client import Refused
+
+    found: dict[str, Any] = {}
+    unknown = ""
+    urls = list(dict.fromkeys(url.rstrip("/") for url in urls))
+    for url in urls:
+        with connected(url, control_token, sandbox) as client:
+            try:
+                found[url] = client.get(path, query)
+            except Refused as refused:
+                if len(urls) == 1:
+                    raise
+                is_unknown = refused.status == HTTPStatus.NOT_FOUND and refused.faults[0].rule == "G-17"
+                if not is_unknown:
+                    click.echo(f"apio-simulator: {url}: {refused.reasons}", err=True)
+                    sys.exit(1)
+                unknown = refused.reasons
+    if not found:
+        click.echo(f"apio-simulator: none of the {len(urls)} servers has the sandbox: {unknown}", err=True)
+        sys.exit(1)
+    return found
 
 
 def _what_to_start(url: str) -> str:

@@ -65,9 +65,9 @@ def _answer(ctx: click.Context, path: str) -> Any:
     from simulator.client import Client
 
     given = {name: ctx.params.get(name) or os.environ.get(PREFIX + name.upper()) for name in SERVER_OPTIONS}
-    client = Client(
-        given["url"] or own_address(), given["sandbox"] or "default", given["control_token"], timeout=SECONDS
-    )
+    # Of several servers, the first one is asked: the shell cannot wait for all.
+    url = next(iter(ctx.params.get("urls") or (given["url"] or "").split()), None)
+    client = Client(url or own_address(), given["sandbox"] or "default", given["control_token"], timeout=SECONDS)
     return client.get(path)
 
 

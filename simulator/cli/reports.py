@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli import completion
-from simulator.cli.client import at_server, connected
+from simulator.cli.client import answers, at_servers
 from simulator.cli.output import as_json, example, fail, format_option, show
 
 if TYPE_CHECKING:
@@ -22,21 +22,27 @@ PER_CENT = click.FloatRange(0, 100)
 
 
 @click.command(
-    epilog=example("coverage --sandbox '*' --fail-under 80", "coverage --merge job-1.json job-2.json --format junit")
+    epilog=example(
+        "coverage --sandbox '*' --fail-under 80",
+        "coverage --merge job-1.json job-2.json --format junit",
+        "coverage --sandbox '*' --url http://replica-1:4080 --url http://replica-2:4080",
+    )
 )
 @format_option("junit", "html", use="json is for --merge, junit for a CI server, html for a browser.")
 @click.option("--merge", is_flag=True, help="Add up FILES written with --format json, such as those of parallel jobs.")
 @click.option("--fail-under", type=PER_CENT, help="Exit with 1 if fewer operations were called, in %; for a CI job.")
 @click.option("--fail-under-statuses", type=PER_CENT, help="Exit with 1 if fewer documented statuses were seen, in %.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@at_server
+@at_servers
 def coverage(
     shape: str,
     merge: bool,
     files: tuple[Path, ...],
     fail_under: float | None,
     fail_under_statuses: float | None,
-    **server: Any,
+    urls: tuple[str, ...],
+    control_token: str | None,
+    sandbox: str,
 ) -> None:
     """Show which operations and statuses the clients of a sandbox have used. --sandbox '*' means all sandboxes."""
     from simulator.progress import shown
@@ -50,9 +56,10 @@ def coverage(
             progress("adding up", None)
             answer = merged(coverages)
     else:
-        everything = {"sandbox": "*"} if server["sandbox"] == "*" else {}
-        with connected(**{**server, "sandbox": "default"} if everything else server) as client:
-            answer = client.get("coverage", everything)
+        everything = {"sandbox": "*"} if sandbox == "*" else {}
+        found = answers(urls, control_token, "default" if everything else sandbox, "coverage", everything)
+        first, *others = found.values()
+        answer = merged([first, *others]) if others else first
     show(FORMATS[shape](answer), shape)
     failed = False
     wanted = {"operations": (fail_under, "were called"), "statuses": (fail_under_statuses, "were seen")}

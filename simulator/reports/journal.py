@@ -21,13 +21,18 @@ Styled = Callable[[str], str]
 
 
 def call_text(entry: Mapping[str, Any], styled: Styled = str) -> str:
-    """Returns a journal entry as text: a line with call, status and account, then one with the explanation if any."""
+    """Returns a journal entry as text: a line with the call and its status, then one with the explanation if any.
+
+    If the entry has a `server`, because several were asked, the first line names it.
+    """
     time = entry["time"][11:23]
     query = f"?{entry['query']}" if "query" in entry else ""
     call = printable(f"{time} {entry['method']} {entry['path']}{query}")
     line = f"{call} {styled(str(entry.get('status', 'closed')))} {entry['durationMs']} ms"
     if "account" in entry:
         line += printable(f" as {entry['account']}")
+    if "server" in entry:
+        line += printable(f" at {entry['server']}")
     return "\n".join([line, *([INDENT + printable(entry["explanation"])] if "explanation" in entry else [])])
 
 
