@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -37,8 +37,10 @@ def program(name: str) -> str:
 class Replicas:
     """Replicas by name. Each has a port of its own for as long as this lives, also while it does not run."""
 
-    def __init__(self, folder: Path, stack: ExitStack, options: Sequence[object] = ()) -> None:
-        self.ports = {name: free_port() for name in NAMES}
+    def __init__(
+        self, folder: Path, stack: ExitStack, options: Sequence[object] = (), names: Sequence[str] = NAMES
+    ) -> None:
+        self.ports = {name: free_port() for name in names}
         self.folder = folder
         self.running: dict[str, Running] = {}
         self._stack, self._options = stack, options
@@ -65,8 +67,9 @@ class Replicas:
 class HAProxy:
     """A running HAProxy in front of replicas."""
 
-    def __init__(self, server: Running, admin: int) -> None:
+    def __init__(self, server: Running, admin: int, names: Collection[str]) -> None:
         self.server = server
+        self._names = names
         self.url = server.url
         self._began = time.monotonic()
         self.admin = f"http://127.0.0.1:{admin}/"
@@ -75,7 +78,7 @@ class HAProxy:
         """Returns what HAProxy thinks of each replica: for example `UP`, `DOWN` or `DRAIN`."""
         with urlopen(f"{self.admin};csv", timeout=STATE_SECONDS) as answer:
             table = csv.DictReader(answer.read().decode().removeprefix("# ").splitlines())
-        return {row["svname"]: row["status"].split()[0] for row in table if row["svname"] in NAMES}
+        return {row["svname"]: row["status"].split()[0] for row in table if row["svname"] in self._names}
 
     def until(self, **states: str) -> None:
         """Wait until replicas are in these states. Raises `Failed` if that takes too long."""
@@ -120,7 +123,7 @@ def haproxy(replicas: Replicas, file: Path = EXAMPLE / "haproxy.cfg") -> Iterato
     command = ["env", *variables, program("haproxy"), "-W", "-db", "-f", file]
     with running(command, port, folder) as server:
         server.until_it_answers(HEALTH)
-        yield HAProxy(server, admin)
+        yield HAProxy(server, admin, replicas.ports)
 
 
 @contextmanager
@@ -134,7 +137,7 @@ def nginx(replicas: Replicas) -> Iterator[str]:
     text = (EXAMPLE / "nginx.conf").read_text(encoding="utf-8").replace("/tmp/", f"{folder}/")
     text = text.replace("listen 4080;", f"listen 127.0.0.1:{port};")
     for name, each in replicas.ports.items():
-        text = text.replace(f"simulator-{name.removeprefix('r')}:4080", f"127.0.0.1:{each}")
+        text = text.replace(f"replica-{name.removeprefix('r')}:4080", f"127.0.0.1:{each}")
     file = folder / "nginx.conf"
     file.write_text(text, encoding="utf-8")
     command = [program("nginx"), "-p", folder, "-c", file, "-e", "stderr", "-g", "daemon off;"]
