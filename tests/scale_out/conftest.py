@@ -106,9 +106,8 @@ def replicas() -> Iterator[Replicas]:
 @pytest.fixture(scope="session")
 def started(replicas: Replicas) -> Iterator[Fleet]:
     try:
-        with haproxy(replicas) as proxy:
-            with Fleet(replicas, proxy) as fleet:
-                yield fleet
+        with haproxy(replicas) as proxy, Fleet(replicas, proxy) as fleet:
+            yield fleet
     except Skipped as skipped:
         pytest.skip(str(skipped))
 

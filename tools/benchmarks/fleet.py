@@ -82,7 +82,9 @@ class HAProxy:
 
     def until(self, **states: str) -> None:
         """Wait until replicas are in these states. Raises `Failed` if that takes too long."""
-        _until(lambda: states.items() <= self.states().items(), lambda: f"the replicas are {self.states()}, not {states}")
+        _until(
+            lambda: states.items() <= self.states().items(), lambda: f"the replicas are {self.states()}, not {states}"
+        )
 
     def order(self, replica: str, action: str, **headers: str) -> None:
         """Drain a replica, or make it ready again, as the page for administrators does."""

@@ -1,4 +1,4 @@
-"""Measures one, two and four replicas behind HAProxy, beside one without it: rates, and the processor time of a call."""
+"""Measures one, two and four replicas behind HAProxy, and one without it: rates, and the processor time of a call."""
 
 from __future__ import annotations
 
