@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +24,8 @@ from simulator.cli import main
 from simulator.server import Server
 from simulator.state.world import World
 
-BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+# The first is the quickest: it has no windows.
+BROWSERS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 CAPACITIES = "tenants/foo/groups/foogroup/services/call_capacities/"
 EXECUTIVE = "tenants/foo/groups/foogroup/users/foouser/services/executive/"
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -81,6 +83,22 @@ def faults(response: httpx.Response) -> set[tuple[str, str | None]]:
         assert error["code"] // 100 == response.status_code
         assert error["details"].keys() - {"pointer"} == {"reason", "rule"}
     return {(error["details"]["rule"], error["details"].get("pointer")) for error in errors}
+
+
+@contextmanager
+def browsing(address: str, profile: Path) -> Iterator[None]:
+    """Show an address in Chromium until the block ends. `profile` is an empty folder for its files."""
+    # With a debugging port, Chromium stays open.
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    command = [str(CHROMIUM), *options, address]
+    # The program in the path may be a script that starts Chromium, so the whole group is ended.
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as browser:
+        try:
+            yield
+        finally:
+            os.killpg(browser.pid, signal.SIGKILL)
 
 
 def wait_until(true: Callable[[], object], seconds: float = 10) -> None:

@@ -173,6 +173,9 @@ class TestCompletion:
         sandbox = api.root.rpartition("/")[2]
         api.arranged("PUT", "snapshots/start")
         assert completed("requests", "--sandbox", sandbox[:-3], APIO_SIMULATOR_URL=server) == [sandbox]
+        several = ("--url", server, "--url", "http://127.0.0.1:1")
+        assert completed("coverage", *several, "--sandbox", sandbox[:-3]) == [sandbox]
+        assert completed("coverage", "--sandbox", sandbox[:-3], APIO_SIMULATOR_URL=f"{server} x") == [sandbox]
         assert completed("sandbox", "drop", "--url", server, sandbox) == [sandbox]
         assert completed("snapshot", "restore", "--sandbox", sandbox, "--url", server, "") == ["start"]
         assert completed("diff", "--since", "s", APIO_SIMULATOR_URL=server, APIO_SIMULATOR_SANDBOX=sandbox) == ["start"]

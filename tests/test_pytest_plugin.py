@@ -489,7 +489,7 @@ def test_fail(apio_simulator, apio_sandbox):
         app = create_app(sandboxes="created").wsgi_app
 
         def proxy(environ: Any, start_response: Any) -> Any:
-            def start(line: str, fields: list[tuple[str, str]]) -> Any:
+            def start(line: str, fields: list[tuple[str, str]], *_: object) -> Any:
                 return start_response(line, [*fields, ("X-Simulator-Replica", name)])
 
             return app(environ, start)

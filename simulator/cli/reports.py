@@ -57,8 +57,8 @@ def coverage(
             answer = merged(coverages)
     else:
         everything = {"sandbox": "*"} if sandbox == "*" else {}
-        found = answers(urls, control_token, "default" if everything else sandbox, "coverage", everything)
-        first, *others = found.values()
+        name = "default" if everything else sandbox
+        first, *others = answers(urls, control_token, name, "coverage", everything).values()
         answer = merged([first, *others]) if others else first
     show(FORMATS[shape](answer), shape)
     failed = False

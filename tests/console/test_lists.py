@@ -232,6 +232,18 @@ def test_a_usual_fault_takes_one_click_and_its_hits_count_up(
     expect(page.locator("main")).to_contain_text("There is no fault.")
 
 
+def test_a_form_can_be_sent_again_before_the_page_has_shown_what_it_did(
+    simulator: Simulator, page: Page, api: httpx.Client
+) -> None:
+    opened(page, simulator, "faults")
+    page.locator("#preset-for").select_option("listCallCapacities")
+    page.route("**/_simulator/faults", lambda route: route.continue_() if route.request.method == "POST" else None)
+    for count in (1, 2):
+        with page.expect_response(lambda response: response.request.method == "POST"):
+            submit(page, "503 once")
+        assert len(control(api, "faults")["faults"]) == count
+
+
 def test_a_button_that_a_refresh_has_disabled_stays_so(simulator: Simulator, page: Page) -> None:
     from playwright.sync_api import expect
 

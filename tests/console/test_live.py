@@ -12,7 +12,7 @@ from tests.conftest import CAPACITIES
 from tests.console.conftest import NewContext
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 LIST = f"/api/v1/{CAPACITIES}"
 ROWS = "document.querySelectorAll('main [data-list] tr[data-row]').length"
@@ -92,6 +92,22 @@ def test_whoever_reads_further_down_is_not_moved(calls: Page, simulator: Simulat
     assert calls.evaluate("scrollY") == 0
 
 
+def test_an_answer_that_comes_after_somebody_began_to_read_does_not_move_the_list(
+    calls: Page, simulator: Simulator
+) -> None:
+    made = call(simulator.url, 100)
+    calls.wait_for_selector(f"#call-{made}")
+    held: list[Route] = []
+    calls.route("**/_simulator/requests", lambda route: held.append(route))
+    with calls.expect_request("**/_simulator/requests"):
+        last = call(simulator.url)
+    calls.evaluate("scrollTo(0, 600)")
+    with calls.expect_response("**/_simulator/requests"):
+        held.pop().continue_()
+    calls.locator("#notice").filter(has_text="1 new").wait_for()
+    assert calls.locator(f"#call-{last}").count() == 0
+
+
 def test_focus_selection_and_what_is_typed_survive(calls: Page, simulator: Simulator) -> None:
     # So tall that nothing has to be scrolled: a page that is scrolled down waits.
     calls.set_viewport_size({"width": 1280, "height": 3000})
@@ -103,7 +119,7 @@ def test_focus_selection_and_what_is_typed_survive(calls: Page, simulator: Simul
     selected = calls.evaluate("getSelection().toString()")
     search.focus()
     calls.evaluate(f"getSelection().selectAllChildren(document.querySelector('#{first} time'))")
-    for _ in range(20):
+    for _ in range(4):
         calls.wait_for_selector(f"#call-{call(simulator.url)}")
     assert search.input_value() == "half a wo"
     assert calls.evaluate("document.querySelector('#switcher').open")

@@ -86,7 +86,7 @@ def test_a_number_leads_to_its_calls(simulator: Simulator, page: Page) -> None:
         ("errors?operationId=updateScreening", "updateScreening-", 28, 2),
         ("errors?operationId=listAvailableAssistants", "listAvailableAssistants-", 12, 12),
         ("errors?operationId=getRequest", "getRequest-", 1, 0),
-        ("errors", "none-", 10, 6),
+        ("errors", "none-", 10, 7),
     ],
 )
 def test_each_refusal_that_a_page_can_send_is_answered_as_documented(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import CAPACITIES, CHROMIUM, served, wait_until
+from tests.conftest import CAPACITIES, CHROMIUM, browsing, served, wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -57,19 +55,6 @@ class Scripted:
         return [page]
 
 
-@contextmanager
-def browsing(address: str, profile: Path) -> Iterator[None]:
-    """Show an address in Chromium until the block ends."""
-    # With a debugging port, Chromium stays open.
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-    command = [str(CHROMIUM), *options, address]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            yield
-        finally:
-            browser.terminate()
-
-
 @needs_chromium
 @pytest.mark.rule("EX-3")
 def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
@@ -93,9 +78,12 @@ def test_a_get_with_a_body_is_tried_out_with_its_query_parameter(
     assert "Request body" not in shown[-1]
 
 
-# A page brings an icon, so the browser asks for none. For JSON it asks. This goes from the page to JSON.
+# For JSON, which brings no icon, a browser asks for one. A browser without windows does not, so the script asks.
 GO_ON = """<script>
-  addEventListener("load", () => setTimeout(() => { location = "/_simulator/health" }, 500))
+  addEventListener("load", () => setTimeout(async () => {
+    await fetch("/_simulator/health")
+    await fetch("/favicon.ico")
+  }, 500))
 </script></body>"""
 
 

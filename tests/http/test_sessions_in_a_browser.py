@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from queue import Queue
@@ -14,7 +13,7 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.state.world import World
-from tests.conftest import CHROMIUM, served
+from tests.conftest import CHROMIUM, browsing, served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -58,14 +57,8 @@ def test_a_page_keeps_its_session_only_under_the_same_host_name_and_is_warned_ot
 ) -> None:
     with served(simulation.app(world)) as server:
         pages = Pages(server.port)
-        with served(pages) as site:
-            options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-            command = [str(CHROMIUM), *options, f"--user-data-dir={tmp_path}", f"http://localhost:{site.port}/"]
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-                try:
-                    seen = pages.seen.get(timeout=100)
-                finally:
-                    browser.terminate()
+        with served(pages) as site, browsing(f"http://localhost:{site.port}/", tmp_path):
+            seen = pages.seen.get(timeout=100)
         explained = {}
         for host in seen:
             requests = httpx.get(f"{server.url}/_sandboxes/{host}/_simulator/requests").json()["requests"]

@@ -84,7 +84,8 @@ const send = async form => {
   form.closest("dialog")?.close()
   say(form.dataset.said ?? "Done.")
   if (form.dataset.show) element(form.dataset.show).textContent = text
-  if (form.dataset.then === "reload" || !form.dataset.then) await refresh(true)
+  // Nobody waits for the page: its form may already be for something else, and be sent again.
+  if (form.dataset.then === "reload" || !form.dataset.then) refresh(true)
   else location.assign(form.dataset.then)
 }
 

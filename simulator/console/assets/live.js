@@ -83,6 +83,7 @@ const patchChildren = (old, fresh) => {
 
 /* A list that somebody reads further down must not move. */
 const isRead = () => page.querySelector("[data-list]") !== null && scrollY > 80
+const isHeld = isForced => !isForced && (isPaused || isRead())
 
 /* What stands above the page. Each kind of notice hides only itself, and none hides that the server is gone. */
 const notice = element("notice")
@@ -154,8 +155,8 @@ const show = text => {
   document.dispatchEvent(new Event("refreshed"))
 }
 
-const load = async () => {
-  missed = 0
+const load = async isForced => {
+  const known = missed
   lastStart = performance.now()
   let answer, text
   try {
@@ -166,6 +167,9 @@ const load = async () => {
     return
   }
   reached()
+  // Somebody may have begun to read meanwhile.
+  if (isHeld(isForced)) return showState()
+  missed = Math.max(missed - known, 0)
   // How long the server took to make the page, and the browser to show it.
   const began = performance.now()
   const made = Number(/dur=([\d.]+)/.exec(answer.headers.get("Server-Timing"))?.[1] ?? 0)
@@ -186,12 +190,12 @@ const load = async () => {
 const refresh = (isForced = false) => {
   clearTimeout(timer)
   timer = null
-  if (isOver || (!isForced && (isPaused || isRead()))) {
+  if (isOver || isHeld(isForced)) {
     showState()
     return Promise.resolve()
   }
   if (fetching) return next ??= fetching.then(() => { next = null; return refresh(isForced) })
-  fetching = load().finally(() => { fetching = null })
+  fetching = load(isForced).finally(() => { fetching = null })
   return fetching
 }
 
@@ -232,7 +236,7 @@ const onEvent = ({ type, data }) => {
       say(`${missed} new call${missed === 1 ? "" : "s"}`)
     }
   }
-  if (isPaused || isRead()) showState()
+  if (isHeld()) showState()
   else if (watches(type)) refreshSoon(SOONEST)
   // Other pages show numbers in their navigation. Pages that never change are not fetched for that.
   else if (page.dataset.watches) refreshSoon(OTHERS)
