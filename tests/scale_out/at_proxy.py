@@ -24,7 +24,7 @@ ALONE = {
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> object:
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> object:
     """Connect to the proxy instead of starting a simulator."""
     if fixturedef.argname not in REPLACED:
         return None

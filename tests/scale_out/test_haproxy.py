@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from simulator import Simulator
-from tests.conftest import CAPACITIES, EXECUTIVE, faults
+from tests.conftest import CAPACITIES, EXECUTIVE, faults, run
 from tests.scale_out.conftest import PUBLIC_NAME, UP, Clients, Fleet, names
 from tools.benchmarks.fleet import NAMES
 
@@ -89,6 +90,9 @@ def test_the_coverage_of_all_replicas_adds_up_to_the_calls_that_were_sent(fleet:
         fleet.call(name)
         fleet.call(name, path=f"{EXECUTIVE}alerting/")
     assert sum(map(fleet.covered, NAMES)) - before == 3 * 30
+    addresses = [word for name in NAMES for word in ("--url", f"{fleet.url}/_replicas/{name}")]
+    printed = run("coverage", "--sandbox", "*", "--format", "json", *addresses).stdout
+    assert sum(each["hits"] for each in json.loads(printed)["operations"]) - before == 3 * 30
 
 
 def test_no_update_of_concurrent_writers_is_lost(fleet: Fleet) -> None:

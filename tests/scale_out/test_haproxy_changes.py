@@ -42,22 +42,24 @@ class TestChanges:
         assert all(map(fleet.has_its_own_world, old))
         fleet.create(*new)
         assert "r3" in map(fleet.home, new)
-        is_over, failures, calls = threading.Event(), [], []
+        is_over = threading.Event()
+        failures: list[str] = []
+        rounds: list[int] = []
 
         def load(some: list[str]) -> None:
             while not is_over.is_set():
                 # New connections: one that is open stays with the old process.
                 with Clients(fleet.url) as clients:
                     failures.extend(name for name in some if not clients.has_its_own_world(name))
-                calls.append(some)
+                rounds.append(len(some))
 
         everybody = old + new
         threads = [threading.Thread(target=load, args=[everybody[start::10]]) for start in range(2)]
         for thread in threads:
             thread.start()
         fleet.proxy.reload()
-        seen = len(calls)
-        wait_until(lambda: len(calls) > seen + 4)
+        seen = len(rounds)
+        wait_until(lambda: len(rounds) > seen + 4)
         is_over.set()
         for thread in threads:
             thread.join()

@@ -71,7 +71,7 @@ def test_an_aborted_call_is_a_closed_connection_and_takes_no_replica_out(clients
 
 
 def test_after_a_kill_the_others_go_on_and_the_lost_ones_are_told(clients: Clients, replicas: Replicas) -> None:
-    everybody = names("killed", 30)
+    everybody = names("died", 30)
     clients.create(*everybody)
     homes = living(replicas)
     replicas.end("r1", signal.SIGKILL)
