@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,17 @@ import pytest
 from simulator import Simulator
 from tests.conftest import CAPACITIES, EXECUTIVE, faults, run
 from tests.scale_out.conftest import PUBLIC_NAME, UP, Clients, Fleet, names
-from tools.benchmarks.fleet import NAMES
+from tools.benchmarks.fleet import EXAMPLE, NAMES, program
+from tools.contract_checks.check import Skipped
+
+
+def test_the_file_is_valid_as_it_is() -> None:
+    try:
+        command = [program("haproxy"), "-c", "-f", str(EXAMPLE / "haproxy.cfg")]
+    except Skipped as skipped:
+        pytest.skip(str(skipped))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Configuration file is valid\n", "")
 
 
 def test_two_hundred_sandboxes_see_only_their_own_worlds(fleet: Fleet) -> None:

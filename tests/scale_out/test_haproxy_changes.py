@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 
 from simulator import Simulator
 from tests.conftest import CAPACITIES, faults, wait_until
-from tests.scale_out.conftest import Clients, Fleet, names
+from tests.scale_out.conftest import UP, Clients, Fleet, names
+from tools.benchmarks.fleet import EXAMPLE
 
 
 class TestChanges:
@@ -136,3 +142,21 @@ class TestEnds:
         assert set(found[::2]) == {201}
         assert set(found[1::2]) == {"RemoteProtocolError"}
         assert fleet.call("stopped").status_code == 503
+
+
+def test_the_commands_of_the_readme_ask_and_drain_replicas(fleet: Fleet) -> None:
+    readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n((?:(?:curl|apio-simulator) .*\n)+)```", readme)
+    assert len(blocks) == 2
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    addresses = {"http://127.0.0.1:4080": fleet.url, "http://127.0.0.1:8404/": fleet.proxy.admin}
+    states = set()
+    for command in "".join(blocks).splitlines():
+        for shown, address in addresses.items():
+            command = command.replace(shown, address)
+        environment = {**os.environ, "PATH": programs}
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=30)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        states.add(fleet.proxy.states()["r1"])
+    assert states == {"UP", "DRAIN"}
+    assert fleet.proxy.states() == UP
