@@ -181,8 +181,8 @@ const load = async isForced => {
     tag = answer.headers.get("ETag")
     show(text)
   }
-  // At most a twentieth of the server's time, and a quarter of the browser's.
-  pause = Math.min(20 * made + 4 * (performance.now() - began), LONGEST_PAUSE)
+  // At most a fortieth of the server's time, and a quarter of the browser's.
+  pause = Math.min(40 * made + 4 * (performance.now() - began), LONGEST_PAUSE)
   showState()
 }
 
