@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: help serve test lint format docs contract image-test examples console-test bench soak audit clean
+.PHONY: help serve test lint format docs contract image-test examples console-test scale-out-test bench soak audit clean
 
 help:  ## list the targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-14s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5000"
 	@$(BIN)/apio-simulator serve $(ARGS)
@@ -47,6 +47,9 @@ examples: $(VENV)/examples  ## run the test suites in examples/ as their README 
 
 console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
 	@$(BIN)/python -m pytest tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
+
+scale-out-test: $(VENV)/development  ## test replicas behind HAProxy and NGINX; only some: make scale-out-test ARGS="-k drain"
+	@$(BIN)/python -m pytest tests/scale_out --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)

@@ -265,7 +265,7 @@ def test_a_run_that_failed_to_measure_something_says_so(capsys: pytest.CaptureFi
 def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         program.main(["htpp"])
-    assert "there is no htpp; there are http, in-process, serving and report" in capsys.readouterr().err
+    assert "there is no htpp; there are http, in-process, serving, scale-out and report" in capsys.readouterr().err
 
 
 def test_a_part_that_cannot_be_measured_does_not_end_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

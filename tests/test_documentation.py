@@ -414,7 +414,14 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-LINKED = [*PAGES, "ARCHITECTURE.md", "CONTRIBUTING.md", "tools/README.md", "examples/README.md"]
+LINKED = [
+    *PAGES,
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "tools/README.md",
+    "examples/README.md",
+    "examples/scale-out/README.md",
+]
 
 
 @pytest.mark.parametrize("name", LINKED)

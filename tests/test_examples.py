@@ -21,7 +21,9 @@ pytestmark = pytest.mark.examples
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-BLOCKS = re.findall(r"```console\ncd examples/(\w+)\n(.*?)```", (EXAMPLES / "README.md").read_text("utf-8"), re.DOTALL)
+BLOCKS = re.findall(
+    r"```console\ncd examples/([\w-]+)\n(.*?)```", (EXAMPLES / "README.md").read_text("utf-8"), re.DOTALL
+)
 COMMANDS: dict[str, str] = dict(BLOCKS)
 BUILT = shutil.ignore_patterns("node_modules", "out", "test-results", "api.d.ts", "__pycache__")
 SECONDS = 300

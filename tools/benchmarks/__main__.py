@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.benchmarks import in_process, scenarios, serving
+from tools.benchmarks import in_process, scale_out, scenarios, serving
 from tools.benchmarks.conditions import conditions
 from tools.benchmarks.figures import Results
 from tools.benchmarks.goals import NOT_MEASURED, read_goals
@@ -27,7 +27,12 @@ RESULTS = Path(__file__).with_name("results.json")
 DOCS = ROOT / "docs"
 OPEN_FILES = 8_192
 
-PARTS = {"http": scenarios.measure, "in-process": in_process.measure, "serving": serving.measure}
+PARTS = {
+    "http": scenarios.measure,
+    "in-process": in_process.measure,
+    "serving": serving.measure,
+    "scale-out": scale_out.measure,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         print("", *sections(results), sep="\n")
     if options.quick:
         print("This quick run is shorter and smaller than its tables say, so its figures mean nothing.")
-    else:
+    elif not options.parts:
         RESULTS.write_text(json.dumps(asdict(results), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write(results)
     return told(results)

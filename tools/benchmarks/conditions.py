@@ -15,7 +15,12 @@ from pathlib import Path
 from tools.benchmarks.peers import FOLDER, PACKAGES, TITLES
 from tools.contract_checks.check import ROOT
 
-PROGRAMS = {"Node.js": ["node", "--version"], "Java": ["java", "-version"], "wrk": ["wrk", "-v"]}
+PROGRAMS = {
+    "Node.js": ["node", "--version"],
+    "Java": ["java", "-version"],
+    "wrk": ["wrk", "-v"],
+    "HAProxy": ["haproxy", "-v"],
+}
 
 
 def conditions() -> dict[str, str]:

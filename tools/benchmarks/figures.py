@@ -54,6 +54,12 @@ FIGURES: Mapping[str, Figure] = {
     "health-patches": Figure("worst wait of health during four of them at once", "ms"),
     "get-unwatched": Figure("GET one, nobody watches", RATE),
     "get-watched": Figure("GET one, with a console open", RATE),
+    "scale-get": Figure("GET", RATE),
+    "scale-get-replicas": Figure("GET, processor time of the replicas", "µs"),
+    "scale-get-proxy": Figure("GET, processor time of HAProxy", "µs"),
+    "scale-put": Figure("PUT", RATE),
+    "scale-put-replicas": Figure("PUT, processor time of the replicas", "µs"),
+    "scale-put-proxy": Figure("PUT, processor time of HAProxy", "µs"),
 }
 
 

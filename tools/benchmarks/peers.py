@@ -59,15 +59,16 @@ def serve(*options: object) -> list[object]:
 
 def simulator(folder: Path, port: int) -> list[object]:
     """The simulator with its default options: journal, coverage and log are on."""
-    return serve("--port", port, "--fixtures", _world(folder))
+    return serve("--port", port, "--fixtures", world_file(folder))
 
 
 def simulator_without_uvloop(folder: Path, port: int) -> list[object]:
     """The same on Python's own event loop, which it uses if uvloop is not installed."""
-    return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", "--port", port, "--fixtures", _world(folder)]
+    return [sys.executable, "-c", WITHOUT_UVLOOP, "serve", "--port", port, "--fixtures", world_file(folder)]
 
 
-def _world(folder: Path) -> Path:
+def world_file(folder: Path) -> Path:
+    """Writes the world of the benchmarks into the folder, and returns the file."""
     file = folder / "world.json"
     file.write_text(json.dumps(fixture()), encoding="utf-8")
     return file

@@ -12,6 +12,7 @@ from tools.benchmarks.peers import OURS, TITLES
 NONE = "\N{EN DASH}"
 GROWTH = ("put-in-world", "reset", "snapshot", "new-sandbox", "sandbox-memory")
 REDACTION = ("redacted-path", "redacted-body")
+SCALE_OUT = tuple(f"scale-{method}{part}" for method in ("get", "put") for part in ("", "-replicas", "-proxy"))
 PROCESS = (
     *("start", "library-start", "library-restart", "memory-start", "memory", "memory-later"),
     *("health-alone", "health-patch", "health-patches", "used-sandbox-memory"),
@@ -68,6 +69,7 @@ def sections(results: Results) -> list[str]:
         "Growth, calls in process in worlds of so many users": growth(results, "Users", GROWTH),
         "Growth, secrets taken out of so many bytes": growth(results, "Bytes", REDACTION),
         "The process": process(results),
+        "Replicas behind HAProxy": growth(results, "Replicas", SCALE_OUT),
         "Not measured": left_out(results.skipped),
         "Failed": left_out(results.failed),
     }

@@ -24,6 +24,7 @@ from tools.image.building import DOCKERFILE, Image
 from tools.image.container import Container, Running, entry_point
 
 COMPOSE = ROOT / "compose.yaml"
+SCALE_OUT = ROOT / "examples" / "scale-out" / "compose.yaml"
 OWN_USER = "10001:10001"
 ANY_USER = "1000660000:0"
 """A user that is not in /etc/passwd. Some platforms run containers as such users."""
@@ -242,10 +243,11 @@ def folders(**contents: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 
 
 def compose(image: Image) -> str:
-    """compose.yaml is valid, and its consumer can control the simulator by the service's name."""
+    """Both compose.yaml are valid, and the consumer of the first can control the simulator by the service's name."""
     text = COMPOSE.read_text(encoding="utf-8")
     try:
-        PyCompose.from_yaml(text).validate()
+        for file in (COMPOSE, SCALE_OUT):
+            PyCompose.from_yaml(file.read_text(encoding="utf-8")).validate()
     except ValueError as error:
         raise Failed(str(error)) from None
     services: dict[str, Any] = yaml.safe_load(text)["services"]
