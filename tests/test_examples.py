@@ -141,7 +141,7 @@ def test_an_example_works_as_its_readme_says_and_its_failures_tell_why(
 
 
 def again(example: str, tests: str) -> str:
-    """Return the commands of an example's README, for a folder in which they have run. `tests` stands for `npm test`."""
+    """Return the commands of an example's README, for a folder where they have run. `tests` stands for `npm test`."""
     return COMMANDS[example].replace("npm ci\n", "").replace("npm test", tests)
 
 
