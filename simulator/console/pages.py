@@ -189,5 +189,8 @@ def _rule(ledger: Mapping[str, Rule], rule_id: str) -> Rule | None:
 
 def shown(text: object) -> str:
     """Return a text of a client as a page shows it: invisible characters are escaped, line breaks and tabs stay."""
-    lines = str(text).split("\n")
+    text = str(text)
+    if text.isprintable():
+        return text
+    lines = text.split("\n")
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)

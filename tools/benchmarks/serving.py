@@ -29,7 +29,7 @@ BATCH_SECONDS, REQUESTS_SECONDS = 30, 90
 POLL_SECONDS = 0.005
 PATCH_SECONDS = 120
 HEALTH = "/_simulator/health"
-PAGE_SECONDS, PAGE_SHARE = 0.25, 40
+PAGE_SECONDS, PAGE_SHARE = 0.25, 50
 """How often `live.js` fetches a page: after so many seconds, or after so many times the time that it takes."""
 EVENT_BYTES = 10_000
 """How many bytes of events come at least while requests are made as fast as possible."""

@@ -26,6 +26,7 @@ let next = null
 let timer = null
 let dueAt = 0
 let pause = 0
+let came = 0
 let lastStart = 0
 let lostAt = null
 
@@ -157,6 +158,8 @@ const show = text => {
 
 const load = async isForced => {
   const known = missed
+  const calls = came
+  came = 0
   lastStart = performance.now()
   let answer, text
   try {
@@ -181,8 +184,8 @@ const load = async isForced => {
     tag = answer.headers.get("ETag")
     show(text)
   }
-  // At most a fortieth of the server's time, and a quarter of the browser's.
-  pause = Math.min(40 * made + 4 * (performance.now() - began), LONGEST_PAUSE)
+  // A third of the browser's time at most. Of a busy server's, a fiftieth: the more calls came, the longer it is left alone.
+  pause = Math.min(Math.min(calls, 50) * made + 2 * (performance.now() - began), LONGEST_PAUSE)
   showState()
 }
 
@@ -199,7 +202,7 @@ const refresh = (isForced = false) => {
   return fetching
 }
 
-/* Soon, but at most four times a second, and with pauses after a page that took long. */
+/* Soon, but at most four times a second, and with pauses after pages that took long. */
 const refreshSoon = atMostEvery => {
   const due = Math.max(lastStart + Math.max(atMostEvery, pause), performance.now())
   if (timer !== null && dueAt <= due) return
@@ -228,6 +231,7 @@ const onEvent = ({ type, data }) => {
     showState()
     return
   }
+  came += 1
   // The page may have been fetched after the call, and before its event.
   if (type === "request" && !element(`call-${JSON.parse(data).id}`)) {
     missed += 1
