@@ -55,7 +55,7 @@ def measure(results: Results, *, quick: bool) -> None:
         "the library's server": lambda: _library(results, 1 if quick else 7),
         "memory of the process": lambda: _memory(results, *(1_000, 5_000) if quick else (100_000, 1_000_000)),
         "worst wait of health": lambda: _waits(results, 1_000 if quick else 100_000),
-        "GET beside a console": lambda: _watched(results, *(1.0, 1) if quick else (3.0, 7)),
+        "GET beside a console": lambda: _watched(results, *(1.0, 1) if quick else (8.0, 5)),
     }
     for title, part in parts.items():
         print(title, flush=True)
