@@ -180,6 +180,8 @@ export class Sandbox {
       const most = String(Math.min(Math.ceil(left), 86400));
       await this.simulator.untilEnd(`${this.path}/_simulator/events?${query({ ...next, seconds: most })}`, left);
       found = await this.journal(next);
+      // The stream may have ended at once, and may do so again.
+      if (found.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return found.requests[0] as JournalEntry;
   }
