@@ -223,6 +223,7 @@ def test_it_is_noticed_too_after_requests_that_are_never_answered(loop: Any) -> 
 
 def test_a_client_that_reads_nothing_costs_little_and_is_cut_off(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.001)
     source = Source()
     with served(source, event_loop=loop) as server, opened(server, "/", b"\r\n\r\n"):
         [carried] = server._connections
