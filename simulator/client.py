@@ -83,7 +83,8 @@ class Client:
     def __post_init__(self) -> None:
         if not _is_address(self.url):
             raise ValueError(
-                f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, without a path"
+                f"{self.url!r} is no address of a server; write it like http://127.0.0.1:{DEFAULT_PORT}, "
+                "without a path except /_replicas/NAME"
             )
         Settings(control_token=self.token)
 

@@ -33,6 +33,7 @@ LONGEST_NAME = 50
 """How many characters of the test's name are in the sandbox's name. A unique suffix follows."""
 
 LONGEST_REPLICA = 100
+"""How many characters of a replica's name the report shows."""
 
 _SANDBOX = pytest.StashKey["Sandbox"]()
 _SEED = pytest.StashKey[Mapping[str, Any]]()

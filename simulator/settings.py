@@ -99,6 +99,8 @@ class Settings:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.sandboxes == "created" and not self.control:
+            raise ValueError("with sandboxes 'created' and without the control interface, nobody can create a sandbox")
         for each in fields(self):
             value = getattr(self, each.name)
             if each.metadata and (type(value) is not int or value < each.metadata["least"]):

@@ -80,8 +80,14 @@ def at_servers(command: F) -> F:
         default=lambda: [own_address()],
         show_default=_DEFAULT_IN_WORDS,
         help=meaning,
+        callback=_different,
     )
     return _sandbox_option(several(_token_option(command)))
+
+
+def _different(_: click.Context, __: click.Parameter, urls: Sequence[str]) -> tuple[str, ...]:
+    """Return each address once, without a slash at its end."""
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
 @contextmanager
@@ -120,7 +126,6 @@ def answers(
 
     found: dict[str, Any] = {}
     unknown = ""
-    urls = list(dict.fromkeys(url.rstrip("/") for url in urls))
     for url in urls:
         with connected(url, control_token, sandbox) as client:
             try:

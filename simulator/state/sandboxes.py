@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import count, islice
 from weakref import WeakSet
 
-from simulator.errors import MOST_NAMES, Fault, TooManySandboxes, UnknownSandbox
+from simulator.errors import Fault, TooManySandboxes, UnknownSandbox
 from simulator.settings import DEFAULTS, Settings
 from simulator.state.coverage import Coverage
 from simulator.state.events import SANDBOXES, Event
@@ -28,6 +28,8 @@ DEFAULT = "default"
 """The name of the sandbox that answers when a request names none."""
 
 IN_USE_SECONDS = 120
+MOST_SUGGESTED = 100
+"""Among how many of the newest sandboxes the name that was meant is looked for, because that takes time."""
 """How long after its last use a sandbox cannot be dropped for a new one."""
 
 
@@ -60,8 +62,8 @@ class Sandboxes:
     def find(self, name: str, now: float | None = None) -> ServerSandbox | None:
         """Return the sandbox of this name, if there is one. `now` is the clock's time, if known.
 
-        This counts as use: every call about a sandbox finds it in this way. What looks at all sandboxes (`all`) and an
-        open stream (`happened`) use none.
+        This counts as use: every call about a sandbox finds it in this way. `all` and
+        `happened` do not count.
         """
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
@@ -93,7 +95,7 @@ class Sandboxes:
     def unknown(self, name: str, more: str = "") -> UnknownSandbox:
         """Return the refusal of a call about a sandbox that does not exist (G-17). `more` ends its reason."""
         with self._lock:
-            known = [DEFAULT, *islice(self._named, MOST_NAMES)]
+            known = [DEFAULT, *islice(reversed(self._named), MOST_SUGGESTED)]
         return UnknownSandbox(Fault("G-17", f"there is no such sandbox: {name[:100]!r}{more}", asked=name, known=known))
 
     def happened(self, name: str, since: int, watcher: Callable[[], object] | None) -> list[Event] | None:

@@ -139,7 +139,7 @@ def axe() -> Axe:
     from axe_playwright_python.base import AXE_SCRIPT
 
     def assert_accessible(page: Page, without: str | None = None) -> None:
-        context = {"exclude": [[without]] if without else []}
+        context = {"include": [["html"]], "exclude": [[without]] if without else []}
         # The script is large. The page keeps it for both colour schemes.
         page.evaluate(AXE_SCRIPT)
         for scheme, rules in RULES.items():

@@ -25,7 +25,7 @@ def test_the_file_is_valid_as_it_is() -> None:
     except Skipped as skipped:
         pytest.skip(str(skipped))
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={})
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Configuration file is valid\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_two_hundred_sandboxes_see_only_their_own_worlds(fleet: Fleet) -> None:

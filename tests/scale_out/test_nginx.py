@@ -39,7 +39,7 @@ def test_each_sandbox_lives_on_one_replica(clients: Clients, replicas: Replicas)
     clients.create(*everybody)
     assert all(map(clients.has_its_own_world, everybody))
     homes = living(replicas)
-    assert all(len(set(everybody) & of_one) > 60 / len(NAMES) / 3 for of_one in homes.values())
+    assert all(len(set(everybody) & of_one) > 0 for of_one in homes.values())
     assert sum(len(set(everybody) & of_one) for of_one in homes.values()) == len(everybody)
     for name in everybody:
         assert clients.control("another", "DELETE", f"sandboxes/{name}").status_code == 204

@@ -35,7 +35,7 @@ def program(name: str) -> str:
 
 
 class Replicas:
-    """Replicas by name. Each has a port of its own for as long as this lives, also while it does not run."""
+    """Replicas by name. Each keeps its port, also while it does not run."""
 
     def __init__(
         self, folder: Path, stack: ExitStack, options: Sequence[object] = (), names: Sequence[str] = NAMES
@@ -43,6 +43,7 @@ class Replicas:
         self.ports = {name: free_port() for name in names}
         self.folder = folder
         self.running: dict[str, Running] = {}
+        self._ends: dict[str, ExitStack] = {}
         self._stack, self._options = stack, options
 
     def start(self, *names: str) -> None:
@@ -53,7 +54,8 @@ class Replicas:
             folder.mkdir(exist_ok=True)
             port = self.ports[name]
             command = serve("--port", port, *self._options)
-            self.running[name] = self._stack.enter_context(running(command, port, folder))
+            self._ends[name] = self._stack.enter_context(ExitStack())
+            self.running[name] = self._ends[name].enter_context(running(command, port, folder))
         for name in new:
             self.running[name].until_it_answers(HEALTH)
 
@@ -62,6 +64,8 @@ class Replicas:
         process = self.running.pop(name).process
         process.send_signal(number)
         process.wait(STATE_SECONDS)
+        # Later, another process may have its number.
+        self._ends.pop(name).close()
 
 
 class HAProxy:

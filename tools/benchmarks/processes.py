@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -80,9 +81,11 @@ def answer(port: int, method: str, path: str, body: bytes | None = None, *, clos
 
 
 def free_port() -> int:
-    """Returns a free port of 127.0.0.1."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """Returns a free port of 127.0.0.1, below those that the system gives to programs that ask for any port."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

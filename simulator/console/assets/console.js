@@ -84,7 +84,7 @@ const send = async form => {
   form.closest("dialog")?.close()
   say(form.dataset.said ?? "Done.")
   if (form.dataset.show) element(form.dataset.show).textContent = text
-  // Nobody waits for the page: its form may already be for something else, and be sent again.
+  // Do not wait for the page, so that the form can be sent again at once.
   if (form.dataset.then === "reload" || !form.dataset.then) refresh(true)
   else location.assign(form.dataset.then)
 }

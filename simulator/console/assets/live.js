@@ -23,6 +23,7 @@ let polls = 0
 let isOver = false
 let fetching = null
 let next = null
+let nextIsForced = false
 let timer = null
 let dueAt = 0
 let pause = 0
@@ -184,8 +185,9 @@ const load = async isForced => {
     tag = answer.headers.get("ETag")
     show(text)
   }
-  // A third of the browser's time at most. Of a busy server's, a fiftieth: the more calls came, the longer it is left alone.
-  pause = Math.min(Math.min(calls, 50) * made + 2 * (performance.now() - began), LONGEST_PAUSE)
+  // At most half of the browser's time, and a quarter of the server's. The more calls came, the longer a server is left
+  // alone: a busy one makes pages for a fiftieth of its time, unless it needs long for a page.
+  pause = Math.min(Math.min(Math.max(calls, 4), 50) * made + 2 * (performance.now() - began), LONGEST_PAUSE)
   showState()
 }
 
@@ -197,7 +199,9 @@ const refresh = (isForced = false) => {
     showState()
     return Promise.resolve()
   }
-  if (fetching) return next ??= fetching.then(() => { next = null; return refresh(isForced) })
+  nextIsForced ||= isForced
+  if (fetching) return next ??= fetching.then(() => { next = null; return refresh(nextIsForced) })
+  nextIsForced = false
   fetching = load(isForced).finally(() => { fetching = null })
   return fetching
 }
