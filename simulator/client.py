@@ -193,7 +193,7 @@ class Client:
 
 def _is_address(url: str) -> bool:
     try:
-        return re.fullmatch(rf"https?://[^/]+({REPLICA})?/?", url) is not None and urlsplit(url).port != 0
+        return re.fullmatch(rf"https?://[^/@]+({REPLICA})?/?", url) is not None and urlsplit(url).port != 0
     except ValueError:  # The port is no number, or too large.
         return False
 

@@ -194,6 +194,7 @@ class TestOptions:
             (["serve", "--colour"], {}, "No such option"),
             (["serve", "--auth", "maybe"], {}, "'maybe' is not one of 'optional', 'required'"),
             (["serve", "--sandboxes", "none"], {}, "'none' is not one of 'any', 'created'"),
+            (["serve", "--sandboxes", "created", "--no-control"], {}, "nobody can create a sandbox"),
             (["serve", "--port", "70000"], {}, "70000 is not in the range"),
             (["serve", "--cors-origin", "localhost:3000"], {}, "is no origin; write it like http://localhost:3000"),
             (

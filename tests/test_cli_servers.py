@@ -149,3 +149,16 @@ class TestWhatIsMissing:
         with served(proxy) as behind:
             done = run(command, *about((f"{behind.url}/_replicas/r-1/", two[0])))
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["reset", "wait", "sandbox list"])
+def test_a_command_for_one_server_refuses_a_second_address(two: tuple[str, str], command: str) -> None:
+    result = run(*command.split(), *about(two))
+    assert result.returncode == 2
+    assert "this command talks to one server; give --url once" in result.stderr
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    result = run("reset", "--url", "http://user:secret@127.0.0.1:4080")
+    assert result.returncode == 2
+    assert "is no address of a server" in result.stderr

@@ -38,11 +38,15 @@ def test_haproxy_knows_each_server_by_the_name_under_which_it_can_be_asked() -> 
     assert SERVERS == ["r1", "r2", "r3"]
     (named,) = re.findall(r"var\(txn\.replica\) -m str ([\w ]+) }", HAPROXY)
     assert named.split() == SERVERS
+    numbers = re.findall(r"^ +server (\w+) \S+ id (\d+)$", HAPROXY, re.MULTILINE)
+    stays = re.findall(r"var\(txn\.home\) -m int (\d+) } { srv_is_up\(replicas/(\w+)\) }", HAPROXY)
+    assert [(name, number) for number, name in stays] == numbers
+    assert [name for name, _ in numbers] == SERVERS
 
 
 def test_every_answer_of_haproxy_itself_has_the_shape_of_errors_and_names_a_rule() -> None:
     bodies = re.findall(r"(?:status (\d+)) content-type application/json string '(.*?)'", HAPROXY)
-    assert [status for status, _ in bodies] == ["503", "404"]
+    assert [status for status, _ in bodies] == ["503", "404", "405"]
     for status, body in bodies:
         (error,) = json.loads(body)["errors"]
         assert set(error) == {"code", "message", "details"}

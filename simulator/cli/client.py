@@ -46,7 +46,22 @@ _DEFAULT_IN_WORDS = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
 def server_option(command: F) -> F:
     """Adds the option that selects the server."""
     meaning = "The server to talk to, if it is not on this machine or has another port."
-    return option("--url", default=own_address, show_default=_DEFAULT_IN_WORDS, help=meaning)(command)
+    # A second address must not replace the first one silently.
+    one = option(
+        "--url",
+        multiple=True,
+        default=lambda: [own_address()],
+        show_default=_DEFAULT_IN_WORDS,
+        help=meaning,
+        callback=_one,
+    )
+    return one(command)
+
+
+def _one(_: click.Context, __: click.Parameter, urls: Sequence[str]) -> str:
+    if len(urls) > 1:
+        raise click.UsageError("this command talks to one server; give --url once")
+    return urls[0]
 
 
 def _token_option(command: F) -> F:

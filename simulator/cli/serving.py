@@ -121,6 +121,11 @@ def serve(
     **options: Any,
 ) -> None:
     """Run the simulator until Ctrl-C."""
+    control = not options.pop("no_control")
+    try:
+        settings = Settings(control=control, **options).at(host)
+    except ValueError as problem:
+        raise click.UsageError(f"{problem}.") from None
     # The first process of a container only ends on signals that it handles. It must end while it is starting, too.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -142,8 +147,6 @@ def serve(
     if links:
         more = f" and {len(links) - 1} more" if links[1:] else ""
         logger.info("ignored as service links: %s%s; a pod with enableServiceLinks: false has none", links[0], more)
-    control = not options.pop("no_control")
-    settings = Settings(control=control, **options).at(host)
     as_text = log_format == "text"
     try:
         simulation = Simulation()

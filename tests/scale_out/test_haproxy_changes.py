@@ -37,6 +37,19 @@ class TestChanges:
         fleet.proxy.until(r1="UP")
         assert all(map(fleet.has_its_own_world, old + new))
 
+    def test_a_sandbox_that_is_created_again_stays_on_its_replica(self, fleet: Fleet) -> None:
+        everybody = names("again", 30)
+        fleet.create(*everybody)
+        homes = {name: fleet.home(name) for name in everybody}
+        fleet.proxy.order("r1", "drain")
+        fleet.proxy.until(r1="DRAIN")
+        fleet.create(*everybody)
+        assert {name: fleet.home(name) for name in everybody} == homes
+        fleet.proxy.order("r1", "ready")
+        fleet.proxy.until(r1="UP")
+        refused = fleet.http.put("/_replicas/r1/_simulator/sandboxes/beside")
+        assert (refused.status_code, faults(refused)) == (405, {("G-17", None)})
+
     def test_a_third_replica_and_a_reload_under_load_move_nothing(self, fleet: Fleet) -> None:
         fleet.end("r3", signal.SIGTERM)
         old, new = names("before", 40), names("after", 30)
