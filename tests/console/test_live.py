@@ -92,6 +92,23 @@ def test_whoever_reads_further_down_is_not_moved(calls: Page, simulator: Simulat
     assert calls.evaluate("scrollY") == 0
 
 
+def test_a_call_that_comes_while_the_page_is_fetched_counts_as_shown(calls: Page, simulator: Simulator) -> None:
+    made = call(simulator.url, 100)
+    calls.wait_for_selector(f"#call-{made}")
+    held: list[Route] = []
+    calls.route("**/_simulator/requests", lambda route: held.append(route), times=1)
+    with calls.expect_request("**/_simulator/requests"):
+        call(simulator.url)
+    last = call(simulator.url)
+    # Its event has to come before the page does.
+    calls.wait_for_timeout(500)
+    held.pop().continue_()
+    calls.wait_for_selector(f"#call-{last}")
+    calls.evaluate("scrollTo(0, 600)")
+    call(simulator.url, 5)
+    calls.locator("#notice").filter(has_text="5 new").wait_for()
+
+
 def test_an_answer_that_comes_after_somebody_began_to_read_does_not_move_the_list(
     calls: Page, simulator: Simulator
 ) -> None:

@@ -16,6 +16,7 @@ let run = document.body.dataset.run
 let tag = null
 let isPaused = false
 let missed = 0
+let meanwhile = []
 let source = null
 let breaks = 0
 let polling = null
@@ -157,8 +158,11 @@ const show = text => {
   document.dispatchEvent(new Event("refreshed"))
 }
 
+const hasRow = id => element(`call-${id}`) !== null
+
 const load = async isForced => {
   const known = missed
+  meanwhile = []
   const calls = came
   came = 0
   lastStart = performance.now()
@@ -173,7 +177,6 @@ const load = async isForced => {
   reached()
   // Somebody may have begun to read meanwhile.
   if (isHeld(isForced)) return showState()
-  missed = Math.max(missed - known, 0)
   // How long the server took to make the page, and the browser to show it.
   const began = performance.now()
   const made = Number(/dur=([\d.]+)/.exec(answer.headers.get("Server-Timing"))?.[1] ?? 0)
@@ -185,6 +188,8 @@ const load = async isForced => {
     tag = answer.headers.get("ETag")
     show(text)
   }
+  // The events of some calls came while the page was on its way, and it shows these calls.
+  missed = Math.max(missed - known - meanwhile.filter(hasRow).length, 0)
   // At most half of the browser's time, and a quarter of the server's. The more calls came, the longer a server is left
   // alone: a busy one makes pages for a fiftieth of its time, unless it needs long for a page.
   pause = Math.min(Math.min(Math.max(calls, 4), 50) * made + 2 * (performance.now() - began), LONGEST_PAUSE)
@@ -237,8 +242,9 @@ const onEvent = ({ type, data }) => {
   }
   came += 1
   // The page may have been fetched after the call, and before its event.
-  if (type === "request" && !element(`call-${JSON.parse(data).id}`)) {
+  if (type === "request" && !hasRow(JSON.parse(data).id)) {
     missed += 1
+    if (fetching) meanwhile.push(JSON.parse(data).id)
     if (Date.now() - lastSaid > 5000 && page.querySelector("[data-list]")) {
       lastSaid = Date.now()
       say(`${missed} new call${missed === 1 ? "" : "s"}`)
