@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -43,25 +43,34 @@ def own_address() -> str:
 _DEFAULT_IN_WORDS = f"port {PREFIX}PORT of this machine, or {DEFAULT_PORT}"
 
 
-def server_option(command: F) -> F:
-    """Adds the option that selects the server."""
-    meaning = "The server to talk to, if it is not on this machine or has another port."
-    # A second address must not replace the first one silently.
-    one = option(
+def _address_option(meaning: str, callback: Callable[..., object], *parameter: str) -> Callable[[F], F]:
+    # All take several addresses, so that a second one cannot replace the first one silently.
+    return option(
         "--url",
+        *parameter,
         multiple=True,
         default=lambda: [own_address()],
         show_default=_DEFAULT_IN_WORDS,
         help=meaning,
-        callback=_one,
+        callback=callback,
     )
-    return one(command)
 
 
 def _one(_: click.Context, __: click.Parameter, urls: Sequence[str]) -> str:
     if len(urls) > 1:
         raise click.UsageError("this command talks to one server; give --url once")
     return urls[0]
+
+
+def _different(_: click.Context, __: click.Parameter, urls: Sequence[str]) -> tuple[str, ...]:
+    """Return each address once, without a slash at its end."""
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
+def server_option(command: F) -> F:
+    """Adds the option that selects the server."""
+    meaning = "The server to talk to, if it is not on this machine or has another port."
+    return _address_option(meaning, _one)(command)
 
 
 def _token_option(command: F) -> F:
@@ -88,21 +97,7 @@ def at_server(command: F) -> F:
 def at_servers(command: F) -> F:
     """Adds the options of a command that can ask several servers about a sandbox. `urls` are their addresses."""
     meaning = "The server to talk to, if it is not on this machine or has another port. Give it again for more servers."
-    several = option(
-        "--url",
-        "urls",
-        multiple=True,
-        default=lambda: [own_address()],
-        show_default=_DEFAULT_IN_WORDS,
-        help=meaning,
-        callback=_different,
-    )
-    return _sandbox_option(several(_token_option(command)))
-
-
-def _different(_: click.Context, __: click.Parameter, urls: Sequence[str]) -> tuple[str, ...]:
-    """Return each address once, without a slash at its end."""
-    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    return _sandbox_option(_address_option(meaning, _different, "urls")(_token_option(command)))
 
 
 @contextmanager
