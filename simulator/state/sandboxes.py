@@ -62,8 +62,7 @@ class Sandboxes:
     def find(self, name: str, now: float | None = None) -> ServerSandbox | None:
         """Return the sandbox of this name, if there is one. `now` is the clock's time, if known.
 
-        This counts as use: every call about a sandbox finds it in this way. `all` and
-        `happened` do not count.
+        This counts as use: every call about a sandbox finds it in this way. `all` and `happened` do not count.
         """
         sandbox = self._default if name == DEFAULT else self._named.get(name)
         if sandbox is not None:
@@ -84,7 +83,7 @@ class Sandboxes:
             return sandbox
         if self.settings.sandboxes == "created":
             why = (
-                "; it was never created, was dropped, gave way to a new one (--sandbox-limit), or the server has "
+                "; it was never created, was dropped, was replaced by a newer one (--sandbox-limit), or the server has "
                 f"started again since; with --sandboxes created, only PUT /_simulator/sandboxes/{name} creates it"
             )
             raise self.unknown(name, why)
