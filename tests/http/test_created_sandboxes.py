@@ -64,7 +64,7 @@ def test_a_call_of_the_api_to_a_sandbox_that_nobody_created_says_so_and_makes_no
 ) -> None:
     total = strict.get("/_simulator/coverage?sandbox=*").json()
     why = reason(strict.request(method, f"/_sandboxes/lost/api/v1/{path}", json={} if method != "GET" else None))
-    for part in ("'lost'", "never created", "dropped", "replaced by a newer one", "started again", "PUT /_simulator/sandboxes/lost"):
+    for part in ("'lost'", "never created", "dropped", "replaced", "started again", "PUT /_simulator/sandboxes/lost"):
         assert part in why
     assert "lost" not in names(strict)
     assert strict.get("/_simulator/coverage?sandbox=*").json() == total
