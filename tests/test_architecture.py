@@ -69,6 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "library": {"app", "client", "document", "errors", "fixture", "reports", "server", "settings"},
     "pytest_plugin": {"app", "client", "document", "errors", "fixture", "library", "reports", "settings"},
     "reports": set(),
+    "lab": {"app", "contract", "directory", "document", "errors", "fixture", "settings"},
     "cli": {
         "app",
         "client",
@@ -78,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "document",
         "errors",
         "fixture",
+        "lab",
         "library",
         "log",
         "progress",
