@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from simulator.contract.operation import JSON, Operation
 
+Caller = Literal["first", "second", "none", "wrong"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabRequest:
-    """One request. `target` is the encoded path with the query. Credentials are not part of it."""
+    """One request. `target` is the encoded path with the query.
+
+    `caller` says whose credentials go with it: those of the run's account, of the second account, none, or wrong ones.
+    """
 
     method: str
     target: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    caller: Caller = "first"
 
     @property
     def path(self) -> str:
