@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
-
-import orjson
 
 from simulator.contract.contract import Contract
 from simulator.lab.exchange import LabRequest, path_of
@@ -21,6 +20,9 @@ PARTS = ("updateAssistants", "updateFiltering", "updateScreening", "updateAlerti
 """The operations that change a part of an executive's settings."""
 PREFIX = "zz-conform-"
 """How the names of everything begin that a run creates. The name of the run follows."""
+
+CONCERNING = ("name", "isDefault", "userIds")
+"""The attributes that can concern what others have created."""
 
 
 class Permission(IntEnum):
@@ -121,10 +123,18 @@ def item_path(collection: str, name: str) -> str:
 
 
 def _content(request: LabRequest) -> Any:
+    """Return what the body says, or `None` if it is no JSON, or says something that concerns others twice."""
     try:
-        return orjson.loads(request.body or b"")
+        return json.loads(request.body or b"", object_pairs_hook=_object)
     except ValueError:
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs if name in CONCERNING]
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands twice in an object")
+    return dict(pairs)
 
 
 def _reason_against_body(
@@ -136,10 +146,8 @@ def _reason_against_body(
     content = _content(request)
     if not isinstance(content, dict):
         # A system that accepts such a body must find nothing in it that concerns others.
-        dangerous = re.search(rb"name|isDefault|userIds", request.body or b"")
+        dangerous = re.search("|".join(CONCERNING).encode(), request.body or b"")
         return "a body that is no JSON object must not name anything" if dangerous else None
-    if (request.body or b"").count(b'"name"') > 1:
-        return "the name must be told once"
     return (
         _reason_against_name(content, collection, scope, ledger)
         or _reason_against_default(content, free, scope, ledger)

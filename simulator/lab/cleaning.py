@@ -1,0 +1,125 @@
+"""Undoes what a run may have changed in a laboratory, and proves it by reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from simulator.contract.operation import JSON
+from simulator.lab.client import LabClient, Unanswered
+from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.guard import item_path
+from simulator.lab.ledger import Change, Creation
+
+ATTEMPTS = 4
+"""How often something is tried, because a system may fail or take its time."""
+
+
+def clean(client: LabClient, is_same: Callable[[Any, Any], bool], absent: Collection[int]) -> list[str]:
+    """Undo all entries of the client's ledger. Return a sentence for each that could not be undone.
+
+    `is_same` says whether two contents are the same. `absent` are the statuses of what does not exist.
+    """
+    was_cleaning, client.is_cleaning = client.is_cleaning, True
+    try:
+        entries = list(client.ledger.newest_first())
+        created = [each for each in entries if isinstance(each, Creation)]
+        created += _others(client, {each.collection for each in created}, {each.path for each in created})
+        changed = [each for each in entries if isinstance(each, Change)]
+        # What was changed can only be as it was once nothing of the run is there any more.
+        left = [f"{each.path} is still there" for each in created if not _delete(client, each, absent)]
+        left += [f"{each.path} is not as it was" for each in changed if not _put_back(client, each, is_same)]
+        return left
+    finally:
+        client.is_cleaning = was_cleaning
+
+
+def names_in(answer: LabAnswer) -> list[str]:
+    """Return the names in the answer to a GET of a collection, or of the filtering. Empty if there are none."""
+    try:
+        content = answer.content()
+    except ValueError:
+        return []
+    found = content.values() if isinstance(content, dict) else ()
+    items = [item for each in found if isinstance(each, list) for item in each]
+    return [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
+
+
+def listing_path(collection: str) -> str:
+    """Return the path of the GET that lists what is in a collection. Criteria are a part of the filtering (EX-5)."""
+    return collection.removesuffix("criteria/") + "filtering/" if collection.endswith("/criteria/") else collection
+
+
+def _others(client: LabClient, collections: Collection[str], known: Collection[str]) -> list[Creation]:
+    """Return what stands in a collection under a name of the run, but not under one that was sent: a trimmed one."""
+    found = []
+    for collection in collections:
+        answer = _ask(client, LabRequest(method="GET", target=listing_path(collection)))
+        for name in names_in(answer) if answer is not None and answer.status == HTTPStatus.OK else ():
+            path = item_path(collection, name)
+            if client.scope.prefix in name and path not in known:
+                client.ledger.add(Creation(collection=collection, name=name, path=path))
+                found.append(Creation(collection=collection, name=name, path=path))
+    return found
+
+
+def _delete(client: LabClient, entry: Creation, absent: Collection[int]) -> bool:
+    for _ in range(ATTEMPTS):
+        _ask(client, LabRequest(method="DELETE", target=entry.path))
+        answer = _ask(client, LabRequest(method="GET", target=entry.path))
+        if answer is not None and answer.status in absent:
+            client.ledger.undone(entry.path)
+            return True
+    return False
+
+
+def _put_back(client: LabClient, entry: Change, is_same: Callable[[Any, Any], bool]) -> bool:
+    put = LabRequest(method="PUT", target=entry.path, body=orjson.dumps(entry.body), headers={"Content-Type": JSON})
+    for _ in range(ATTEMPTS):
+        answer = _ask(client, LabRequest(method="GET", target=entry.path))
+        if answer is not None and answer.status == HTTPStatus.OK and is_same(_content(answer), entry.content):
+            client.ledger.undone(entry.path)
+            return True
+        _ask(client, put)
+    return False
+
+
+def _content(answer: LabAnswer) -> Any:
+    try:
+        return answer.content()
+    except ValueError:
+        return None
+
+
+def _ask(client: LabClient, request: LabRequest) -> LabAnswer | None:
+    """Return the answer, or `None` if there is none. It is asked for again by the caller."""
+    try:
+        return client.ask(request)
+    except Unanswered:
+        return None
+
+
+def restoring_body(operation_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of the PUT that takes a part of an executive's settings back to what a GET has shown."""
+    if operation_id == "updateAssistants":
+        users = [user["userId"] for user in content["assistantUsers"]]
+        return {"allowOptInOut": content["allowOptInOut"], "assistantUserIds": users}
+    if operation_id == "updateFiltering":
+        criteria = [{"name": each["name"], "active": each["active"]} for each in content["criteria"]]
+        return {**{name: content[name] for name in ("enabled", "mode", "type")}, "criteria": criteria}
+    if operation_id == "updateAlerting":
+        return {**dict.fromkeys(UNSET_IN_ALERTING), **content}
+    return dict(content)
+
+
+UNSET_IN_ALERTING = (
+    "cliCustomName",
+    "cliCustomNameUnicode",
+    "cliCustomPhoneNumber",
+    "rolloverWaitTime",
+    "rolloverForwardTo",
+)
+"""What is absent from the alerting while it is unset, and is cleared by null (EX-9)."""

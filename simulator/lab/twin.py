@@ -1,0 +1,84 @@
+"""The twin of a laboratory: a simulator in this process, with the world that was seen there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+
+from simulator.app import Simulation
+from simulator.contract.ledger import Rule
+from simulator.directory import Level
+from simulator.lab.exchange import Caller, LabAnswer, LabRequest
+from simulator.settings import Settings
+from simulator.state.sandboxes import DEFAULT, Sandboxes
+
+ASSUMED = "x-simulator-assumed"
+_TOKENS: Mapping[Caller, str] = {"first": "first", "second": "second", "wrong": "wrong"}
+
+
+class Twin:
+    """Answers requests as the laboratory should. It never keeps a change longer than until `restore`.
+
+    `content` is the content of a fixture. `accounts` says what the login told of each account, as in an answer to the
+    login; an account that is not among them is a System Admin. Raises `RuleViolation` if the world cannot exist.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        content: Mapping[str, Any],
+        accounts: Mapping[Caller, Mapping[str, Any]],
+    ) -> None:
+        self.simulation = simulation
+        self.ledger: Mapping[str, Rule] = simulation.ledger
+        known = {"first": {"user_level": Level.SYSTEM_ADMIN}, **accounts}
+        named = {name: _account(name, profile) for name, profile in known.items()}
+        world = simulation.fixtures.world_of_content({**content, "accounts": named})
+        app = simulation.app(world, Settings(fidelity="strict", log_requests=False), None)
+        sandboxes: Sandboxes = app.extensions["sandboxes"]
+        self._sandbox = sandboxes.sandbox(DEFAULT)
+        self._world = world
+        self._client = Client(app.wsgi_app, Response, use_cookies=False)
+
+    def restore(self) -> None:
+        """Take the world back to what was seen."""
+        self._sandbox.replace(self._sandbox.version, self._world)
+
+    def ask(self, request: LabRequest) -> LabAnswer:
+        """Return the answer to a request."""
+        token = _TOKENS.get(request.caller)
+        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+        response = self._client.open(
+            request.target,
+            method=request.method,
+            data=request.body,
+            headers={"Accept": "application/json", **authorization, **request.headers},
+        )
+        return LabAnswer(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=response.get_data(),
+        )
+
+    def named_rules(self, operation_id: str, answer: LabAnswer) -> set[str]:
+        """Return the rules that an answer rests on: of a refusal its own, else the assumed and the known ones (S-9)."""
+        assumed = set(filter(None, answer.headers.get(ASSUMED, "").replace(" ", "").split(",")))
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            content = answer.content() or {"errors": []}
+            return assumed | {error["details"]["rule"] for error in content["errors"]}
+        rules = self.simulation.contract.operations[operation_id].rules
+        return assumed | {rule for rule in rules if "assumed" not in self.ledger[rule].basis}
+
+
+def _account(name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {"tenantId": "tenant_id", "groupId": "group_id", "userId": "user_id"}
+    return {
+        "password": name,
+        "token": name,
+        "level": Level(profile["user_level"]).title,
+        **{key: profile[value] for key, value in ids.items() if profile.get(value)},
+    }

@@ -1,0 +1,133 @@
+"""The words that probes use, such as `{executive}`, and what they stand for in one laboratory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CAPACITIES = "Call Capacity Management"
+EXECUTIVE = "Executive"
+ASSISTANT = "Executive-Assistant"
+LONG_NAME = 81
+"""One more than the characters that a name may have (CC-3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the words of the probes stand for: texts, and users with their groups. What is not there has no word.
+
+    `has_token` is set if the run calls with a token.
+    """
+
+    tenant: str
+    texts: dict[str, str] = field(default_factory=dict)
+    users: dict[str, tuple[str, str]] = field(default_factory=dict)
+    has_token: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What the user of the command has named. A user is named by group and id.
+
+    `second_group` and `second_user` are those of the second account.
+    """
+
+    tenant: str
+    groups: tuple[str, ...]
+    scratch_group: str = ""
+    scratch_user: tuple[str, str] | None = None
+    fresh_user: tuple[str, str] | None = None
+    second_group: str = ""
+    second_user: str = ""
+    has_token: bool = False
+
+
+def words_of(content: Mapping[str, Any], named: Named, prefix: str) -> Words:
+    """Return the words for a laboratory whose world is the content of a fixture."""
+    words = Words(tenant=named.tenant, has_token=named.has_token)
+    groups: Mapping[str, Any] = content["tenants"][named.tenant].get("groups") or {}
+    own = {"new": f"{prefix}a", "newer": f"{prefix}b", "short": f"{prefix}s", "unknown": f"{prefix}unknown"}
+    words.texts.update(own, long=prefix.ljust(LONG_NAME, "x"))
+    _add_groups(words, {name: groups[name] for name in named.groups if name in groups})
+    _add_executives(words, content, groups, named)
+    if named.scratch_group in groups:
+        words.texts["scratch_group"] = named.scratch_group
+        _add_first(words.texts, "member", free_members(groups[named.scratch_group]))
+    if named.scratch_user is not None:
+        _add_scratch_user(words, groups, named.scratch_user)
+    if named.fresh_user is not None:
+        words.users["fresh_user"] = named.fresh_user
+    return words
+
+
+def free_members(group: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the users of a group who are in no capacity."""
+    taken = {user_id for each in group.get("callCapacities") or () for user_id in each.get("userIds") or ()}
+    return [user_id for user_id in group.get("users") or {} if user_id not in taken]
+
+
+def _add_groups(words: Words, groups: Mapping[str, Any]) -> None:
+    for group_id, group in groups.items():
+        if CAPACITIES not in (group.get("services") or ()):
+            words.texts.setdefault("plain_group", group_id)
+            continue
+        capacities, users = group.get("callCapacities") or (), group.get("users") or {}
+        if "group" not in words.texts:
+            words.texts["group"] = group_id
+            _add_first(words.texts, "empty_capacity", [each["name"] for each in capacities if not each.get("userIds")])
+        if any(each.get("userIds") for each in capacities):
+            words.texts.setdefault("group_with_members", group_id)
+        if any(users[user_id].get("department") for user_id in free_members(group)):
+            words.texts.setdefault("group_with_departments", group_id)
+
+
+def _add_executives(words: Words, content: Mapping[str, Any], groups: Mapping[str, Any], named: Named) -> None:
+    domain = f"@{content['defaultDomain']}"
+    for group_id in named.groups:
+        users = groups.get(group_id, {}).get("users") or {}
+        for user_id, user in users.items():
+            owner = (group_id, user_id)
+            if EXECUTIVE not in (user.get("services") or ()):
+                words.users.setdefault("plain_user", owner)
+                continue
+            assistants = [users[each] for each in _assistants(user) if each in users]
+            if user_id != named.second_user and ("executive" not in words.users or "short_id" not in words.texts):
+                if user_id.endswith(domain):
+                    words.users["executive"] = owner
+                    words.texts["short_id"] = user_id.removesuffix(domain)
+                words.users.setdefault("executive", owner)
+            if named.second_group not in ("", group_id):
+                words.users.setdefault("executive_elsewhere", owner)
+            if assistants:
+                words.users.setdefault("executive_with_assistants", owner)
+            if any(not each.get("department") for each in assistants):
+                words.users.setdefault("executive_of_plain_assistant", owner)
+            if any(_holders(other, ASSISTANT) for name, other in groups.items() if name != group_id):
+                words.users.setdefault("executive_with_others", owner)
+
+
+def _add_scratch_user(words: Words, groups: Mapping[str, Any], owner: tuple[str, str]) -> None:
+    group_id, user_id = owner
+    words.users["scratch_user"] = owner
+    words.texts["scratch_id"] = user_id
+    users = groups[group_id].get("users") or {}
+    assistants = [each for each in _holders(groups[group_id], ASSISTANT) if each != user_id]
+    _add_first(words.texts, "assistant", assistants)
+    _add_first(words.texts, "plain_assistant", [each for each in assistants if not users[each].get("department")])
+    _add_first(words.texts, "no_assistant", [each for each in users if each not in assistants and each != user_id])
+
+
+def _assistants(user: Mapping[str, Any]) -> list[str]:
+    found: list[str] = (user.get("executive") or {}).get("assistants", {}).get("assistantUserIds") or []
+    return found
+
+
+def _holders(group: Mapping[str, Any], service: str) -> list[str]:
+    users = group.get("users") or {}
+    return [user_id for user_id, user in users.items() if service in (user.get("services") or ())]
+
+
+def _add_first(texts: dict[str, str], name: str, found: list[str]) -> None:
+    for each in found[:1]:
+        texts[name] = each
