@@ -30,8 +30,10 @@ def clean(client: LabClient, is_same: Callable[[Any, Any], bool], absent: Collec
         created += _others(client, {each.collection for each in created}, {each.path for each in created})
         changed = [each for each in entries if isinstance(each, Change)]
         # What was changed can only be as it was once nothing of the run is there any more.
-        left = [f"{each.path} is still there" for each in created if not _delete(client, each, absent)]
-        left += [f"{each.path} is not as it was" for each in changed if not _put_back(client, each, is_same)]
+        left = [f"{each.name} is still there" for each in created if not _delete(client, each, absent)]
+        left += [
+            f"{client.shown(each.path)} is not as it was" for each in changed if not _put_back(client, each, is_same)
+        ]
         return left
     finally:
         client.is_cleaning = was_cleaning

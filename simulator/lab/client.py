@@ -116,23 +116,28 @@ class LabClient:
         sessions = [each.partition("=")[2] for each in headers if "=" in each]
         return (*self.credentials.secrets, *filter(None, sessions))
 
+    def shown(self, path: str) -> str:
+        """Return a path for a message: with the names of its parameters, because their values are the system's own."""
+        return self._guard.template_of(path)
+
     def ask(self, request: LabRequest) -> LabAnswer:
         """Send a request and return the answer.
 
         Raises `Forbidden` if it may not be sent, `Unanswered` if no answer comes, and `Untrustworthy` if the run has to
         end: after too many requests, or because the system refuses the caller, asks for less, or fails.
         """
+        call = f"{request.method} {self.shown(request.path)}"
         reason = self._guard.reason_against(request, self.scope, self.ledger)
         if reason is not None:
-            raise Forbidden(f"{request.method} {request.path} was not sent: {reason}")
+            raise Forbidden(f"{call} was not sent: {reason}")
         if request.caller not in self._authorization:
-            raise Forbidden(f"{request.method} {request.path} was not sent: there is no {request.caller} account")
+            raise Forbidden(f"{call} was not sent: there is no {request.caller} account")
         if self.count >= self.most_requests and not self.is_cleaning:
             raise Untrustworthy(f"the run has made {self.count} requests, and more are not allowed")
         answer = self._send(request)
         stop = None if self.is_cleaning else _reason_to_stop(request, answer)
         if stop is not None:
-            raise Untrustworthy(f"{request.method} {request.path} was answered with {answer.status}: {stop}")
+            raise Untrustworthy(f"{call} was answered with {answer.status}: {stop}")
         return answer
 
     def _send(self, request: LabRequest) -> LabAnswer:
@@ -151,7 +156,7 @@ class LabClient:
             answer = self.address.exchange(request, headers, self.timeout)
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Unanswered(f"{request.method} {request.path} has no answer: {reason}") from None
+            raise Unanswered(f"{request.method} {self.shown(request.path)} has no answer: {reason}") from None
         self.is_simulator = self.is_simulator or SIMULATOR in answer.headers
         return answer
 

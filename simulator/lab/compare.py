@@ -27,7 +27,12 @@ def differences(one: LabAnswer, other: LabAnswer) -> list[str]:
         return [STATUS]
     if one.status >= HTTPStatus.BAD_REQUEST:
         return [] if has_error_shape(one) == has_error_shape(other) else [ERRORS]
-    return list(dict.fromkeys(_differing(_content(one), _content(other), "")))
+    return content_differences(_content(one), _content(other))
+
+
+def content_differences(one: object, other: object) -> list[str]:
+    """Return the places at which two contents differ."""
+    return list(dict.fromkeys(_differing(one, other, "")))
 
 
 def matches(place: str, pattern: str) -> bool:

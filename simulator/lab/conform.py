@@ -12,7 +12,7 @@ import orjson
 from simulator.contract.contract import Contract
 from simulator.lab.cleaning import clean, listing_path, restoring_body
 from simulator.lab.client import LabClient, Untrustworthy
-from simulator.lab.compare import ERRORS, STATUS, differences, last_name, matches
+from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name, matches
 from simulator.lab.exchange import LabAnswer, LabRequest, path_of
 from simulator.lab.guard import PARTS, Permission, item_path
 from simulator.lab.ledger import Change, Creation
@@ -109,7 +109,7 @@ class Conformity:
 
     def is_same(self, one: Any, other: Any) -> bool:
         """Return whether two contents are the same, apart from what varies by itself."""
-        return not self._steady(differences(*[_answer_with(each) for each in (one, other)]))
+        return not self._steady(content_differences(one, other))
 
     def ask(self, probe: Probe) -> Outcome:
         """Return what comes of a probe. Raises `Untrustworthy` if the run has to end."""
@@ -119,7 +119,7 @@ class Conformity:
             requests = [lab_request(step, self.contract, self.words) for step in probe.steps]
         except Unavailable as missing:
             return Outcome(probe=probe, verdict="not decidable", reason=str(missing))
-        if probe.permission == Permission.SCRATCH and not self._is_free(requests):
+        if not self._is_free(requests):
             return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {SWITCHES[probe.permission]}")
         if any(request.caller == "second" for request in requests) and "second" not in self.client.logins:
             return Outcome(probe=probe, verdict="not decidable", reason="it needs a second account")
@@ -140,7 +140,7 @@ class Conformity:
         """Return whether the run may write where the requests do."""
         scope = self.client.scope
         starts = (*scope.collections, *scope.parts)
-        return all(request.method == "GET" or request.path.startswith(starts) for request in requests)
+        return all(request.method in ("GET", "HEAD") or request.path.startswith(starts) for request in requests)
 
     def _named(self, step: Step, answer: LabAnswer) -> set[str]:
         return (
@@ -233,7 +233,3 @@ def _sent(request: LabRequest) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _answer_with(content: object) -> LabAnswer:
-    return LabAnswer(status=HTTPStatus.OK, headers={}, body=orjson.dumps(content))

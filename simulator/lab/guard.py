@@ -83,14 +83,20 @@ class Guard:
     """Says why a request must not be sent."""
 
     def __init__(self, contract: Contract) -> None:
-        paths = "|".join(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path.rstrip("/"))) for path in contract.paths)
-        # The path without its last slash is asked for to see what the API says (G-1).
-        self._readable = re.compile(rf"({paths}|/api/v1/{PREFIX}[a-z0-9-]+)/?")
+        # A path without its last slash is asked for to see what the API says (G-1). Literal paths come first.
+        paths = sorted(contract.paths, key=lambda path: path.count("{"))
+        self._templates = {path: re.compile(f"{_pattern(path.rstrip('/'))}/?") for path in paths}
+        self._unknown = re.compile(rf"/api/v1/{PREFIX}[a-z0-9-]+/")
+
+    def template_of(self, path: str) -> str:
+        """Return the path of the contract that a path follows. A path that follows none is one of a run's own."""
+        return next((template for template, pattern in self._templates.items() if pattern.fullmatch(path)), path)
 
     def reason_against(self, request: LabRequest, scope: Scope, ledger: RunLedger) -> str | None:
         """Return why the request must not be sent, or `None` if it may."""
         if request.method in ("GET", "HEAD"):
-            return None if self._readable.fullmatch(request.path) else "no operation has this path"
+            known = self.template_of(request.path) != request.path or request.path in self._templates
+            return None if known or self._unknown.fullmatch(request.path) else "no operation has this path"
         if scope.permission == Permission.READ:
             return "the run may only read"
         entry = ledger.entries.get(request.path)
@@ -115,6 +121,10 @@ class Guard:
         if not isinstance(content, dict) or not isinstance(content.get("name"), str):
             return "what is created must have a name"
         return _reason_against_body(request, request.path, free, scope, ledger)
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
 
 
 def item_path(collection: str, name: str) -> str:

@@ -128,6 +128,30 @@ def lab_request(step: Step, contract: Contract, words: Words) -> LabRequest:
     return LabRequest(method=method, target=target, body=body, headers={**headers, **step.headers}, caller=caller)
 
 
+def outline(probe: Probe, contract: Contract) -> list[str]:
+    """Return a line for each request of a probe, with words in braces for what only the laboratory can tell."""
+    lines = []
+    for step in probe.steps:
+        path, method = step.path, "GET"
+        if not path:
+            operation = contract.operations[step.operation]
+            named = {
+                "{group_id}": f"{{group of {step.user}}}" if step.user and not step.group else f"{{{step.group}}}",
+                "{user_id}": step.user_id or f"{{{step.user}}}",
+                "{call_capacity_name}": step.name,
+                "{instance_name}": step.name,
+            }
+            path, method = operation.path, step.method or operation.method
+            for parameter, value in named.items():
+                path = path.replace(parameter, value)
+            path = path if step.slash else path.rstrip("/")
+        query = "&".join(f"{name}={value}" for name, value in step.query.items())
+        body = step.raw if step.raw is not None else "" if step.body is None else orjson.dumps(step.body).decode()
+        line = f"{probe.permission.name.lower():8}{probe.rule:7}{method} {path}{'?' + query if query else ''} {body}"
+        lines.append(line.rstrip())
+    return lines
+
+
 def _filled(value: Any, words: Words) -> Any:
     """Return a value with all words in braces replaced."""
     if isinstance(value, str):

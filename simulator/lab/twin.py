@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from werkzeug.test import Client
@@ -24,7 +25,8 @@ class Twin:
     """Answers requests as the laboratory should. It never keeps a change longer than until `restore`.
 
     `content` is the content of a fixture. `accounts` says what the login told of each account, as in an answer to the
-    login; an account that is not among them is a System Admin. Raises `RuleViolation` if the world cannot exist.
+    login; an account that is not among them is a System Admin. `corrections` are what a profile says of rules that are
+    contradicted, and the twin follows them. Raises `RuleViolation` if the world cannot exist.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Twin:
         simulation: Simulation,
         content: Mapping[str, Any],
         accounts: Mapping[Caller, Mapping[str, Any]],
+        corrections: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self.simulation = simulation
         self.ledger: Mapping[str, Rule] = simulation.ledger

@@ -1,0 +1,171 @@
+"""The command that compares the simulator with a laboratory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from simulator.cli.output import example, fail, format_option, show
+
+if TYPE_CHECKING:
+    from simulator.lab.client import LabClient
+    from simulator.lab.run import Run
+
+CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
+"""The exit statuses, besides 0 if nothing was contradicted."""
+
+
+@click.command(
+    epilog=example(
+        "conform --against https://lab.example.com --tenant foo --group foogroup --dry-run",
+        "conform --against https://lab.example.com --tenant foo --group foogroup --profile lab.yaml",
+        "conform --against https://lab.example.com --clean conform-1a2b3c.ledger",
+    )
+)
+@click.option("--against", required=True, metavar="URL", help="The address of the system to ask.")
+@click.option("--tenant", default="", help="The tenant to look at.")
+@click.option("--group", "groups", multiple=True, help="A group to look at. Give it again for more groups.")
+@click.option("--user", "users", multiple=True, help="An executive of a group without Call Capacity Management.")
+@click.option("--create", is_flag=True, help="Also create call capacities in the first group, change and delete them.")
+@click.option("--scratch-group", default="", help="A group that may be changed. It is put back.")
+@click.option("--scratch-user", default="", help="An executive whose settings may be changed. They are put back.")
+@click.option("--fresh-user", default="", help="An executive whose settings nobody has changed yet. It is only read.")
+@click.option("--confirm", default="", metavar="HOST", help="The host of the address again. Needed to write anything.")
+@click.option("--dry-run", is_flag=True, help="Print every request, and send none.")
+@click.option("--clean", type=click.Path(path_type=Path, dir_okay=False), help="Undo what the run with this ledger left.")
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A YAML file with token, or username and password. Without it, APIO_LAB_TOKEN, APIO_LAB_USERNAME and "
+    "APIO_LAB_PASSWORD count.",
+)
+@click.option("--pace", default=0.4, show_default=True, type=click.FloatRange(min=0), help="Seconds between two requests.")
+@click.option("--most-requests", default=500, show_default=True, type=click.IntRange(1), help="After how many to stop.")
+@click.option("--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds for an answer.")
+@click.option("--name", "system", default="laboratory", show_default=True, help="What reports call the system.")
+@format_option("html", use="json is for programs, html for a browser.")
+@click.option("--evidence", type=click.Path(path_type=Path, dir_okay=False), help="Write all requests and answers here.")
+@click.option("--profile", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found for serve --profile.")
+@click.option("--fail-on-undecided", is_flag=True, help="Exit with 1 if a rule that has a probe was not decided.")
+def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **options: Any) -> None:
+    """Ask a real system what the simulator assumes.
+
+    It is only read, unless --create, --scratch-group or --scratch-user say what may be written. Exit with 0 if nothing
+    is contradicted, with 2 if something is, and with 1 if the result cannot be trusted.
+    """
+    from simulator.app import standard_simulation
+    from simulator.lab.client import LabClient
+    from simulator.lab.run import Plan
+
+    names = ("tenant", "groups", "users", "create", "scratch_group", "scratch_user", "fresh_user")
+    plan = Plan(**{name: options[name] for name in names})
+    if clean is None and not (plan.tenant and plan.groups):
+        raise click.UsageError("name what to look at with --tenant and --group")
+    limits = {"pace": options["pace"], "most_requests": options["most_requests"], "timeout": options["timeout"]}
+    try:
+        client = LabClient(against, standard_simulation().contract, _credentials(options["credentials"]), **limits)
+    except ValueError as problem:
+        raise click.UsageError(f"{problem}.") from None
+    if dry_run:
+        from simulator.lab.run import outline_of
+
+        for line in outline_of(standard_simulation(), plan):
+            click.echo(line)
+        return
+    if (clean is not None or plan.permission > 0) and confirm != client.address.host:
+        raise click.UsageError(f"this writes to the system; name its host once more: --confirm {client.address.host}")
+    if clean is not None:
+        _clean(client, clean)
+    _compare(client, plan, options)
+
+
+def _credentials(file: Path | None) -> Any:
+    """Return the credentials. Raises `ValueError`; a file with mistakes ends the command."""
+    from simulator.errors import BrokenDocument
+    from simulator.lab.credentials import Credentials
+
+    if file is None:
+        return Credentials.of_environment(os.environ)
+    try:
+        return Credentials.of_file(file)
+    except BrokenDocument as broken:
+        fail(broken)
+
+
+def _compare(client: LabClient, plan: Any, options: Mapping[str, Any]) -> NoReturn:
+    from simulator.app import standard_simulation
+    from simulator.lab.run import Run
+    from simulator.progress import shown
+
+    name = datetime.now(UTC).strftime("%H%M%S") + os.urandom(2).hex()
+    file = Path(f"conform-{name}.ledger")
+    with shown(options["system"], sys.stderr) as progress:
+        run = Run(standard_simulation(), client, plan, file, progress, name)
+        run.go()
+    if run.client.ledger.entries:
+        host = client.address.host
+        again = f"apio-simulator conform --against URL --confirm {host} --clean {file}"
+        run.problems.append(f"something was left behind; to undo it: {again}")
+    if run.verdicts is None:
+        for problem in run.problems:
+            click.echo(f"apio-simulator: {problem}", err=True)
+        sys.exit(NOT_TRUSTWORTHY)
+    sys.exit(_report(run, options))
+
+
+def _report(run: Run, options: Mapping[str, Any]) -> int:
+    """Write what the run has found. Return the exit status."""
+    from simulator.document import write_yaml
+    from simulator.lab.report import evidence_of, profile_of, report_of
+    from simulator.reports.conformity import FORMATS
+
+    assert run.verdicts is not None
+    today = datetime.now(UTC).date()
+    evidence, names = evidence_of(run)
+    report = report_of(run, run.verdicts, names, options["system"], today)
+    if options["evidence"] is not None:
+        _write(options["evidence"], evidence)
+    if options["profile"] is not None and not run.problems:
+        _write(options["profile"], write_yaml(profile_of(run, run.verdicts, options["system"], today)))
+    show(FORMATS[options["shape"]](report), options["shape"])
+    if run.problems:
+        return NOT_TRUSTWORTHY
+    if run.verdicts.of("contradicted"):
+        return CONTRADICTED
+    undecided = [each for each in run.verdicts.of("not decidable") if each.outcomes]
+    return NOT_TRUSTWORTHY if options["fail_on_undecided"] and undecided else 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def _clean(client: LabClient, file: Path) -> NoReturn:
+    """Undo what a run has left."""
+    from simulator.lab.client import Untrustworthy
+    from simulator.lab.ledger import BrokenLedger, RunLedger
+    from simulator.lab.run import clean_later
+
+    try:
+        left = clean_later(client, RunLedger.read(file))
+    except OSError as error:
+        fail(f"{file}: cannot be read: {error.strerror or error}")
+    except BrokenLedger as broken:
+        fail(broken)
+    except Untrustworthy as problem:
+        left = [str(problem)]
+    for each in left:
+        click.echo(f"apio-simulator: {each}", err=True)
+    if left:
+        sys.exit(NOT_TRUSTWORTHY)
+    click.echo("everything is as it was before the run")
+    sys.exit(0)

@@ -1,0 +1,139 @@
+"""What is written about a run: the report, the evidence, and the profile. None of it holds anything of the system's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import orjson
+
+from simulator.contract.ledger import Rule
+from simulator.contract.profile import VERSION, digest
+from simulator.lab.conform import Compared, Outcome
+from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.run import Run
+from simulator.lab.verdicts import RuleVerdict, Verdicts
+
+Mask = Callable[[Any], Any]
+"""Returns JSON with pseudonyms in the place of everything that is the system's own."""
+
+
+def evidence_of(run: Run, mask: Mask) -> tuple[list[dict[str, Any]], Mapping[int, str]]:
+    """Return each request with both answers, masked, and the names of the exchanges by the identity of each."""
+    lines: list[dict[str, Any]] = []
+    names: dict[int, str] = {}
+    for outcome in run.outcomes:
+        for each in outcome.compared:
+            names[id(each)] = f"e{len(lines) + 1}"
+            lines.append(
+                {
+                    "id": names[id(each)],
+                    "rule": outcome.probe.rule,
+                    "part": outcome.probe.part,
+                    "decides": list(each.step.decides),
+                    "request": _request(run, each.request, mask),
+                    "laboratory": _answer(each.lab, mask),
+                    "simulator": _answer(each.twin, mask),
+                    "differs": list(each.places),
+                }
+            )
+    return lines, names
+
+
+def report_of(run: Run, verdicts: Verdicts, names: Mapping[int, str], system: str, day: date) -> dict[str, Any]:
+    """Return the report as JSON types. Places and names of rules are in it, and no values."""
+    ledger = run.simulation.ledger
+    return {
+        "system": system,
+        "observed": day.isoformat(),
+        "simulator": run.client.is_simulator,
+        "permission": run.plan.permission.name.lower(),
+        "requests": run.client.count,
+        "trustworthy": not run.problems,
+        "problems": run.problems,
+        "rules": [_rule(ledger[rule], verdict, names) for rule, verdict in verdicts.rules.items()],
+        "others": [{"operationId": operation, "place": place} for operation, place in verdicts.others],
+        "volatile": sorted(run.volatile),
+        "notes": run.notes,
+    }
+
+
+def profile_of(run: Run, verdicts: Verdicts, system: str, day: date) -> dict[str, Any]:
+    """Return the profile as JSON types: what was confirmed, and what was contradicted with what the simulator can do."""
+    rules = {
+        rule: {"verdict": each.verdict, **each.correction}
+        for rule, each in verdicts.rules.items()
+        if each.verdict != "not decidable"
+    }
+    named = {"name": system, "observed": day.isoformat()}
+    return {
+        "version": VERSION,
+        "system": {**named, "simulator": True} if run.client.is_simulator else named,
+        "ledger": digest(run.simulation.ledger),
+        "rules": rules,
+    }
+
+
+def _rule(rule: Rule, verdict: RuleVerdict, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "rule": rule.id,
+        "statement": rule.statement,
+        "verdict": verdict.verdict,
+        "follows": _correction(verdict),
+        "parts": list(_parts(verdict, names)),
+    }
+
+
+def _correction(verdict: RuleVerdict) -> str:
+    return ", ".join(f"{name} {_shown(value)}" for name, value in verdict.correction.items())
+
+
+def _shown(value: Any) -> str:
+    """Return a correction as text. Its values are numbers, booleans and words of the contract."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _parts(verdict: RuleVerdict, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    parts: dict[str, list[Outcome]] = {}
+    for outcome in verdict.outcomes:
+        parts.setdefault(outcome.probe.part, []).append(outcome)
+    for part, outcomes in parts.items():
+        found = [each.verdict for each in outcomes]
+        state = next((each for each in ("contradicted", "confirmed") if each in found), "not decidable")
+        compared = [each for outcome in outcomes for each in outcome.compared]
+        yield {
+            "part": part,
+            "verdict": state,
+            "reason": verdict.reasons.get(part, ""),
+            "places": list(dict.fromkeys(place for each in compared for place in each.decided)),
+            "evidence": [names[id(each)] for each in compared if _counts(each, state) and id(each) in names],
+        }
+    if not parts:
+        yield {"part": "", "verdict": "not decidable", "reason": verdict.reasons[""], "places": [], "evidence": []}
+
+
+def _counts(each: Compared, verdict: str) -> bool:
+    return bool(each.decided) if verdict == "contradicted" else bool(each.step.decides)
+
+
+def _request(run: Run, request: LabRequest, mask: Mask) -> dict[str, Any]:
+    shown: dict[str, Any] = {"method": request.method, "path": run.client.shown(request.path), "caller": request.caller}
+    query = request.target.partition("?")[2]
+    if query:
+        shown["query"] = query
+    if request.body is not None:
+        shown["body"] = _content(request.body, mask)
+    return shown
+
+
+def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
+    return {"status": answer.status, "body": _content(answer.body, mask)} if answer.body else {"status": answer.status}
+
+
+def _content(body: bytes, mask: Mask) -> Any:
+    """Return a body with pseudonyms. Of a body that is no JSON, only the length is told."""
+    try:
+        return mask(orjson.loads(body))
+    except ValueError:
+        return f"{len(body)} bytes that are no JSON"

@@ -1,0 +1,267 @@
+"""A run of `conform`, from the login to the verdicts, and what has to be cleaned up after one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from simulator.app import Simulation
+from simulator.contract.contract import Contract
+from simulator.errors import RuleViolation
+from simulator.lab.cleaning import clean
+from simulator.lab.client import LabClient, Untrustworthy, level_of
+from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name
+from simulator.lab.conform import Conformity, Outcome
+from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
+from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
+from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
+from simulator.lab.ledger import RunLedger
+from simulator.lab.probes import Probes, load_probes, outline
+from simulator.lab.twin import Twin
+from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
+from simulator.lab.words import EXECUTIVE, Named, Words, free_members, words_of
+
+ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is asked to do. Users are named by their ids."""
+
+    tenant: str
+    groups: tuple[str, ...]
+    users: tuple[str, ...] = ()
+    create: bool = False
+    scratch_group: str = ""
+    scratch_user: str = ""
+    fresh_user: str = ""
+
+    @property
+    def permission(self) -> Permission:
+        """What the run may do."""
+        if self.scratch_group or self.scratch_user:
+            return Permission.SCRATCH
+        return Permission.OWN if self.create else Permission.READ
+
+
+@dataclass(slots=True)
+class Run:
+    """One run. After `go`, `verdicts` are what came of it, and `problems` are why they cannot be trusted."""
+
+    simulation: Simulation
+    client: LabClient
+    plan: Plan
+    file: Path
+    progress: Callable[[str, float | None], object]
+    name: str = field(default_factory=lambda: secrets.token_hex(3))
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    volatile: set[str] = field(default_factory=set)
+    content: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    verdicts: Verdicts | None = None
+    was_interrupted: bool = False
+    _accounts: dict[Caller, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """How the names of everything begin that the run creates."""
+        return f"{PREFIX}{self.name}-"
+
+    @property
+    def contract(self) -> Contract:
+        """The contract that both systems are asked by."""
+        return self.simulation.contract
+
+    def go(self) -> None:
+        """Ask the laboratory, and judge. Whatever happens, put everything back first."""
+        probes = load_probes(self.simulation.ledger)
+        conformity: Conformity | None = None
+        try:
+            conformity = self._prepare()
+            self._ask(conformity, probes)
+        except (Untrustworthy, UnexpectedAnswer, OSError) as problem:
+            self.problems.append(str(problem))
+        except KeyboardInterrupt:
+            self.was_interrupted = True
+            self.problems.append("the run was interrupted")
+        if conformity is None:
+            return
+        self._clean(conformity)
+        self.outcomes = conformity.outcomes
+        self.progress("judging", None)
+        self.verdicts = verdicts_of(
+            self.simulation.ledger,
+            [*self.outcomes, *_not_asked(probes, self.outcomes)],
+            probes.without,
+            self.volatile,
+            self._twin,
+        )
+
+    def _prepare(self) -> Conformity:
+        """Log in, look around, and make the twin."""
+        client, plan = self.client, self.plan
+        self.progress("reading", None)
+        client.log_in()
+        for caller, answer in client.logins.items():
+            self._accounts[caller] = level_of(answer)
+        groups = tuple(dict.fromkeys(filter(None, (*plan.groups, plan.scratch_group))))
+        users = (*plan.users, *filter(None, (plan.scratch_user, plan.fresh_user)))
+        observed: Observed = crawl(self.contract, self._ask_twice, plan.tenant, groups, users, is_strict=False)
+        self.content, self.notes = observed.content, observed.notes
+        named = self._named(groups)
+        if named.fresh_user is not None:
+            group, user = named.fresh_user
+            self.content["tenants"][plan.tenant]["groups"][group]["users"][user].pop("executive", None)
+        words = words_of(self.content, named, self.prefix)
+        absent = self._absent(words)
+        client.scope = self._scope(words, named)
+        twin = self._twin({})
+        conformity = Conformity(client, twin, words, self.contract, self.volatile, absent)
+        if plan.permission > Permission.READ:
+            conformity.read_originals(named.scratch_user)
+            client.ledger = RunLedger.begin(self.file, self._about(client.scope, absent))
+        return conformity
+
+    def _ask(self, conformity: Conformity, probes: Probes) -> None:
+        before = conformity.inventory()
+        for i, probe in enumerate(probes.probes):
+            self.progress(probe.rule, i / len(probes.probes))
+            conformity.outcomes.append(conformity.ask(probe))
+        differing = conformity.differing(before, conformity.inventory())
+        if differing:
+            places = ", ".join(map(self.client.shown, differing))
+            raise Untrustworthy(f"the laboratory is not as it was before: {places}")
+
+    def _clean(self, conformity: Conformity) -> None:
+        """Put back what is still in the ledger. The first Ctrl-C meanwhile only begins it again."""
+        self.progress("cleaning up", None)
+        left: list[str] = []
+        for attempt in (1, 2):
+            try:
+                left = clean(self.client, conformity.is_same, conformity.absent)
+                break
+            except KeyboardInterrupt:
+                self.was_interrupted = True
+                if attempt == 2:
+                    left = ["the cleaning was interrupted"]
+        self.problems += [each for each in left if each not in self.problems]
+        self.client.ledger.end()
+
+    def _ask_twice(self, request: LabRequest) -> LabAnswer:
+        """Ask for the same twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
+        answer, again = self.client.ask(request), self.client.ask(request)
+        varying = differences(answer, again)
+        self.volatile.update(last_name(each) for each in varying if each not in (STATUS, ERRORS))
+        if STATUS in varying or ERRORS in varying:
+            raise Untrustworthy(f"GET {self.client.shown(request.path)} has answers of different kinds")
+        if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return replace(answer, status=HTTPStatus.NOT_FOUND)
+        return answer
+
+    def _named(self, groups: Sequence[str]) -> Named:
+        """Return what the plan names, with the groups of its users. Raises `Untrustworthy` if one was not found."""
+        plan, second = self.plan, self._accounts.get("second", {})
+        return Named(
+            tenant=plan.tenant,
+            groups=plan.groups,
+            scratch_group=plan.scratch_group,
+            scratch_user=self._executive(groups, plan.scratch_user),
+            fresh_user=self._executive(groups, plan.fresh_user),
+            second_group=second.get("group_id", ""),
+            second_user=second.get("user_id", ""),
+            has_token=bool(self.client.credentials.token),
+        )
+
+    def _executive(self, groups: Sequence[str], user_id: str) -> tuple[str, str] | None:
+        if not user_id:
+            return None
+        seen = self.content["tenants"][self.plan.tenant]["groups"]
+        for group in groups:
+            user = (seen.get(group, {}).get("users") or {}).get(user_id)
+            if user is not None and EXECUTIVE in user.get("services", ()):
+                return group, user_id
+        raise Untrustworthy("the scratch user or the fresh user is no executive of the groups that were named")
+
+    def _absent(self, words: Words) -> frozenset[int]:
+        """Return the statuses of what does not exist: the usual ones, and that of the laboratory."""
+        if "group" not in words.texts:
+            return ABSENT
+        parameters = {"tenant_id": words.tenant, "group_id": words.texts["group"]}
+        parameters["call_capacity_name"] = words.texts["unknown"]
+        answer = self.client.ask(request_of(self.contract.operations["getCallCapacity"], parameters))
+        if answer.status < HTTPStatus.BAD_REQUEST and self.plan.permission > Permission.READ:
+            raise Untrustworthy(
+                f"what does not exist is answered with {answer.status}, so nothing can be proved deleted"
+            )
+        return ABSENT | {answer.status} if answer.status >= HTTPStatus.BAD_REQUEST else ABSENT
+
+    def _scope(self, words: Words, named: Named) -> Scope:
+        plan = self.plan
+        own = words.texts.get("group", "") if plan.create else ""
+        scope = scope_of(
+            self.contract, plan.permission, self.prefix, plan.tenant, own, plan.scratch_group, named.scratch_user
+        )
+        group = self.content["tenants"][plan.tenant]["groups"].get(plan.scratch_group, {})
+        return replace(scope, scratch_members=frozenset(free_members(group)))
+
+    def _twin(self, corrections: Mapping[str, Correction]) -> Twin:
+        try:
+            return Twin(self.simulation, self.content, self._accounts, corrections)
+        except RuleViolation:
+            # An account may be of a group or a user that was not seen.
+            return Twin(self.simulation, self.content, {}, corrections)
+
+    def _about(self, scope: Scope, absent: frozenset[int]) -> dict[str, Any]:
+        return {
+            "prefix": self.prefix,
+            "collections": dict(scope.collections),
+            "parts": sorted(scope.parts),
+            "scratch_default": scope.scratch_default,
+            "absent": sorted(absent),
+            "volatile": sorted(self.volatile),
+        }
+
+
+def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
+    """Return a line for each request that a run can send, with words in braces for what only the laboratory can tell."""
+    writable = {Permission.READ: True, Permission.OWN: plan.create, Permission.SCRATCH: plan.permission == Permission.SCRATCH}
+    reads = [each for each in simulation.contract.operations.values() if each.method == "GET"]
+    lines = [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
+    for probe in load_probes(simulation.ledger).probes:
+        lines += outline(probe, simulation.contract) if writable[probe.permission] else []
+    if plan.permission > Permission.READ:
+        lines.append("after each probe: DELETE and GET of what it created, GET and PUT of what it changed")
+    return [line.replace("{tenant_id}", plan.tenant) for line in lines]
+
+
+def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
+    """Undo what an earlier run has left. Return a sentence for each thing that is left. Raises `Untrustworthy`."""
+    about = ledger.about
+    client.log_in()
+    client.ledger = ledger
+    client.scope = Scope(
+        permission=Permission.SCRATCH,
+        prefix=about["prefix"],
+        collections=about["collections"],
+        parts=frozenset(about["parts"]),
+        scratch_default=about["scratch_default"],
+    )
+    volatile = set(about["volatile"])
+
+    def is_same(one: object, other: object) -> bool:
+        return not [each for each in content_differences(one, other) if last_name(each) not in volatile]
+
+    left = clean(client, is_same, frozenset(about["absent"]))
+    ledger.end()
+    return left
+
+
+def _not_asked(probes: Probes, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return outcomes for the probes that the run did not come to."""
+    reason = "the run ended before"
+    return [Outcome(probe=each, verdict="not decidable", reason=reason) for each in probes.probes[len(outcomes) :]]

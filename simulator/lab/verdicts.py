@@ -1,0 +1,197 @@
+"""From the outcomes of probes to a verdict on each rule, and to what a profile says about it.
+
+A rule is blamed for a difference at a place that one of its probes decides. Where the simulator could behave in another
+way, the probes are played again to a twin that does so. If this twin answers as the laboratory did, the other way is
+what was observed, and all differences that come from it are explained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from simulator.contract.ledger import Rule
+from simulator.lab.compare import STATUS, differences, general, last_name
+from simulator.lab.conform import Compared, Outcome, Verdict, judged
+from simulator.lab.probes import Probe
+from simulator.lab.twin import Twin
+
+Correction = Mapping[str, Any]
+"""What a profile says of a rule beside the verdict: `choice`, `status` or `values`."""
+MakeTwin = Callable[[Mapping[str, Correction]], Twin]
+"""Returns a twin that follows these corrections, by rule."""
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleVerdict:
+    """The verdict on a rule.
+
+    `correction` is what the simulator can do to behave as the laboratory. It is empty if the rule is not contradicted
+    or cannot be followed. `reasons` say, for each part of the rule that was not decided, why.
+    """
+
+    rule: str
+    verdict: Verdict
+    correction: Correction = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """The verdicts on all rules, and the differences that no rule explains: an operation's id and a place for each."""
+
+    rules: Mapping[str, RuleVerdict]
+    others: tuple[tuple[str, str], ...]
+
+    def of(self, verdict: Verdict) -> list[RuleVerdict]:
+        """Return the rules with this verdict."""
+        return [each for each in self.rules.values() if each.verdict == verdict]
+
+
+def verdicts_of(
+    ledger: Mapping[str, Rule],
+    outcomes: Sequence[Outcome],
+    without: Mapping[str, str],
+    volatile: set[str],
+    make_twin: MakeTwin,
+) -> Verdicts:
+    """Return the verdict on each rule of the ledger. `without` says why a rule has no probe."""
+    corrections = _corrections(ledger, outcomes, volatile, make_twin)
+    explained = _played_again(outcomes, volatile, make_twin(corrections)) if corrections else list(outcomes)
+    rules = {}
+    for rule in ledger:
+        if rule in without:
+            rules[rule] = RuleVerdict(rule=rule, verdict="not decidable", reasons={"": without[rule]})
+        elif rule in corrections:
+            own = tuple(each for each in outcomes if each.probe.rule == rule)
+            rules[rule] = RuleVerdict(rule=rule, verdict="contradicted", correction=corrections[rule], outcomes=own)
+        else:
+            rules[rule] = _verdict(rule, [each for each in explained if each.probe.rule == rule])
+    return Verdicts(rules=rules, others=tuple(dict.fromkeys(_others(explained))))
+
+
+def _verdict(rule: str, outcomes: Sequence[Outcome]) -> RuleVerdict:
+    """Return the verdict on a rule: confirmed if each of its parts is, contradicted if one is."""
+    parts: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        parts.setdefault(each.probe.part, []).append(each)
+    verdicts = {part: {each.verdict for each in found} for part, found in parts.items()}
+    reasons = {
+        part: "; ".join(dict.fromkeys(each.reason for each in parts[part] if each.reason))
+        for part, found in verdicts.items()
+        if found == {"not decidable"}
+    }
+    verdict: Verdict = "not decidable" if reasons else "confirmed"
+    if any("contradicted" in found for found in verdicts.values()):
+        verdict = "contradicted"
+    return RuleVerdict(rule=rule, verdict=verdict, reasons=reasons, outcomes=tuple(outcomes))
+
+
+def _corrections(
+    ledger: Mapping[str, Rule], outcomes: Sequence[Outcome], volatile: set[str], make_twin: MakeTwin
+) -> dict[str, Correction]:
+    """Return the corrections that explain differences, by rule. The one that explains the most comes first.
+
+    A correction explains all differences of its own rule, and leads to no new ones.
+    """
+    found: dict[str, Correction] = {}
+    left = [each for each in outcomes if each.verdict == "contradicted"]
+    while left:
+        best: tuple[str, Correction, list[Outcome]] | None = None
+        for rule in dict.fromkeys(each.probe.rule for each in left if each.probe.rule not in found):
+            own = [each for each in left if each.probe.rule == rule]
+            for candidate in _candidates(ledger[rule], own):
+                again = _played_again(outcomes, volatile, make_twin({**found, rule: candidate}))
+                then = [each for each in again if each.verdict == "contradicted"]
+                explains = not any(each.probe.rule == rule for each in then)
+                if explains and len(then) < len(left if best is None else best[2]):
+                    best = rule, candidate, then
+        if best is None:
+            break
+        rule, correction, left = best
+        found[rule] = correction
+    return found
+
+
+def _played_again(outcomes: Sequence[Outcome], volatile: set[str], twin: Twin) -> list[Outcome]:
+    """Return the outcomes that the same requests have with the answers of another twin."""
+    return [_again(each, volatile, twin) if each.compared else each for each in outcomes]
+
+
+def _again(outcome: Outcome, volatile: set[str], twin: Twin) -> Outcome:
+    """Return the outcome of the same requests with the answers of another twin."""
+    twin.restore()
+    compared = []
+    for each in outcome.compared:
+        answer = twin.ask(each.request)
+        places = tuple(place for place in differences(each.lab, answer) if last_name(place) not in volatile)
+        compared.append(replace(each, twin=answer, places=places))
+    again = judged(outcome.probe, compared, volatile)
+    if again.verdict == "confirmed" and len(compared) < len(outcome.probe.steps):
+        return replace(again, verdict="not decidable", reason="an earlier request was answered in another way")
+    return again
+
+
+def _candidates(rule: Rule, outcomes: Sequence[Outcome]) -> Iterator[Correction]:
+    """Yield what a profile could say about a contradicted rule."""
+    for choice in rule.choices:
+        yield {"choice": choice}
+    deciding = [each for outcome in outcomes for each in outcome.compared if each.decided]
+    statuses = {each.lab.status for each in deciding if _is_refused(each)}
+    if len(statuses) == 1 and all(map(_is_refused, deciding)):
+        yield {"status": statuses.pop()}
+    values = _values(outcomes)
+    if values:
+        yield {"values": values}
+
+
+def _is_refused(each: Compared) -> bool:
+    return min(each.lab.status, each.twin.status) >= HTTPStatus.BAD_REQUEST and STATUS in each.places
+
+
+def _values(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the values that the laboratory has for defaults, by their place in a profile."""
+    values: dict[str, Any] = {}
+    for outcome in outcomes:
+        for each in outcome.compared:
+            for place in each.decided if outcome.probe.values else ():
+                own = _place_in_profile(outcome.probe, place)
+                value = _value_at(each.lab.content(), place)
+                if own is None or value is _MISSING:
+                    return {}
+                values[own] = value
+    return values
+
+
+def _place_in_profile(probe: Probe, place: str) -> str | None:
+    """Return where a profile has the value of a place, or `None` if it has none."""
+    for start, own in probe.values.items():
+        if place.startswith(f"{start}/"):
+            return own + place.removeprefix(start)
+    return None
+
+
+def _value_at(content: Any, place: str) -> Any:
+    for step in place.split("/")[1:]:
+        if not isinstance(content, dict) or step not in content:
+            return _MISSING
+        content = content[step]
+    return content
+
+
+def _others(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
+    """Yield the differences at places that no contradicted probe decides."""
+    blamed = {general(place) for each in outcomes for compared in each.compared for place in compared.decided}
+    for outcome in outcomes:
+        for each in outcome.compared:
+            for place in map(general, each.others):
+                if (
+                    place not in blamed
+                    and place != STATUS
+                    and last_name(place) not in {last_name(one) for one in blamed}
+                ):
+                    yield each.step.operation, place
