@@ -6,6 +6,8 @@ No other module knows which services there are.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,13 +18,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import CONTROL, Contract, load_contract
-from simulator.contract.ledger import load_ledger
+from simulator.contract.ledger import Rule, load_ledger
+from simulator.contract.profile import NO_PROFILE, Profile, read_profile
 from simulator.control.call import Control
 from simulator.control.catalogue import catalogue
 from simulator.control.documents import Documents
 from simulator.control.operations import CONTRACT
+from simulator.control.recipe import load_refusals
 from simulator.directory import LEVELS
-from simulator.document import Source
+from simulator.document import Source, document_of
 from simulator.errors import Fault, InvalidAttribute, MethodNotAllowed, UnknownPath, UnknownResource
 from simulator.fixture.fixtures import Fixtures
 from simulator.fixture.folder import fixture_document
@@ -62,11 +66,13 @@ def shipped(name: str) -> Path:
 class Simulation:
     """The contracts, the ledger, the handlers, and the reader of fixtures.
 
-    Raises `BrokenDocument` if contract, ledger and handlers do not fit together.
+    Its applications follow `profile`. Raises `BrokenDocument` if contract, ledger and handlers do not fit together.
     """
 
+    profile: Profile = NO_PROFILE
+
     def __init__(self, contract: Path | None = None) -> None:
-        self.ledger = load_ledger()
+        self.ledger: Mapping[str, Rule] = load_ledger()
         handlers: dict[str, Handler] = {"login": login}
         for service in SERVICES:
             handlers.update(service.handlers)
@@ -74,6 +80,21 @@ class Simulation:
         self.contract: Contract = load_contract(contract or shipped("openapi.yaml"), self.ledger, LEVELS, handlers)
         self.control_contract = load_contract(CONTRACT, self.ledger, LEVELS, HANDLERS, CONTROL)
         self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
+
+    def following(self, profile: Source | None) -> Simulation:
+        """Returns a simulation that follows a profile: a file or its content (S-14).
+
+        Raises `BrokenDocument` with everything that is wrong with the profile.
+        """
+        if profile is None:
+            return self
+        refusing = {each.error["details"]["rule"] for each in load_refusals()}
+        document = document_of(profile, "the profile")
+        followed = copy(self)
+        followed.profile = read_profile(document, self.ledger, refusing, self.fixtures.default_schemas)
+        followed.ledger = followed.profile.observed(self.ledger)
+        followed.fixtures = self.fixtures.following(followed.profile)
+        return followed
 
     def documents(self, settings: Settings) -> Documents:
         """Returns the contracts and the ledger as a server with these settings serves them."""
@@ -138,7 +159,8 @@ class Simulation:
         # A path without its last slash finds its rule too: the refusal says that it is missing. No redirects (G-1).
         app.url_map.strict_slashes = False
         app.url_map.merge_slashes = False
-        api = Api(self.contract, self.handlers, credentials_required=settings.auth == "required")
+        required = settings.auth == "required"
+        api = Api(self.contract, self.handlers, credentials_required=required, profile=self.profile)
         api.routes.register(app)
         control = Control(
             sandboxes=sandboxes,
@@ -153,7 +175,9 @@ class Simulation:
         app.register_error_handler(Exception, _answer_failure)
         recorder = Recorder(Explanations(self.contract, self.ledger), settings, request_log)
         # Flask's documentation wraps an application in this way, but its types do not allow it.
-        app.wsgi_app = Gateway(app.wsgi_app, sandboxes, api.routes, recorder, settings)  # type: ignore[method-assign]
+        app.wsgi_app = Gateway(  # type: ignore[method-assign]
+            app.wsgi_app, sandboxes, api.routes, recorder, settings, self.profile
+        )
         return app
 
 
@@ -163,13 +187,15 @@ def standard_simulation() -> Simulation:
     return Simulation()
 
 
-def create_app(fixture: Source | None = None, **options: Unpack[Options]) -> Flask:
+def create_app(fixture: Source | None = None, *, profile: Source | None = None, **options: Unpack[Options]) -> Flask:
     """Returns the plain WSGI application, for clients in the same process. Its sandboxes start from `fixture`.
 
+    If there is a `profile`, it is followed.
+
     There is no server around it, so a delayed call waits in the thread that makes it. A call that a fault breaks off
-    raises `ConnectionAborted`. Raises `BrokenDocument` with everything that is wrong with the fixture.
+    raises `ConnectionAborted`. Raises `BrokenDocument` with everything that is wrong with the profile or the fixture.
     """
-    simulation = standard_simulation()
+    simulation = standard_simulation().following(profile)
     return simulation.app(simulation.world(fixture), Settings.of(**options))
 
 

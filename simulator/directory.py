@@ -145,6 +145,15 @@ class Directory:
             raise UnknownResource(Fault("G-9", reason, asked=user_id, known=users))
         return user
 
+    def check_exists(self, path: Mapping[str, str]) -> None:
+        """Check that tenant, group and user exist, as far as the path names them. Raises `UnknownResource` (G-9)."""
+        if "user_id" in path:
+            self.user(path["tenant_id"], path["group_id"], path["user_id"])
+        elif "group_id" in path:
+            self.group(path["tenant_id"], path["group_id"])
+        elif "tenant_id" in path:
+            self.tenant(path["tenant_id"])
+
     def find_user(self, users: Mapping[str, User], user_id: str) -> User | None:
         """Return the user with this id, if one of these users has it (G-11)."""
         return users.get(self.exact_user_id(users, user_id))

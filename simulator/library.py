@@ -267,15 +267,22 @@ class Sandbox:
 class Simulator:
     """A simulator that serves on a thread of this process, from `start` to `stop`. Also a context manager.
 
-    Every sandbox starts from `fixture`: the path of a file, or a document. By default it is the default fixture.
+    Every sandbox starts from `fixture`: the path of a file, or a document. By default it is the default fixture. A
+    `profile`, also a file or a document, says what was observed on a real system; the simulator follows it (S-14).
     `port` 0 means a free port. The options are those of `Settings`. Raises `TypeError` or `ValueError` if an option is
     wrong. `Simulator.connect` connects to a simulator that runs elsewhere.
     """
 
     def __init__(
-        self, fixture: Source | None = None, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[Options]
+        self,
+        fixture: Source | None = None,
+        *,
+        profile: Source | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        **options: Unpack[Options],
     ) -> None:
-        self._fixture = fixture
+        self._fixture, self._profile = fixture, profile
         self._host, self._port = host, port
         self._settings = Settings.of(**options)
         self._server: Server | None = None
@@ -308,8 +315,8 @@ class Simulator:
     def start(self) -> Self:
         """Start to serve, unless the simulator already does.
 
-        Raises `BrokenDocument` with everything that is wrong with the fixture, `AddressUnavailable` if the port is
-        taken.
+        Raises `BrokenDocument` with everything that is wrong with the profile or the fixture, `AddressUnavailable` if
+        the port is taken.
         """
         with self._lock:
             if self._control is None:
@@ -317,7 +324,7 @@ class Simulator:
                 from simulator.app import standard_simulation
                 from simulator.server import Server
 
-                simulation, settings = standard_simulation(), self._settings.at(self._host)
+                simulation, settings = standard_simulation().following(self._profile), self._settings.at(self._host)
                 app = simulation.app(simulation.world(self._fixture), settings).wsgi_app
                 limits = settings.largest_body, settings.request_seconds
                 self._server = Server(app, self._host, self._port, *limits, transfer_limit=settings.transfer_limit)

@@ -55,8 +55,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MODE",
         help="whether the API demands credentials: optional or required (default: the ini option apio_auth)",
     )
+    group.addoption(
+        "--apio-profile",
+        metavar="PATH",
+        help="what was observed on a real system, for the simulator to follow (default: the ini option apio_profile)",
+    )
     parser.addini("apio_fixture", "the same as --apio-fixture; the path is relative to the folder of the ini file")
     parser.addini("apio_auth", "the same as --apio-auth")
+    parser.addini("apio_profile", "the same as --apio-profile; the path is relative to the folder of the ini file")
     group.addoption(
         "--apio-shared-server",
         action="store_true",
@@ -82,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on its own thread.
 
-    To use other options than `--apio-fixture` and `--apio-auth`, define a pytest fixture of this name in `conftest.py`.
+    To use other options than `--apio-fixture`, `--apio-auth` and `--apio-profile`, define a pytest fixture of this name in `conftest.py`.
     """
     from simulator.client import Refused, Unreachable
     from simulator.library import Simulator
@@ -91,7 +97,7 @@ def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     shared = getattr(config, "workerinput", {}).get(URL)
     url = shared or os.environ.get(URL)
     if not url:
-        with Simulator(_fixture(config), **_options(config)) as simulator:
+        with Simulator(_path(config, "fixture"), profile=_path(config, "profile"), **_options(config)) as simulator:
             yield simulator
         return
     try:
@@ -125,20 +131,23 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse a fixture or a mode that is wrong, before pytest-xdist starts workers and before the first test."""
+    """Refuse a fixture, a profile or a mode that is wrong, before pytest-xdist starts workers and before the first test."""
     config = session.config
-    fixture, options = _fixture(config), _options(config)
-    if hasattr(config, "workerinput") or (fixture is None and not options):
+    fixture, profile, options = _path(config, "fixture"), _path(config, "profile"), _options(config)
+    if hasattr(config, "workerinput") or (fixture is None and profile is None and not options):
         return
     from simulator.app import standard_simulation
     from simulator.errors import BrokenDocument
     from simulator.settings import Settings
 
+    wrong = "profile"
     try:
         Settings.of(**options)
-        standard_simulation().world(fixture)
+        simulation = standard_simulation().following(profile)
+        wrong = "fixture"
+        simulation.world(fixture)
     except BrokenDocument as problem:
-        raise pytest.UsageError(f"{_source(config, 'fixture')}: {problem}") from None
+        raise pytest.UsageError(f"{_source(config, wrong)}: {problem}") from None
     except ValueError as problem:
         raise pytest.UsageError(f"{_source(config, 'auth')}: {problem}") from None
 
@@ -166,7 +175,8 @@ def pytest_configure_node(node: Any) -> None:
         if _SHARED not in stash:
             from simulator.library import Simulator
 
-            stash[_SHARED] = Simulator(_fixture(node.config), **_options(node.config)).start()
+            fixture, profile = _path(node.config, "fixture"), _path(node.config, "profile")
+            stash[_SHARED] = Simulator(fixture, profile=profile, **_options(node.config)).start()
         node.workerinput[URL] = stash[_SHARED].url
 
 
@@ -230,17 +240,17 @@ def _source(config: pytest.Config, option: str) -> str:
     return f"apio_{option} in {config.inipath}" if config.inipath else f"apio_{option}"
 
 
-def _fixture(config: pytest.Config) -> Path | None:
-    """Returns the path of the fixture for all tests. An ini file's path is relative to its folder."""
-    flag: str | None = config.getoption("--apio-fixture")
+def _path(config: pytest.Config, option: str) -> Path | None:
+    """Returns the path of the fixture or the profile for all tests. An ini file's path is relative to its folder."""
+    flag: str | None = config.getoption(f"--apio-{option}")
     if flag is not None:
         return config.invocation_params.dir / flag
-    stated: str = config.getini("apio_fixture")
+    stated: str = config.getini(f"apio_{option}")
     return (config.inipath.parent if config.inipath else config.rootpath) / stated if stated else None
 
 
 def _options(config: pytest.Config) -> Options:
-    """Returns the options of the simulator for all tests, apart from its fixture."""
+    """Returns the options of the simulator for all tests, apart from its fixture and its profile."""
     flag, stated = config.getoption("--apio-auth"), config.getini("apio_auth")
     auth = stated or None if flag is None else flag
     return {} if auth is None else {"auth": auth}
@@ -249,13 +259,23 @@ def _options(config: pytest.Config) -> Options:
 def _adapt(config: pytest.Config, simulator: Simulator) -> None:
     """Give every sandbox on a server elsewhere the fixture for all tests.
 
-    Raises `ValueError` if the server has another mode than `--apio-auth`: no sandbox can have a mode of its own.
+    Raises `ValueError` if the server has another mode than `--apio-auth`, or another profile than `--apio-profile`: no
+    sandbox can have its own.
     """
-    fixture, demanded = _fixture(config), _options(config).get("auth")
+    fixture, profile, demanded = _path(config, "fixture"), _path(config, "profile"), _options(config).get("auth")
     if fixture is not None:
         from simulator.fixture.folder import fixture_document
 
         config.stash[_SEED] = fixture_document(fixture).data
+    if profile is not None:
+        from simulator.app import standard_simulation
+
+        expected = standard_simulation().following(profile).rules()
+        if simulator.default.control.get("rules") != expected:
+            raise ValueError(
+                f"that server does not follow the profile that {_source(config, 'profile')} names: "
+                f"start the server with --profile {profile}, or leave the option out"
+            )
     if demanded is not None:
         paths = simulator.default.control.get("openapi.json")["paths"]
         optional = any({} in each.get("security", ()) for methods in paths.values() for each in methods.values())

@@ -10,6 +10,7 @@ from typing import Any
 
 from simulator import __version__
 from simulator.cli.fixtures import counts
+from simulator.contract.profile import NO_PROFILE, Profile
 from simulator.directory import Account, Directory
 from simulator.log import json_line
 from simulator.reports.text import printable
@@ -28,6 +29,7 @@ class Banner:
     settings: Settings
     fixture: Path | None
     directory: Directory
+    profile: Profile = NO_PROFILE
 
     @property
     def control_hosts(self) -> list[str]:
@@ -48,6 +50,7 @@ class Banner:
         if is_every_address(self.host):
             lines.append(f"  listens   at every {family} address of this machine")
         lines.append(f"  fixture   {self.fixture or 'default.yaml'}: {counts(self.directory)}")
+        lines += self._profile_lines()
         lines += self._account_lines(with_secrets)
         if self.settings.control:
             lines += [f"  control   {self._control_in_words()}", f"  console   {self.url}/"]
@@ -69,8 +72,33 @@ class Banner:
             auth=self.settings.auth,
             fixture=str(self.fixture or "default.yaml"),
             contents=counts(self.directory),
+            **({"profile": self._profile_in_json()} if self.profile.system else {}),
             **(control if self.settings.control else {}),
         )
+
+    def _profile_lines(self) -> list[str]:
+        profile = self.profile
+        if not profile.system:
+            return []
+        lost = profile.not_followed
+        found = f"{len(profile.confirmed)} rules confirmed, {len(profile.followed)} followed, {len(lost)} not followed"
+        lines = [f"  profile   {profile.system}, observed {profile.date}: {found}"]
+        if profile.is_simulator:
+            lines.append("            a simulator was observed, so it proves nothing")
+        if lost:
+            lines.append(f"            the system does otherwise, and the simulator cannot follow: {', '.join(lost)}")
+        return lines
+
+    def _profile_in_json(self) -> dict[str, Any]:
+        profile = self.profile
+        return {
+            "system": profile.system,
+            "observed": profile.date,
+            "simulator": profile.is_simulator,
+            "confirmed": list(profile.confirmed),
+            "followed": list(profile.followed),
+            "notFollowed": list(profile.not_followed),
+        }
 
     def _account_lines(self, with_secrets: bool) -> list[str]:
         accounts = self.directory.accounts

@@ -45,6 +45,11 @@ logger = logging.getLogger("simulator.serve")
     help="Read the fixture again each time its file changes. SIGHUP reads it once, without this option.",
 )
 @option(
+    "--profile",
+    type=click.Path(path_type=Path, readable=False),
+    help="A profile: what was observed on a real system. The simulator follows it, and names the rules in which it cannot.",
+)
+@option(
     "--auth",
     default=DEFAULTS.auth,
     type=click.Choice(AUTH_MODES),
@@ -115,6 +120,7 @@ def serve(
     port: int,
     fixtures: Path | None,
     watch: bool,
+    profile: Path | None,
     log_format: str,
     log_level: str,
     quiet: bool,
@@ -149,7 +155,7 @@ def serve(
         logger.info("ignored as service links: %s%s; a pod with enableServiceLinks: false has none", links[0], more)
     as_text = log_format == "text"
     try:
-        simulation = Simulation()
+        simulation = Simulation().following(profile)
         path = fixtures or shipped("fixtures/default.yaml")
         # Taken before the file is read, so that a change during the reading is noticed.
         stamp = stamp_of(path)
@@ -166,7 +172,12 @@ def serve(
     gc.enable()
     url = server.local_url
     banner = Banner(
-        url=url, host=server.host, settings=settings, fixture=file if fixtures else None, directory=world.directory
+        url=url,
+        host=server.host,
+        settings=settings,
+        fixture=file if fixtures else None,
+        directory=world.directory,
+        profile=simulation.profile,
     )
     on_terminal = _is_terminal(sys.stdout)
     text = banner.as_text(with_secrets=on_terminal) if as_text else banner.as_json()

@@ -18,6 +18,7 @@ BASES = {
     "vendor": "another page of the vendor's API documentation says it",
     "platform": "the schema of the platform behind the API fixes it",
     "assumed": "nobody says it; it is this simulator's decision",
+    "observed": "a real system was seen to do so (--profile)",
 }
 """What each basis of a rule means."""
 

@@ -15,8 +15,16 @@ from marshmallow import ValidationError, fields
 
 from simulator.contract.bodies import exactly, may_be_rounded, parse_json, parse_yaml
 from simulator.contract.fields import Secret, StrictBoolean, shown
+from simulator.contract.profile import NO_PROFILE, Profile
 from simulator.contract.schemas import CompiledSchema
-from simulator.errors import ContractBreach, Fault, InvalidAttribute, MalformedBody, UnsupportedContentType
+from simulator.errors import (
+    ContractBreach,
+    Fault,
+    InvalidAttribute,
+    MalformedBody,
+    RuleViolation,
+    UnsupportedContentType,
+)
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -129,15 +137,18 @@ class Operation:
         content_encoding: str | None = None,
         notes: Notes | None = None,
         read_json: Callable[[bytes], Any] | None = None,
+        profile: Profile = NO_PROFILE,
     ) -> dict[str, Any]:
         """Return the attributes of the body by their Python names. Ignored attributes go only to the notes.
 
-        `read_json` replaces `parse_json` if given. Raises `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or
-        `InvalidAttribute` with all faults (G-4, …).
+        `read_json` replaces `parse_json` if given. A `profile` may accept more (G-3, G-4). Raises
+        `UnsupportedContentType` (G-3), `MalformedBody` (G-2) or `InvalidAttribute` with all faults (G-4, …).
         """
         if self.body is None or (not self.body_required and not raw):
             return {}
         media = self.body_media(content_type)
+        if media not in self.body_types and profile.choices.get("G-3") == "accept":
+            media = JSON
         if media not in self.body_types:
             reason = f"the content type {shown(content_type)} is not {' or '.join(self.body_types)}; send that, or none"
             raise UnsupportedContentType(Fault("G-3", reason))
@@ -154,15 +165,21 @@ class Operation:
             # A string is not shown: it was sent by mistake and may hold a password.
             found = "a string" if isinstance(data, str) else shown(data)
             raise MalformedBody(Fault("G-2", f"the body must be a JSON object, not {found}"))
+        undocumented: dict[str, str | None] = {}
+        is_open = profile.choices.get("G-4") == "ignore"
+        if is_open:
+            data = self.body.documented(data, undocumented)
         try:
             attributes = self.body.read(data)
         except InvalidAttribute:
             if media == JSON and may_be_rounded(raw):
                 # Read again without rounding, so that the faults show the integers that were sent.
-                self.body.read(exactly(raw))
+                exact = exactly(raw)
+                self.body.read(self.body.documented(exact, {}) if is_open else exact)
             raise
         if notes is not None:
             notes.ignored.update(self.body.ignored(data))
+            notes.ignored.update(undocumented)
         return attributes
 
     def render(self, view: Any) -> bytes:
@@ -181,11 +198,17 @@ class Operation:
             if view is not None:
                 raise ContractBreach(f"{self.operation_id} documents no body for the status {status}")
             return b""
+        absent = None
+        if isinstance(view, Without):
+            view, absent = view.view, view.absent
         try:
             answer = schema.write(view)
         except (InvalidAttribute, ValueError, TypeError, AttributeError) as error:
             faults = [f"{fault.pointer} {fault.reason}" for fault in getattr(error, "faults", ())] or [repr(error)]
             raise ContractBreach(f"{self.operation_id} was to answer {status} with: {'; '.join(faults)}") from error
+        if absent is not None:
+            # A copy: what was written may be remembered.
+            answer = {name: value for name, value in answer.items() if name != absent}
         return orjson.dumps(answer)
 
 
@@ -207,6 +230,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Without:
+    """A view whose answer lacks an attribute that the contract requires, because a profile says so (S-14).
+
+    The contract checks the answer as if the attribute were there.
+    """
+
+    view: object
+    absent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """The finished body of an answer, instead of a view: a text in one of the operation's media types."""
 
@@ -220,7 +254,8 @@ class Call:
 
     `path` holds the path's parameters. `query` and `body` are read and checked when the handler first uses them. So a
     handler can check that a resource exists before it reads the body (A-7). `media` is the media type chosen for the
-    answer by the client's `Accept`. `notes` are for the journal and the coverage.
+    answer by the client's `Accept`. `notes` are for the journal and the coverage. `profile` is what the answer follows
+    of a real system (S-14).
     """
 
     operation: Operation
@@ -232,6 +267,7 @@ class Call:
     media: str = JSON
     notes: Notes = field(default_factory=Notes)
     read_json: Callable[[bytes], Any] | None = None
+    profile: Profile = NO_PROFILE
     _query: dict[str, Any] | None = field(default=None, init=False)
     _body: dict[str, Any] | None = field(default=None, init=False)
 
@@ -247,11 +283,17 @@ class Call:
         """The body's attributes by their Python names. It raises like `Operation.read_body`."""
         if self._body is None:
             self._body = self.operation.read_body(
-                self.raw_body(), self.content_type, self.content_encoding, self.notes, self.read_json
+                self.raw_body(), self.content_type, self.content_encoding, self.notes, self.read_json, self.profile
             )
         return self._body
 
     def assume(self, rule: str, *, when: bool = True) -> None:
-        """If `when` is true, note that the answer rests on the assumed part of a rule (S-9)."""
+        """If `when` is true, note that the answer rests on the assumed part of a rule (S-9).
+
+        Raises `RuleViolation` if the profile's choice is to refuse what the rule accepts (S-14).
+        """
         if when:
             self.notes.assumed[rule] = None
+            refused = self.profile.refused
+            if refused and rule in refused:
+                raise RuleViolation(Fault(rule, refused[rule]))

@@ -86,6 +86,18 @@ class CompiledSchema(marshmallow.Schema):
             if field.data_key in data:
                 yield from _ignored(field, data[field.data_key], pointer_step(str(field.data_key)))
 
+    def documented(self, data: Any, dropped: dict[str, str | None], pointer: str = "") -> Any:
+        """Return a document without its undocumented attributes. They are added to `dropped`, like `ignored` ones."""
+        if not isinstance(data, dict):
+            return data
+        known = {field.data_key: field for field in self.fields.values()}
+        dropped.update((pointer + pointer_step(key), "G-4") for key in data if key not in known)
+        return {
+            key: _documented(known[key], value, dropped, pointer + pointer_step(key))
+            for key, value in data.items()
+            if key in known
+        }
+
     @cached_property
     def _reader(self) -> Converter:
         return reader(self)
@@ -142,6 +154,14 @@ def _ignored(field: fields.Field[Any], value: Any, pointer: str) -> Iterator[tup
     elif isinstance(field, StrictNested):
         for below, rule in cast(CompiledSchema, field.schema).ignored(value):
             yield pointer + below, rule
+
+
+def _documented(field: fields.Field[Any], value: Any, dropped: dict[str, str | None], pointer: str) -> Any:
+    if isinstance(field, StrictList) and isinstance(value, list):
+        return [_documented(field.inner, item, dropped, pointer + "/*") for item in value]
+    if isinstance(field, StrictNested):
+        return cast(CompiledSchema, field.schema).documented(value, dropped, pointer)
+    return value
 
 
 def _faults(messages: Any, pointer: str) -> Iterator[Fault]:

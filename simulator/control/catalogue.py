@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.contract.ledger import Rule
+from simulator.contract.ledger import OBSERVED, Rule
 from simulator.contract.operation import Call
 from simulator.control.call import Control, ControlHandler
 from simulator.control.documents import SERVER
@@ -36,15 +36,15 @@ def catalogue(ledger: Mapping[str, Rule], operation_id: str | None, address: str
 
 
 def _entry(refused: RefusedExample, ledger: Mapping[str, Rule], address: str) -> dict[str, Any]:
-    recipe, rule = refused.recipe, refused.error["details"]["rule"]
+    recipe, rule = refused.recipe, ledger[refused.error["details"]["rule"]]
     return {
         "operation_id": recipe.operation_id,
-        "status": refused.status,
+        "status": (rule.observed and rule.observed.status) or refused.status,
         "code": refused.error["code"],
         "message": refused.error["message"],
-        "rule": rule,
-        "basis": list(ledger[rule].basis),
-        "assumed": refused.assumed,
+        "rule": rule.id,
+        "basis": list(rule.basis),
+        "assumed": refused.assumed and OBSERVED not in rule.basis,
         "options": [_option(name, value) for name, value in recipe.settings.items()] or None,
         "request": request_view(recipe),
         "command": command(recipe, address),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from simulator.contract.contract import Contract
 from simulator.contract.operation import Answer, Operation
+from simulator.contract.profile import NO_PROFILE, Profile
 from simulator.directory import LEVELS, authorize
 from simulator.errors import InsufficientMemory
 from simulator.http.auth import RequestCall, authenticate
@@ -19,10 +20,18 @@ from simulator.state.world import Fork
 class Api:
     """Answers calls of a contract's operations with their handlers."""
 
-    def __init__(self, contract: Contract, handlers: Mapping[str, Handler], *, credentials_required: bool) -> None:
-        self.routes = Routes(contract, self.answer)
+    def __init__(
+        self,
+        contract: Contract,
+        handlers: Mapping[str, Handler],
+        *,
+        credentials_required: bool,
+        profile: Profile = NO_PROFILE,
+    ) -> None:
+        self.routes = Routes(contract, self.answer, accepts_no_slash=profile.choices.get("G-1") == "accept")
         self.handlers = handlers
         self.credentials_required = credentials_required
+        self.existence_first = profile.choices.get("A-7") == "existence"
 
     def answer(
         self, context: RequestContext, operation: Operation, path: Mapping[str, str], query: Query, media: str
@@ -33,6 +42,8 @@ class Api:
             directory = sandbox.version.world.directory
             account = authenticate(context, directory, required=self.credentials_required)
             context.account = account.name
+            if self.existence_first:
+                directory.check_exists(path)
             if operation.minimum_right is not None:
                 authorize(account, LEVELS[operation.minimum_right], path, directory)
         is_read = operation.method == "GET"

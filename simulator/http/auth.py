@@ -102,6 +102,7 @@ class RequestCall(Call):
             request.content_encoding,
             media,
             context.notes,
+            profile=context.profile,
         )
         self.context = context
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from simulator.contract.operation import Notes, Operation
+from simulator.contract.profile import NO_PROFILE, Profile
 from simulator.errors import Refusal
 from simulator.http.request import Request
 from simulator.http.wsgi import Stream
@@ -27,8 +28,9 @@ class RequestContext:
     A call of an operation of the simulated API always has a sandbox. An undocumented call has one only if the sandbox
     already existed. A call of the control interface finds its sandbox itself. `account` is the name of the caller's
     account. `warning` says how a page may lose its session, or has lost it. If `has_reserved` is set, the call has
-    reserved its sandbox, and others wait for it. `remembered` is the remembered answer that was given. `stream` is the
-    answer if it is one that is sent bit by bit.
+    reserved its sandbox, and others wait for it. `profile` is what the answer follows of a real system; the control
+    interface follows nothing (S-14). `remembered` is the remembered answer that was given. `stream` is the answer if it
+    is one that is sent bit by bit.
     """
 
     sandbox: ServerSandbox | None = None
@@ -41,6 +43,7 @@ class RequestContext:
     assumed: tuple[str, ...] = ()
     remembered: Remembered | None = None
     has_reserved: bool = False
+    profile: Profile = NO_PROFILE
     stream: Stream | None = None
 
     def __init__(self, request: Request) -> None:

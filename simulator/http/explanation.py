@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from simulator.contract.contract import Contract
-from simulator.contract.ledger import Rule
+from simulator.contract.ledger import OBSERVED, Rule
 from simulator.contract.operation import Notes, Operation
 from simulator.errors import LONGEST_ASKED, MOST_FAULTS, Fault, Refusal, UnknownPath
 from simulator.http.errors import KINDS
@@ -25,14 +25,22 @@ class Explanations:
         self.contract = contract
         self.ledger = ledger
         positions = {rule: position for position, rule in enumerate(ledger)}
-        self._in_order = lru_cache(maxsize=1_000)(lambda rules: tuple(sorted(rules, key=positions.__getitem__)))
+
+        @lru_cache(maxsize=1_000)
+        def still_assumed(rules: tuple[str, ...]) -> tuple[str, ...]:
+            not_observed = (rule for rule in rules if OBSERVED not in ledger[rule].basis)
+            return tuple(sorted(not_observed, key=positions.__getitem__))
+
+        self._still_assumed = still_assumed
 
     def refusal(self, operation: Operation | None, path: str, refusal: Refusal) -> str:
         """Return what was wrong, where, what would have been right, and what the rule rests on."""
         kind = KINDS[type(refusal)]
         who = operation.operation_id if operation else "The call"
         rules = dict.fromkeys(fault.rule for fault in refusal.faults[:MOST_EXPLAINED])
-        lines = [f"{who} was refused with {kind.status}, {kind.message}.", self.reasons(path, refusal)]
+        observed = self.ledger[refusal.faults[0].rule].observed
+        status = observed.status if observed and observed.status else kind.status
+        lines = [f"{who} was refused with {status}, {kind.message}.", self.reasons(path, refusal)]
         return " ".join([*lines, *map(self._rule_line, rules)])
 
     def reasons(self, path: str, refusal: Refusal) -> str:
@@ -47,14 +55,17 @@ class Explanations:
         return " ".join(lines)
 
     def assumed(self, notes: Notes, refusal: Refusal | None) -> tuple[str, ...]:
-        """Return the rules whose assumed part changed the answer, in the order of the ledger (S-9)."""
+        """Return the rules whose assumed part changed the answer, in the order of the ledger (S-9).
+
+        What the profile has from observation is not assumed (S-14).
+        """
         if not (notes.ignored or refusal):
-            return self._in_order(tuple(notes.assumed))
+            return self._still_assumed(tuple(notes.assumed))
         rules = {*notes.assumed, *(rule for rule in notes.ignored.values() if rule and self._only_assumed(rule))}
         for fault in refusal.faults if refusal is not None else ():
             if "assumed" in self.ledger[fault.rule].refusals if fault.assumed is None else fault.assumed:
                 rules.add(fault.rule)
-        return self._in_order(tuple(rules))
+        return self._still_assumed(tuple(rules))
 
     def _only_assumed(self, rule: str) -> bool:
         return self.ledger[rule].basis == ("assumed",)
@@ -79,7 +90,8 @@ class Explanations:
 
     def _rule_line(self, rule_id: str) -> str:
         rule = self.ledger[rule_id]
-        return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}"
+        observed = f" {rule.observed.text}" if rule.observed else ""
+        return f"Rule {rule.id} ({_basis(rule.basis)}): {rule.statement}{observed}"
 
     def _nearest_operations(self, path: str) -> str:
         segments = path[:LONGEST_ASKED].split("/")

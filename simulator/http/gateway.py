@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.contract.operation import Operation
+from simulator.contract.profile import NO_PROFILE, Profile
 from simulator.control.body import LARGE
 from simulator.errors import Refusal
 from simulator.http.auth import WARNING
@@ -67,12 +68,14 @@ class Gateway:
         routes: Routes,
         recorder: Recorder,
         settings: Settings,
+        profile: Profile = NO_PROFILE,
     ) -> None:
         self.app = app
         self.sandboxes = sandboxes
         self.routes = routes
         self.recorder = recorder
         self.settings = settings
+        self.profile = profile
         self.direct = True
         self.cors_origins = frozenset(settings.cors_origins)
         self._count = itertools.count(1)
@@ -82,6 +85,7 @@ class Gateway:
         context = RequestContext(receive(environ, self.sandboxes.run, next(self._count), self.settings))
         if context.request.is_control:
             return self._control(context, start_response)
+        context.profile = self.profile
         self._find_sandbox(context)
         repeated = self._repeated(context)
         if repeated is not None:

@@ -70,17 +70,22 @@ NO_CONTENT = Reply(204)
 
 
 def refused(refusal: Refusal, context: RequestContext, operation: Operation | None = None) -> Reply:
-    """Return the answer to a refused request. If it was to an operation, the contract checks the answer."""
+    """Return the answer to a refused request. If it was to an operation, the contract checks the answer.
+
+    A profile may give it another status, or another body (S-14). Then the contract checks the one that it documents.
+    """
     context.refuse(refusal)
-    kind = KINDS[type(refusal)]
+    kind, profile = KINDS[type(refusal)], context.profile
     content = report(kind, *refusal.faults)
-    if operation is None:
-        return Reply(kind.status, orjson.dumps(content), _refusal_headers(refusal))
     try:
-        return Reply(kind.status, operation.render_as(kind.status, content), _refusal_headers(refusal))
+        body = orjson.dumps(content) if operation is None else operation.render_as(kind.status, content)
     except ContractBreach as breach:
         logger.exception("the contract was about to be broken")
         return failed(str(breach))
+    if profile.choices.get("G-8") == "detail":
+        body = orjson.dumps({"detail": refusal.faults[0].reason})
+    status = profile.statuses.get(refusal.faults[0].rule, kind.status)
+    return Reply(status, body, _refusal_headers(refusal, status))
 
 
 def failed(why: str | Exception) -> Reply:
@@ -114,11 +119,11 @@ def _error(kind: Kind, fault: Fault, headers: Mapping[str, str] = _NONE) -> Repl
     return Reply(kind.status, orjson.dumps(report(kind, fault)), headers)
 
 
-def _refusal_headers(refusal: Refusal) -> Mapping[str, str]:
+def _refusal_headers(refusal: Refusal, status: int) -> Mapping[str, str]:
     """Return headers that say which methods are allowed, how to authenticate, and which cookie to delete."""
     if isinstance(refusal, MethodNotAllowed):
         return {"Allow": ", ".join(refusal.allowed)}
-    if KINDS[type(refusal)].status != 401:
+    if status != 401:
         return _NONE
     headers = {"WWW-Authenticate": 'Bearer realm="apio-simulator"'}
     if isinstance(refusal, InvalidCredentials) and refusal.deletion is not None:

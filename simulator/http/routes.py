@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import Flask, request
 from werkzeug.http import parse_options_header
@@ -23,6 +24,8 @@ from simulator.http.responses import Reply, failed, refused
 
 logger = logging.getLogger("simulator.routes")
 
+NO_SLASH = "the slash at the end is missing"
+"""What is wrong with a path that has all but its last slash."""
 PATHS_REMEMBERED = 4_096
 LONGEST_REMEMBERED = 500
 """How many characters a path or an `Accept` header may have so that its result is remembered."""
@@ -37,6 +40,13 @@ Found = tuple[Operation, Mapping[str, str]]
 """An operation, and the path's parameters."""
 
 
+class _Redirect(Exception):
+    """The answer leads to the right address of the path (S-14)."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+
+
 class _Template(NamedTuple):
     """A path of the contract: which segments are literals, what they are, and the positions of the parameters."""
 
@@ -48,11 +58,15 @@ class _Template(NamedTuple):
 
 
 class Routes:
-    """The paths of one contract. `answer` answers a request once its operation is found."""
+    """The paths of one contract. `answer` answers a request once its operation is found.
 
-    def __init__(self, contract: Contract, answer: Answering) -> None:
+    If `accepts_no_slash` is set, a path is also found without the slash at its end (S-14).
+    """
+
+    def __init__(self, contract: Contract, answer: Answering, *, accepts_no_slash: bool = False) -> None:
         self.contract = contract
         self.answer = answer
+        self.accepts_no_slash = accepts_no_slash
         self._templates = _templates(contract.paths)
         self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
 
@@ -68,6 +82,8 @@ class Routes:
         return (self._find_remembered if len(path) < LONGEST_REMEMBERED else self._find)(path, method)
 
     def _find(self, path: str, method: str) -> Found | None:
+        if self.accepts_no_slash and not path.endswith("/"):
+            path += "/"
         segments = path.split("/")
         for template in self._templates.get(len(segments), ()):
             if template.literals_of(segments) == template.literals:
@@ -100,6 +116,8 @@ class Routes:
         context = context_of(request.environ)
         try:
             operation = _operation(operations, context)
+        except _Redirect as redirect:
+            return Reply(308, headers={"Location": redirect.location}).for_flask()
         except Refusal as refusal:
             return refused(refusal, context).for_flask()
         return self.reply(context, operation, path, list(request.args.items(multi=True))).for_flask()
@@ -120,11 +138,15 @@ def _templates(paths: Iterable[str]) -> dict[int, list[_Template]]:
 
 
 def _operation(operations: Mapping[str, Operation], context: RequestContext) -> Operation:
-    """Return the operation of the method. Raises `UnknownPath` (G-1) or `MethodNotAllowed` (G-10)."""
+    """Return the operation of the method. Raises `UnknownPath` (G-1), `_Redirect` or `MethodNotAllowed` (G-10)."""
     method = context.request.method
     template = next(iter(operations.values())).path
     fault = _path_fault(context.request.path, template)
-    if fault is not None:
+    choice = context.profile.choices.get("G-1") if fault is NO_SLASH else None
+    if choice == "redirect":
+        query = f"?{context.request.query}" if context.request.query else ""
+        raise _Redirect(f"{quote(request.script_root + request.path)}/{query}")
+    if fault is not None and choice != "accept":
         right = re.sub("/+", "/", request.path.rstrip("/")) + ("/" if template.endswith("/") else "")
         raise UnknownPath(Fault("G-1", f"{fault}: {request.script_root}{right}"))
     operation = operations.get(method)
@@ -139,7 +161,7 @@ def _path_fault(path: str, template: str) -> str | None:
     if "//" in path or (path.endswith("/") and not template.endswith("/")):
         return "the path has a slash too many"
     if template.endswith("/") and not path.endswith("/"):
-        return "the slash at the end is missing"
+        return NO_SLASH
     return None
 
 

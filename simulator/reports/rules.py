@@ -18,16 +18,17 @@ def list_text(ledger: Mapping[str, Any]) -> str:
 
 
 def rule_text(rule: Mapping[str, Any]) -> str:
-    """Returns a rule: its statement, what it rests on, who follows it, and requests that are refused by it."""
-    parts = {
-        rule["id"]: rule["statement"],
-        "basis": ", ".join(rule["basis"]),
-        "source": rule["source"],
-        "operations": ", ".join(rule["operations"]) or "all that it applies to; the contract names none",
-    }
+    """Returns a rule: its statement, what it rests on, the choices of a profile, who follows it, and requests that are refused by it."""
+    parts = [
+        (rule["id"], rule["statement"]),
+        ("basis", ", ".join(rule["basis"])),
+        ("source", rule["source"]),
+        *(("choice", f"{name} (with a profile): {text}") for name, text in rule.get("choices", {}).items()),
+        ("operations", ", ".join(rule["operations"]) or "all that it applies to; the contract names none"),
+    ]
     lines = [
         fill(text, WIDTH, initial_indent=f"{name:{len(INDENT)}}", subsequent_indent=INDENT, break_long_words=False)
-        for name, text in parts.items()
+        for name, text in parts
     ]
     errors = rule["errors"]
     lines.append(f"{'tested by':{len(INDENT)}}{_requests(len(errors))}")

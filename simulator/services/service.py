@@ -64,6 +64,18 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultValues:
+    """The defaults of a service that a profile may change (S-14).
+
+    `schemas` are JSON Schemas of these defaults, by the rule that states them. `states` takes the values of a profile,
+    by rule, and returns what a world that follows the profile holds from the beginning.
+    """
+
+    schemas: Mapping[str, Mapping[str, Any]]
+    states: Callable[[Mapping[str, Mapping[str, Any]]], Mapping[Key, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One simulated service: handlers by operation id, the services that can be assigned, its sections of a fixture.
 
@@ -72,7 +84,8 @@ class Service:
 
     `details` returns what there is to know about an owner's services besides the sections, by service, as JSON. The
     entry `alsoRemoves` says in words what goes if the service is taken away. `group_panel` and `user_panel` are
-    templates inside the package: they show sections and details of an owner on a page.
+    templates inside the package: they show sections and details of an owner on a page. `defaults` are those that a
+    profile may change.
     """
 
     handlers: Mapping[str, Handler]
@@ -86,6 +99,7 @@ class Service:
     details: Callable[[Fork, Owner], Mapping[str, Any]] = field(default=lambda *_: {})
     group_panel: Path | None = None
     user_panel: Path | None = None
+    defaults: DefaultValues | None = None
 
 
 def first_of(users: Sequence[User]) -> dict[str, Any]:

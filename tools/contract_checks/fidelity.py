@@ -18,7 +18,7 @@ def with_rules(page: str, rules: Iterable[Rule]) -> str:
 
 
 def lists(rules: list[Rule]) -> Iterator[str]:
-    """Yields the lines of the lists: rules that are known, rules that are partly assumed, and assumed rules."""
+    """Yields the lines of the lists: rules that are known, partly assumed and assumed, and the choices of profiles."""
     known = [rule for rule in rules if "assumed" not in rule.basis]
     assumed = [rule for rule in rules if rule.basis == ("assumed",)]
     partly = [rule for rule in rules if rule not in known and rule not in assumed]
@@ -31,6 +31,9 @@ def lists(rules: list[Rule]) -> Iterator[str]:
     yield f"\n## Assumed ({len(assumed)} rules)\n"
     yield "Rules with ids that begin with S are about the simulator's own interface. The real API does not have it.\n"
     yield from _table(["Rule", "What the simulator does", "Why"], [[r.id, r.statement, assumption(r)] for r in assumed])
+    choices = [[f"{rule.id} `{name}`", text] for rule in rules for name, text in rule.choices.items()]
+    yield f"\n## Choices of a profile ({len(choices)})\n"
+    yield from _table(["Rule and choice", "What the simulator does then"], choices)
 
 
 def assumption(rule: Rule) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from simulator.contract.operation import Call
+from simulator.contract.operation import Call, Without
 from simulator.contract.view import View
 from simulator.directory import Group, User
 from simulator.errors import Fault, RuleViolation, ServiceNotAssigned
@@ -36,6 +37,8 @@ def list_call_capacities(call: Call, fork: Fork) -> object:
     """GET …/call_capacities/ (CC-9)."""
     capacities = _capacities(fork, _group(call, fork)).in_order()
     call.assume("G-13", when=len(capacities) > 1)
+    if call.profile.choices.get("G-13") == "name":
+        capacities.sort(key=attrgetter("name"))
     return {"call_capacities": capacities}
 
 
@@ -168,11 +171,12 @@ def _assume_change(call: Call, before: CallCapacities, capacity: CallCapacity) -
     call.assume("CC-6", when=changed and capacity.is_default != (before.default == call.path.get("call_capacity_name")))
 
 
-def _instance(call: Call, group: Group, capacity: CallCapacity) -> View:
+def _instance(call: Call, group: Group, capacity: CallCapacity) -> View | Without:
     """Return the capacity with its members, as GET shows it (CC-9)."""
     call.assume("CC-9", when=not capacity.user_ids)
     call.assume("G-13", when=len(capacity.user_ids) > 1)
-    return View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])
+    view = View(capacity, users=[as_member(group.users[user_id]) for user_id in capacity.user_ids])
+    return Without(view, "users") if not capacity.user_ids and call.profile.choices.get("CC-9") == "absent" else view
 
 
 call_capacities = Service(

@@ -1,4 +1,4 @@
-"""The records of the Executive service. The defaults are the settings of a newly assigned service (EX-16)."""
+"""The records of the Executive service. The defaults are those of EX-10, EX-12 and EX-16."""
 
 from __future__ import annotations
 
@@ -106,3 +106,11 @@ class Executive:
         criteria = len(self.criteria)
         references = criteria + len(self.assistant_ids)
         return SETTINGS_BYTES + REFERENCE_BYTES * references + CRITERION_BYTES * min(self.changes, criteria)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """The state of a newly assigned service (EX-16), and a criterion with nothing but its name (EX-10, EX-12)."""
+
+    executive: Executive = Executive()
+    criterion: Criterion = Criterion(name="")

@@ -8,19 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from simulator.contract.operation import Call
 from simulator.contract.view import View
 from simulator.directory import Group, Tenant, User
 from simulator.errors import Fault, ServiceNotAssigned
 from simulator.services.executive import rules
-from simulator.services.executive.model import Alerting, Executive, Filtering, FromDnCriteria, Screening
+from simulator.services.executive.model import (
+    Alerting,
+    Criterion,
+    Defaults,
+    Executive,
+    Filtering,
+    FromDnCriteria,
+    Screening,
+)
 from simulator.services.executive.rules import Changes
 from simulator.services.service import (
     MOST_LISTED,
     Attempt,
+    DefaultValues,
     Owner,
     Section,
     Service,
@@ -43,13 +53,17 @@ PARTS = {
     },
 }
 
+DEFAULTS: Key = (NAME,)
+"""Where a world holds the defaults of its profile, if it follows one that has other defaults (S-14)."""
+
 Update = Callable[[Executive, Changes], Executive]
 
 
 def list_available_assistants(call: Call, fork: Fork) -> object:
     """GET …/available_assistants/ (EX-2). `sameGroupOnly` is in the body or the query; the body wins (EX-3)."""
     user = _executive(call, fork)
-    body, query = call.body, call.query
+    choices = call.profile.choices
+    body, query = call.body, {} if choices.get("EX-3") == "ignored" else call.query
     same_group_only = {"same_group_only": True, **query, **body}["same_group_only"]
     tenant = fork.directory.tenant(user.tenant_id)
     users = rules.available_assistants(tenant, user, same_group_only=same_group_only)
@@ -61,6 +75,9 @@ def list_available_assistants(call: Call, fork: Fork) -> object:
     elif query and query != {"same_group_only": True, **body}:
         others = rules.available_assistants(tenant, user, same_group_only=not same_group_only)
         call.assume("EX-3", when=others != users)
+    if choices.get("EX-2") == "leave":
+        assigned = _state(fork, user).assistant_ids
+        users = [each for each in users if each.user_id not in assigned]
     return {"users": users}
 
 
@@ -125,7 +142,7 @@ def create_criterion(call: Call, fork: Fork) -> object:
     """POST …/criteria/ (EX-13)."""
     user = _executive(call, fork)
     before = _state(fork, user)
-    state, criterion = rules.create_criterion(before, call.body)
+    state, criterion = rules.create_criterion(before, call.body, _defaults(fork).criterion)
     _store(fork, user, before, state)
     callers = call.body.get("from_dn_criteria", {})
     emptied = any(call.body.get(each, each) is None for each in rules.SCHEDULE_TYPES)
@@ -165,9 +182,10 @@ def load(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
 
     The weight of the fixture counts them, so they are no changes (S-10).
     """
-    state = Executive()
+    defaults = _defaults(fork)
+    state = defaults.executive
     for i, attributes in enumerate(parts.get("criteria", ())):
-        state = attempt(f"/criteria/{i}", partial(_load_criterion, state, attributes), state)
+        state = attempt(f"/criteria/{i}", partial(_load_criterion, state, attributes, defaults.criterion), state)
     updates: dict[str, Update] = {
         "assistants": partial(rules.update_assistants, executive=user, directory=fork.directory),
         "filtering": rules.update_filtering,
@@ -180,8 +198,8 @@ def load(fork: Fork, user: User, parts: dict[str, Any], attempt: Attempt) -> Non
     fork.store(_key(user), replace(state, changes=0) if state.changes else state)
 
 
-def _load_criterion(state: Executive, attributes: Changes) -> Executive:
-    return rules.create_criterion(state, attributes)[0]
+def _load_criterion(state: Executive, attributes: Changes, default: Criterion) -> Executive:
+    return rules.create_criterion(state, attributes, default)[0]
 
 
 def show(fork: Fork, user: User) -> object:
@@ -281,7 +299,12 @@ def _key(user: User) -> Key:
 
 
 def _state(fork: Fork, user: User) -> Executive:
-    return fork.state(_key(user), Executive())
+    return fork.state(_key(user), _defaults(fork).executive)
+
+
+def _defaults(fork: Fork) -> Defaults:
+    """Return the defaults of the world. They never change, so nothing is noted as read."""
+    return cast(Defaults, fork.world.states.get(DEFAULTS, rules.DEFAULTS))
 
 
 def _update(call: Call, fork: Fork, update: Update, part: str) -> Executive:
@@ -329,12 +352,43 @@ def _alerting(call: Call, state: Executive) -> object:
 
 def _filtering(call: Call, state: Executive) -> object:
     call.assume("G-13", when=len(state.criteria) > 1)
-    return View(state.filtering, criteria=state.criteria)
+    by_name = call.profile.choices.get("G-13") == "name"
+    return View(state.filtering, criteria=sorted(state.criteria, key=attrgetter("name")) if by_name else state.criteria)
 
 
 def _part(schema: str, description: str | None = None) -> dict[str, Any]:
     reference = {"$ref": f"openapi.yaml#/components/schemas/{schema}"}
     return reference if description is None else {**reference, "description": description}
+
+
+def _members(schema: str, names: str) -> dict[str, Any]:
+    """Return the schema of some attributes of a schema in the contract."""
+    members = {name: _part(f"{schema}/properties/{name}") for name in names.split()}
+    return {"type": "object", "additionalProperties": False, "properties": members}
+
+
+# What is absent by default is left out: a state cannot say that such an attribute is unset.
+DEFAULT_SCHEMAS: dict[str, dict[str, Any]] = {
+    "EX-10": _members("CriterionCreate", "active filter"),
+    "EX-12": _part("FromDnCriteriaCreate"),
+    "EX-16": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "assistants": _members("AssistantsUpdate", "allowOptInOut"),
+            "filtering": _members("FilteringUpdate", "enabled mode type"),
+            "screening": _members(
+                "ScreeningUpdate",
+                "enabled alertType alertMobilityLocation alertAnywhereLocations alertSharedCallAppearanceLocations",
+            ),
+            "alerting": _members(
+                "AlertingUpdate",
+                "mode cliNameMode cliPhoneNumberMode callPushRecallAfter nextAssistantAfter rolloverEnabled "
+                "rolloverAction",
+            ),
+        },
+    },
+}
 
 
 executive = Service(
@@ -383,4 +437,8 @@ executive = Service(
     ids=ids,
     details=details,
     user_panel=Path(__file__).with_name("panel.html"),
+    defaults=DefaultValues(
+        schemas=DEFAULT_SCHEMAS,
+        states=lambda values: {DEFAULTS: rules.with_values(rules.DEFAULTS, values)},
+    ),
 )

@@ -8,10 +8,21 @@ from typing import Any
 
 from simulator.directory import Directory, Tenant, User
 from simulator.errors import MOST_FAULTS, Fault, RuleViolation, UnknownResource
-from simulator.services.executive.model import Alerting, Criterion, Executive, Filtering, FromDnCriteria, Schedule
+from simulator.services.executive.model import (
+    Alerting,
+    Criterion,
+    Defaults,
+    Executive,
+    Filtering,
+    FromDnCriteria,
+    Schedule,
+)
 
 ASSISTANT_SERVICE = "Executive-Assistant"
 SCHEDULE_TYPES = {"time_schedule": "Time", "holiday_schedule": "Holiday"}
+
+DEFAULTS = Defaults()
+"""The defaults unless a profile has others (EX-10, EX-12, EX-16)."""
 
 ALIASES = {"enable": "enabled"}
 """Other names of attributes (EX-7)."""
@@ -132,10 +143,12 @@ def criterion_named(state: Executive, name: str) -> Criterion:
     raise UnknownResource(_unknown_criterion("EX-14", name, [criterion.name for criterion in state.criteria]))
 
 
-def create_criterion(state: Executive, attributes: Changes) -> tuple[Executive, Criterion]:
-    """Add a criterion (EX-13). Raises `RuleViolation` if the name is in use."""
+def create_criterion(
+    state: Executive, attributes: Changes, default: Criterion = DEFAULTS.criterion
+) -> tuple[Executive, Criterion]:
+    """Add a criterion (EX-13). What is not given is as in `default`. Raises `RuleViolation` if the name is in use."""
     _check_name_free(state, attributes["name"], "EX-13")
-    criterion = _changed(Criterion(name=attributes["name"]), attributes)
+    criterion = _changed(default, attributes)
     return replace(state, criteria=(*state.criteria, criterion), changes=state.changes + 1), criterion
 
 
@@ -152,6 +165,22 @@ def delete_criterion(state: Executive, criterion: Criterion) -> Executive:
     """Remove a criterion (EX-14)."""
     criteria = tuple(each for each in state.criteria if each is not criterion)
     return replace(state, criteria=criteria, changes=state.changes + 1)
+
+
+def with_values(defaults: Defaults, values: Mapping[str, Changes]) -> Defaults:
+    """Return the defaults with the values that a profile has, by rule (EX-10, EX-12, EX-16)."""
+    state, parts = defaults.executive, values.get("EX-16", {})
+    callers = _changed_callers(defaults.criterion.from_dn_criteria, values.get("EX-12", {}))
+    return Defaults(
+        executive=replace(
+            state,
+            filtering=replace(state.filtering, **parts.get("filtering", {})),
+            screening=replace(state.screening, **parts.get("screening", {})),
+            alerting=replace(state.alerting, **parts.get("alerting", {})),
+            **parts.get("assistants", {}),
+        ),
+        criterion=replace(defaults.criterion, **values.get("EX-10", {}), from_dn_criteria=callers),
+    )
 
 
 def without_assistants(state: Executive, user_ids: Collection[str]) -> Executive:
