@@ -69,7 +69,7 @@ ALLOWED: dict[str, set[str]] = {
     "library": {"app", "client", "document", "errors", "fixture", "reports", "server", "settings"},
     "pytest_plugin": {"app", "client", "document", "errors", "fixture", "library", "reports", "settings"},
     "reports": set(),
-    "lab": {"app", "contract", "directory", "document", "errors", "fixture", "settings"},
+    "lab": {"app", "contract", "directory", "document", "errors", "fixture", "settings", "state"},
     "cli": {
         "app",
         "client",

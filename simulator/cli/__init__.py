@@ -12,6 +12,7 @@ import click
 
 from simulator import __version__
 from simulator.cli.calls import fault, requests
+from simulator.cli.conform import conform
 from simulator.cli.fixtures import schema, validate
 from simulator.cli.init import init
 from simulator.cli.load import load
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Fixtures": (init, validate, schema),
     "State": (state, load, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
+    "Laboratory": (conform,),
     "Reference": (errors, rule),
 }
 """All commands, in the sections and the order of the help."""

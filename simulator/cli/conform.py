@@ -16,6 +16,7 @@ from simulator.cli.output import example, fail, format_option, show
 if TYPE_CHECKING:
     from simulator.lab.client import LabClient
     from simulator.lab.run import Run
+    from simulator.lab.verdicts import Verdicts
 
 CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
 """The exit statuses, besides 0 if nothing was contradicted."""
@@ -38,20 +39,30 @@ CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
 @click.option("--fresh-user", default="", help="An executive whose settings nobody has changed yet. It is only read.")
 @click.option("--confirm", default="", metavar="HOST", help="The host of the address again. Needed to write anything.")
 @click.option("--dry-run", is_flag=True, help="Print every request, and send none.")
-@click.option("--clean", type=click.Path(path_type=Path, dir_okay=False), help="Undo what the run with this ledger left.")
+@click.option(
+    "--clean", type=click.Path(path_type=Path, dir_okay=False), help="Undo what the run with this ledger left."
+)
 @click.option(
     "--credentials",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A YAML file with token, or username and password. Without it, APIO_LAB_TOKEN, APIO_LAB_USERNAME and "
     "APIO_LAB_PASSWORD count.",
 )
-@click.option("--pace", default=0.4, show_default=True, type=click.FloatRange(min=0), help="Seconds between two requests.")
+@click.option(
+    "--pace", default=0.4, show_default=True, type=click.FloatRange(min=0), help="Seconds between two requests."
+)
 @click.option("--most-requests", default=500, show_default=True, type=click.IntRange(1), help="After how many to stop.")
-@click.option("--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds for an answer.")
+@click.option(
+    "--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds for an answer."
+)
 @click.option("--name", "system", default="laboratory", show_default=True, help="What reports call the system.")
 @format_option("html", use="json is for programs, html for a browser.")
-@click.option("--evidence", type=click.Path(path_type=Path, dir_okay=False), help="Write all requests and answers here.")
-@click.option("--profile", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found for serve --profile.")
+@click.option(
+    "--evidence", type=click.Path(path_type=Path, dir_okay=False), help="Write all requests and answers here."
+)
+@click.option(
+    "--profile", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found for serve --profile."
+)
 @click.option("--fail-on-undecided", is_flag=True, help="Exit with 1 if a rule that has a probe was not decided.")
 def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **options: Any) -> None:
     """Ask a real system what the simulator assumes.
@@ -116,29 +127,32 @@ def _compare(client: LabClient, plan: Any, options: Mapping[str, Any]) -> NoRetu
         for problem in run.problems:
             click.echo(f"apio-simulator: {problem}", err=True)
         sys.exit(NOT_TRUSTWORTHY)
-    sys.exit(_report(run, options))
+    sys.exit(_report(run, run.verdicts, options))
 
 
-def _report(run: Run, options: Mapping[str, Any]) -> int:
+def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
     """Write what the run has found. Return the exit status."""
     from simulator.document import write_yaml
-    from simulator.lab.report import evidence_of, profile_of, report_of
+    from simulator.lab.report import Leak, evidence_of, profile_of, report_of
     from simulator.reports.conformity import FORMATS
 
-    assert run.verdicts is not None
     today = datetime.now(UTC).date()
-    evidence, names = evidence_of(run)
-    report = report_of(run, run.verdicts, names, options["system"], today)
-    if options["evidence"] is not None:
-        _write(options["evidence"], evidence)
+    names: Mapping[int, str] = {}
+    try:
+        evidence, names = evidence_of(run)
+        if options["evidence"] is not None:
+            _write(options["evidence"], evidence)
+    except Leak as leak:
+        run.problems.append(str(leak))
+    report = report_of(run, verdicts, names, options["system"], today)
     if options["profile"] is not None and not run.problems:
-        _write(options["profile"], write_yaml(profile_of(run, run.verdicts, options["system"], today)))
+        _write(options["profile"], write_yaml(profile_of(run, verdicts, options["system"], today)))
     show(FORMATS[options["shape"]](report), options["shape"])
     if run.problems:
         return NOT_TRUSTWORTHY
-    if run.verdicts.of("contradicted"):
+    if verdicts.of("contradicted"):
         return CONTRADICTED
-    undecided = [each for each in run.verdicts.of("not decidable") if each.outcomes]
+    undecided = [each for each in verdicts.of("not decidable") if each.outcomes]
     return NOT_TRUSTWORTHY if options["fail_on_undecided"] and undecided else 0
 
 

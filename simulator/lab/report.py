@@ -1,44 +1,66 @@
-"""What is written about a run: the report, the evidence, and the profile. None of it holds anything of the system's own."""
+"""What is written about a run: report, evidence and profile. They hold no text of the system's own."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from simulator.contract.ledger import Rule
 from simulator.contract.profile import VERSION, digest
+from simulator.lab.compare import has_error_shape
 from simulator.lab.conform import Compared, Outcome
 from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.pseudonyms import Pseudonyms
 from simulator.lab.run import Run
 from simulator.lab.verdicts import RuleVerdict, Verdicts
 
 Mask = Callable[[Any], Any]
-"""Returns JSON with pseudonyms in the place of everything that is the system's own."""
 
 
-def evidence_of(run: Run, mask: Mask) -> tuple[list[dict[str, Any]], Mapping[int, str]]:
-    """Return each request with both answers, masked, and the names of the exchanges by the identity of each."""
-    lines: list[dict[str, Any]] = []
+class Leak(Exception):
+    """A text would hold something of the system's own. This is our bug, so the text is not written."""
+
+
+def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
+    """Return each request with both answers as JSON Lines, and the names of the exchanges by the identity of each.
+
+    All texts of the system have pseudonyms. Raises `Leak` if one has not.
+    """
+    pseudonyms = Pseudonyms(run.contract)
+    for value in run.seen:
+        pseudonyms.learn(value)
+    for secret in run.client.secrets:
+        pseudonyms.text(secret)
+    lines: list[bytes] = []
     names: dict[int, str] = {}
+    published = {each.probe.part for each in run.outcomes} | {
+        json.dumps(each.probe.part)[1:-1] for each in run.outcomes
+    }
     for outcome in run.outcomes:
         for each in outcome.compared:
             names[id(each)] = f"e{len(lines) + 1}"
-            lines.append(
-                {
-                    "id": names[id(each)],
-                    "rule": outcome.probe.rule,
-                    "part": outcome.probe.part,
-                    "decides": list(each.step.decides),
-                    "request": _request(run, each.request, mask),
-                    "laboratory": _answer(each.lab, mask),
-                    "simulator": _answer(each.twin, mask),
-                    "differs": list(each.places),
-                }
-            )
-    return lines, names
+            request = _request(run, each.request, pseudonyms.mask)
+            line = {
+                "id": names[id(each)],
+                "rule": outcome.probe.rule,
+                "part": outcome.probe.part,
+                "decides": list(each.step.decides),
+                "request": request,
+                "laboratory": _answer(each.lab, pseudonyms.mask),
+                "simulator": _answer(each.twin, pseudonyms.mask),
+                "differs": list(each.places),
+            }
+            lines.append(orjson.dumps(line) + b"\n")
+            published.update([*line, *request, request["path"], *each.step.decides, *each.places])
+    text = b"".join(lines).decode()
+    if pseudonyms.leaks(text, published):
+        raise Leak("the evidence would hold a text of the system, so it was not written")
+    return text, names
 
 
 def report_of(run: Run, verdicts: Verdicts, names: Mapping[int, str], system: str, day: date) -> dict[str, Any]:
@@ -60,7 +82,7 @@ def report_of(run: Run, verdicts: Verdicts, names: Mapping[int, str], system: st
 
 
 def profile_of(run: Run, verdicts: Verdicts, system: str, day: date) -> dict[str, Any]:
-    """Return the profile as JSON types: what was confirmed, and what was contradicted with what the simulator can do."""
+    """Return the profile as JSON types: what was confirmed, what was contradicted, and what the simulator can do."""
     rules = {
         rule: {"verdict": each.verdict, **each.correction}
         for rule, each in verdicts.rules.items()
@@ -128,7 +150,15 @@ def _request(run: Run, request: LabRequest, mask: Mask) -> dict[str, Any]:
 
 
 def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
-    return {"status": answer.status, "body": _content(answer.body, mask)} if answer.body else {"status": answer.status}
+    """Return an answer with pseudonyms. Of an error, only the codes are told: its sentences may name anything."""
+    shown: dict[str, Any] = {"status": answer.status}
+    if not answer.body:
+        return shown
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return {**shown, "body": _content(answer.body, mask)}
+    if not has_error_shape(answer):
+        return {**shown, "body": f"{len(answer.body)} bytes of another shape"}
+    return {**shown, "codes": [error["code"] for error in answer.content()["errors"]]}
 
 
 def _content(body: bytes, mask: Mask) -> Any:

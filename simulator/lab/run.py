@@ -50,7 +50,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Run:
-    """One run. After `go`, `verdicts` are what came of it, and `problems` are why they cannot be trusted."""
+    """One run. After `go`, `verdicts` are what came of it, and `problems` are why they cannot be trusted.
+
+    `seen` are the contents of the answers that the twin was made of, and `content` is that of its fixture.
+    """
 
     simulation: Simulation
     client: LabClient
@@ -62,6 +65,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     volatile: set[str] = field(default_factory=set)
     content: dict[str, Any] = field(default_factory=dict)
+    seen: list[Any] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     verdicts: Verdicts | None = None
     was_interrupted: bool = False
@@ -113,6 +117,8 @@ class Run:
         users = (*plan.users, *filter(None, (plan.scratch_user, plan.fresh_user)))
         observed: Observed = crawl(self.contract, self._ask_twice, plan.tenant, groups, users, is_strict=False)
         self.content, self.notes = observed.content, observed.notes
+        self.seen = [{"tenantId": plan.tenant, "groups": dict.fromkeys(groups), "userIds": list(users)}]
+        self.seen += [answer.content() for _, answer in observed.exchanges if answer.status == HTTPStatus.OK]
         named = self._named(groups)
         if named.fresh_user is not None:
             group, user = named.fresh_user
@@ -228,8 +234,12 @@ class Run:
 
 
 def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
-    """Return a line for each request that a run can send, with words in braces for what only the laboratory can tell."""
-    writable = {Permission.READ: True, Permission.OWN: plan.create, Permission.SCRATCH: plan.permission == Permission.SCRATCH}
+    """Return a line for each request that a run can send, with words in braces for what only the system can tell."""
+    writable = {
+        Permission.READ: True,
+        Permission.OWN: plan.create,
+        Permission.SCRATCH: plan.permission == Permission.SCRATCH,
+    }
     reads = [each for each in simulation.contract.operations.values() if each.method == "GET"]
     lines = [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
     for probe in load_probes(simulation.ledger).probes:

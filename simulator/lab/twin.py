@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from simulator.app import Simulation
 from simulator.contract.ledger import Rule
+from simulator.contract.profile import VERSION, digest
 from simulator.directory import Level
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest
 from simulator.settings import Settings
@@ -26,7 +27,8 @@ class Twin:
 
     `content` is the content of a fixture. `accounts` says what the login told of each account, as in an answer to the
     login; an account that is not among them is a System Admin. `corrections` are what a profile says of rules that are
-    contradicted, and the twin follows them. Raises `RuleViolation` if the world cannot exist.
+    contradicted, and the twin follows them. Raises `RuleViolation` if the world cannot exist, and `BrokenDocument` if
+    the simulator cannot follow a correction.
     """
 
     def __init__(
@@ -36,6 +38,11 @@ class Twin:
         accounts: Mapping[Caller, Mapping[str, Any]],
         corrections: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
+        if corrections:
+            rules = {rule: {"verdict": "contradicted", **each} for rule, each in corrections.items()}
+            system = {"name": "laboratory", "observed": "2000-01-01"}
+            ledger = digest(simulation.ledger)
+            simulation = simulation.following({"version": VERSION, "system": system, "ledger": ledger, "rules": rules})
         self.simulation = simulation
         self.ledger: Mapping[str, Rule] = simulation.ledger
         known = {"first": {"user_level": Level.SYSTEM_ADMIN}, **accounts}

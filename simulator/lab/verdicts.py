@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from simulator.contract.ledger import Rule
+from simulator.errors import BrokenDocument
 from simulator.lab.compare import STATUS, differences, general, last_name
 from simulator.lab.conform import Compared, Outcome, Verdict, judged
 from simulator.lab.probes import Probe
@@ -21,7 +22,7 @@ from simulator.lab.twin import Twin
 Correction = Mapping[str, Any]
 """What a profile says of a rule beside the verdict: `choice`, `status` or `values`."""
 MakeTwin = Callable[[Mapping[str, Correction]], Twin]
-"""Returns a twin that follows these corrections, by rule."""
+"""Returns a twin that follows these corrections, by rule. Raises `BrokenDocument` if the simulator cannot."""
 _MISSING = object()
 
 
@@ -105,7 +106,11 @@ def _corrections(
         for rule in dict.fromkeys(each.probe.rule for each in left if each.probe.rule not in found):
             own = [each for each in left if each.probe.rule == rule]
             for candidate in _candidates(ledger[rule], own):
-                again = _played_again(outcomes, volatile, make_twin({**found, rule: candidate}))
+                try:
+                    twin = make_twin({**found, rule: candidate})
+                except BrokenDocument:
+                    continue
+                again = _played_again(outcomes, volatile, twin)
                 then = [each for each in again if each.verdict == "contradicted"]
                 explains = not any(each.probe.rule == rule for each in then)
                 if explains and len(then) < len(left if best is None else best[2]):
