@@ -30,11 +30,12 @@ def clean(client: LabClient, is_same: Callable[[Any, Any], bool], absent: Collec
         created += _others(client, {each.collection for each in created}, {each.path for each in created})
         changed = [each for each in entries if isinstance(each, Change)]
         # What was changed can only be as it was once nothing of the run is there any more.
-        left = [f"{each.name} is still there" for each in created if not _delete(client, each, absent)]
-        left += [
-            f"{client.shown(each.path)} is not as it was" for each in changed if not _put_back(client, each, is_same)
+        stubborn = [each for each in created if not _delete(client, each, absent)]
+        left = [client.shown(each.path) for each in changed if not _put_back(client, each, is_same)]
+        left = [f"{path} is not as it was" for path in left]
+        return left + [
+            f"{each.name} is still there" for each in stubborn if not _empty_and_delete(client, each, absent)
         ]
-        return left
     finally:
         client.is_cleaning = was_cleaning
 
@@ -78,15 +79,24 @@ def _delete(client: LabClient, entry: Creation, absent: Collection[int]) -> bool
     return False
 
 
+def _empty_and_delete(client: LabClient, entry: Creation, absent: Collection[int]) -> bool:
+    """Delete a capacity that a system may keep while it is the default or has members (CC-11)."""
+    _ask(client, _put(entry.path, {"isDefault": False, "userIds": []}))
+    return _delete(client, entry, absent)
+
+
 def _put_back(client: LabClient, entry: Change, is_same: Callable[[Any, Any], bool]) -> bool:
-    put = LabRequest(method="PUT", target=entry.path, body=orjson.dumps(entry.body), headers={"Content-Type": JSON})
     for _ in range(ATTEMPTS):
         answer = _ask(client, LabRequest(method="GET", target=entry.path))
         if answer is not None and answer.status == HTTPStatus.OK and is_same(_content(answer), entry.content):
             client.ledger.undone(entry.path)
             return True
-        _ask(client, put)
+        _ask(client, _put(entry.path, entry.body))
     return False
+
+
+def _put(path: str, body: object) -> LabRequest:
+    return LabRequest(method="PUT", target=path, body=orjson.dumps(body), headers={"Content-Type": JSON})
 
 
 def _content(answer: LabAnswer) -> Any:

@@ -22,7 +22,6 @@ from simulator.lab.words import Words
 
 ASKED_AGAIN = 2
 """How often a read is asked again before its difference counts: a change may take effect a little later."""
-SWITCHES = {Permission.OWN: "--create", Permission.SCRATCH: "--scratch-group and --scratch-user"}
 
 Verdict = Literal["confirmed", "contradicted", "not decidable"]
 
@@ -114,13 +113,13 @@ class Conformity:
     def ask(self, probe: Probe) -> Outcome:
         """Return what comes of a probe. Raises `Untrustworthy` if the run has to end."""
         if probe.permission > self.client.scope.permission:
-            return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {SWITCHES[probe.permission]}")
+            return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {_switch(probe)}")
         try:
             requests = [lab_request(step, self.contract, self.words) for step in probe.steps]
         except Unavailable as missing:
             return Outcome(probe=probe, verdict="not decidable", reason=str(missing))
         if not self._is_free(requests):
-            return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {SWITCHES[probe.permission]}")
+            return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {_switch(probe)}")
         if any(request.caller == "second" for request in requests) and "second" not in self.client.logins:
             return Outcome(probe=probe, verdict="not decidable", reason="it needs a second account")
         self.twin.restore()
@@ -225,6 +224,13 @@ def judged(probe: Probe, compared: Sequence[Compared], volatile: set[str]) -> Ou
     else:
         verdict, reason = "confirmed", ""
     return Outcome(probe=probe, verdict=verdict, reason=reason, compared=tuple(compared))
+
+
+def _switch(probe: Probe) -> str:
+    """Return the option of the command that lets a probe write."""
+    if probe.permission == Permission.OWN:
+        return "--create"
+    return "--scratch-user" if any(step.user for step in probe.steps) else "--scratch-group"
 
 
 def _sent(request: LabRequest) -> Mapping[str, Any]:

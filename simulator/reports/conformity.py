@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -14,28 +14,33 @@ Report = Mapping[str, Any]
 """What `simulator.lab.report` makes of a run."""
 
 WIDTH = 100
-INDENT = " " * 7
+INDENT = " " * 4
+NOT_FOLLOWED = "the simulator cannot do so"
 VERDICTS = ("contradicted", "not decidable", "confirmed")
 
 
 def as_text(report: Report) -> str:
-    """Returns the rules by verdict: the contradicted ones with the differences, the others with what is missing."""
+    """Returns the contradicted rules with the differences, the undecided ones by what is missing, and the others.
+
+    Confirmed rules, and those that no laboratory can decide, are only named.
+    """
     lines = [
         f"{report['system']}, {report['observed']}: {report['requests']} requests, permission {report['permission']}",
         *(f"This result cannot be trusted: {problem}." for problem in report["problems"]),
     ]
     if report["simulator"]:
         lines.append("A simulator gave the answers, so nothing here is an observation of a real system.")
-    for verdict in VERDICTS:
-        rules = [rule for rule in report["rules"] if rule["verdict"] == verdict]
-        lines += ["", f"{verdict} ({len(rules)})"]
-        if verdict == "confirmed" and rules:
-            lines.append(_wrapped(", ".join(rule["rule"] for rule in rules)))
-        else:
-            lines += [line for rule in rules for line in _rule_lines(rule)]
+    found = {verdict: [rule for rule in report["rules"] if rule["verdict"] == verdict] for verdict in VERDICTS}
+    decidable = [rule for rule in found["not decidable"] if rule["parts"][0]["part"]]
+    others = [rule["rule"] for rule in found["not decidable"] if rule not in decidable]
+    lines += ["", f"contradicted ({len(found['contradicted'])})"]
+    lines += [line for rule in found["contradicted"] for line in _rule_lines(rule)]
+    lines += ["", f"not decidable ({len(decidable)})", *_reason_lines(decidable)]
+    lines += ["", f"confirmed ({len(found['confirmed'])})", *_listed(rule["rule"] for rule in found["confirmed"])]
+    lines += ["", f"without a probe ({len(others)}), --format json says why", *_listed(others)]
     if report["others"]:
         lines += ["", "differences that no rule is about"]
-        lines += [f"{INDENT}{each['operationId']}: {each['place']}" for each in report["others"]]
+        lines += [f"  {each['operationId']}: {each['place']}" for each in report["others"]]
     if report["volatile"]:
         lines += ["", f"varies by itself, so it was not compared: {', '.join(report['volatile'])}"]
     if report["notes"]:
@@ -60,20 +65,30 @@ FORMATS = {"text": as_text, "json": as_json, "html": as_html}
 
 
 def _rule_lines(rule: Mapping[str, Any]) -> Iterator[str]:
-    if rule["verdict"] == "contradicted":
-        yield _wrapped(rule["statement"], rule["rule"])
-        follows = rule["follows"]
-        can = "the simulator cannot follow it" if not follows else f"a profile follows it: {follows}"
-        yield f"{INDENT}{can}"
+    """Yield the lines of a contradicted rule."""
+    yield _wrapped(f"{rule['rule']}: {rule['statement']}")
+    for part in rule["parts"]:
+        if part["verdict"] == "contradicted":
+            yield f"{INDENT}{part['part']}: {', '.join(part['places'])} ({', '.join(part['evidence'])})"
+    follows = rule["follows"]
+    yield f"{INDENT}{f'with --profile, the simulator does so too: {follows}' if follows else NOT_FOLLOWED}"
+
+
+def _reason_lines(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what is missing, each with the rules that are not decided for that reason."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for rule in rules:
         for part in rule["parts"]:
-            if part["verdict"] == "contradicted":
-                yield f"{INDENT}{part['part']}: {', '.join(part['places'])} ({', '.join(part['evidence'])})"
-        return
-    for i, part in enumerate(rule["parts"]):
-        if part["reason"]:
-            reason = f"{part['part']}: {part['reason']}" if part["part"] else part["reason"]
-            yield _wrapped(reason, "" if i and rule["parts"][i - 1]["reason"] else rule["rule"])
+            if part["reason"]:
+                by_reason.setdefault(part["reason"], {})[rule["rule"]] = None
+    for reason, names in by_reason.items():
+        yield _wrapped(f"{reason}: {', '.join(names)}")
 
 
-def _wrapped(text: str, name: str = "") -> str:
-    return fill(text, WIDTH, initial_indent=f"  {name:{len(INDENT) - 2}}", subsequent_indent=INDENT)
+def _listed(names: Iterable[str]) -> list[str]:
+    text = ", ".join(names)
+    return [_wrapped(text)] if text else []
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, WIDTH, initial_indent="  ", subsequent_indent=INDENT)
