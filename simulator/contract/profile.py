@@ -152,8 +152,8 @@ class _Reading:
     def ledger_faults(self, found: str | None) -> Iterator[Fault]:
         if found is not None and found != digest(self.ledger):
             reason = (
-                f"is not the digest of this simulator's ledger, {digest(self.ledger)}: the profile was written for other "
-                "rules; observe the system again with this version"
+                f"is not the digest of this simulator's ledger, {digest(self.ledger)}: the profile was written for "
+                "other rules, so observe the system again with this version"
             )
             yield Fault("S-14", reason, "/ledger")
 
