@@ -191,7 +191,10 @@ class _Reading:
             yield Fault("S-14", "must have an entry", place)
         nested: dict[str, Any] = {}
         for pointer, value in found.items():
-            if not _put(nested, pointer, value):
+            if isinstance(value, dict):
+                reason = "must not be an object; name each of its attributes"
+                yield Fault("S-14", reason, place + pointer_step(pointer))
+            elif not _put(nested, pointer, value):
                 reason = "must be a JSON Pointer like /name/of/attribute, and not lie within another one"
                 yield Fault("S-14", reason, place + pointer_step(pointer))
         self.values[rule_id], faults = schema.read_what_is_valid(nested)
