@@ -88,7 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def apio_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """A simulator for all tests: the one at `APIO_SIMULATOR_URL` if that is set, else one on its own thread.
 
-    To use other options than `--apio-fixture`, `--apio-auth` and `--apio-profile`, define a pytest fixture of this name in `conftest.py`.
+    To use other options than `--apio-fixture`, `--apio-auth` and `--apio-profile`, define a pytest fixture of this name
+    in `conftest.py`.
     """
     from simulator.client import Refused, Unreachable
     from simulator.library import Simulator
@@ -131,7 +132,7 @@ def apio_sandbox(request: pytest.FixtureRequest, apio_simulator: Simulator) -> I
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse a fixture, a profile or a mode that is wrong, before pytest-xdist starts workers and before the first test."""
+    """Refuse a wrong fixture, profile or mode before pytest-xdist starts workers and before the first test."""
     config = session.config
     fixture, profile, options = _path(config, "fixture"), _path(config, "profile"), _options(config)
     if hasattr(config, "workerinput") or (fixture is None and profile is None and not options):

@@ -118,8 +118,8 @@ def errors(operation: str | None, shape: str) -> None:
 def rule(rule_id: str | None, shape: str) -> None:
     """Show a rule of the simulator, or list all rules.
 
-    Of one rule, show its statement, what it rests on, the operations that follow it, and requests that it refuses. This
-    needs no server.
+    Of one rule, show its statement, what it rests on, the choices of profiles, the operations that follow it, and
+    requests that it refuses. This needs no server.
     """
     from simulator.app import standard_simulation
     from simulator.errors import BrokenDocument, Refusal

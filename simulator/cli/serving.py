@@ -47,7 +47,7 @@ logger = logging.getLogger("simulator.serve")
 @option(
     "--profile",
     type=click.Path(path_type=Path, readable=False),
-    help="A profile: what was observed on a real system. The simulator follows it, and names the rules in which it cannot.",
+    help="The file of a profile: what was observed on a real system, for the simulator to follow.",
 )
 @option(
     "--auth",

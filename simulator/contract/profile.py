@@ -152,8 +152,8 @@ class _Reading:
     def ledger_faults(self, found: str | None) -> Iterator[Fault]:
         if found is not None and found != digest(self.ledger):
             reason = (
-                f"is not the digest of this simulator's ledger, {digest(self.ledger)}: the profile was written for other "
-                "rules; observe the system again with this version"
+                f"is not the digest of this simulator's ledger, {digest(self.ledger)}: the profile was written for "
+                "other rules, so observe the system again with this version"
             )
             yield Fault("S-14", reason, "/ledger")
 
@@ -191,7 +191,10 @@ class _Reading:
             yield Fault("S-14", "must have an entry", place)
         nested: dict[str, Any] = {}
         for pointer, value in found.items():
-            if not _put(nested, pointer, value):
+            if isinstance(value, dict):
+                reason = "must not be an object; name each of its attributes"
+                yield Fault("S-14", reason, place + pointer_step(pointer))
+            elif not _put(nested, pointer, value):
                 reason = "must be a JSON Pointer like /name/of/attribute, and not lie within another one"
                 yield Fault("S-14", reason, place + pointer_step(pointer))
         self.values[rule_id], faults = schema.read_what_is_valid(nested)

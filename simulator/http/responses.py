@@ -75,16 +75,19 @@ def refused(refusal: Refusal, context: RequestContext, operation: Operation | No
     A profile may give it another status, or another body (S-14). Then the contract checks the one that it documents.
     """
     context.refuse(refusal)
-    kind, profile = KINDS[type(refusal)], context.profile
-    content = report(kind, *refusal.faults)
+    kind, profile, first = KINDS[type(refusal)], context.profile, refusal.faults[0]
+    content, documented = report(kind, *refusal.faults), kind.status
+    if operation is not None and first.rule in profile.refused and documented not in operation.answers:
+        # The contract has no such refusal. All its error answers look the same.
+        documented = next(status for status in operation.answers if status >= 400)
     try:
-        body = orjson.dumps(content) if operation is None else operation.render_as(kind.status, content)
+        body = orjson.dumps(content) if operation is None else operation.render_as(documented, content)
     except ContractBreach as breach:
         logger.exception("the contract was about to be broken")
         return failed(str(breach))
     if profile.choices.get("G-8") == "detail":
-        body = orjson.dumps({"detail": refusal.faults[0].reason})
-    status = profile.statuses.get(refusal.faults[0].rule, kind.status)
+        body = orjson.dumps({"detail": first.reason})
+    status = profile.statuses.get(first.rule, kind.status)
     return Reply(status, body, _refusal_headers(refusal, status))
 
 

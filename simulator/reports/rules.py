@@ -18,7 +18,7 @@ def list_text(ledger: Mapping[str, Any]) -> str:
 
 
 def rule_text(rule: Mapping[str, Any]) -> str:
-    """Returns a rule: its statement, what it rests on, the choices of a profile, who follows it, and requests that are refused by it."""
+    """Returns a rule: statement, basis, choices of profiles, who follows it, and requests that are refused by it."""
     parts = [
         (rule["id"], rule["statement"]),
         ("basis", ", ".join(rule["basis"])),

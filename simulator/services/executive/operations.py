@@ -373,6 +373,7 @@ DEFAULT_SCHEMAS: dict[str, dict[str, Any]] = {
     "EX-12": _part("FromDnCriteriaCreate"),
     "EX-16": {
         "type": "object",
+        "x-rule": "EX-16",
         "additionalProperties": False,
         "properties": {
             "assistants": _members("AssistantsUpdate", "allowOptInOut"),
