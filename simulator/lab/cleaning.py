@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from simulator.contract.operation import JSON
+from simulator.contract.operation import JSON, Operation
 from simulator.lab.client import LabClient, Unanswered
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.guard import item_path
@@ -114,24 +114,17 @@ def _ask(client: LabClient, request: LabRequest) -> LabAnswer | None:
         return None
 
 
-def restoring_body(operation_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of the PUT that takes a part of an executive's settings back to what a GET has shown."""
-    if operation_id == "updateAssistants":
-        users = [user["userId"] for user in content["assistantUsers"]]
-        return {"allowOptInOut": content["allowOptInOut"], "assistantUserIds": users}
-    if operation_id == "updateFiltering":
-        criteria = [{"name": each["name"], "active": each["active"]} for each in content["criteria"]]
-        return {**{name: content[name] for name in ("enabled", "mode", "type")}, "criteria": criteria}
-    if operation_id == "updateAlerting":
-        return {**dict.fromkeys(UNSET_IN_ALERTING), **content}
-    return dict(content)
+def restoring_body(operation: Operation, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of the PUT that takes a part of an executive's settings back to what a GET has shown.
 
-
-UNSET_IN_ALERTING = (
-    "cliCustomName",
-    "cliCustomNameUnicode",
-    "cliCustomPhoneNumber",
-    "rolloverWaitTime",
-    "rolloverForwardTo",
-)
-"""What is absent from the alerting while it is unset, and is cleared by null (EX-9)."""
+    It has the attributes that the PUT takes. What is absent from the answer is unset, and null clears it (EX-9).
+    """
+    shown = dict(content)
+    if "assistantUsers" in shown:
+        shown["assistantUserIds"] = [user["userId"] for user in shown.pop("assistantUsers")]
+    if "criteria" in shown:
+        shown["criteria"] = [{"name": each["name"], "active": each["active"]} for each in shown["criteria"]]
+    fields = () if operation.body is None else operation.body.fields.values()
+    nullable = {str(each.data_key): None for each in fields if each.allow_none}
+    known = {str(each.data_key) for each in fields}
+    return {**nullable, **{name: value for name, value in shown.items() if name in known}}

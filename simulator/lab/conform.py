@@ -81,7 +81,7 @@ class Conformity:
             parameters = {"tenant_id": self.words.tenant, "group_id": user[0], "user_id": user[1]} if user else {}
             path = path_of(operation.path, parameters)
             content = self._content_at(path)
-            self.originals[path] = Change(path=path, body=restoring_body(operation_id, content), content=content)
+            self.originals[path] = Change(path=path, body=restoring_body(operation, content), content=content)
         group = self.words.texts.get("scratch_group")
         if group is None:
             return
@@ -126,7 +126,8 @@ class Conformity:
         # The twin is asked first: a request that it does not answer by the rule need not be sent.
         twins = [self.twin.ask(request) for request in requests]
         named = {rule for step, answer in zip(probe.steps, twins, strict=True) for rule in self._named(step, answer)}
-        if probe.named != NOBODY and probe.named not in named:
+        is_observed = "observed" in self.twin.ledger[probe.rule].basis
+        if probe.named not in (NOBODY, *named) and not is_observed:
             return Outcome(probe=probe, verdict="not decidable", reason="the answer does not depend on the rule here")
         try:
             return judged(probe, self._compare(probe, requests, twins), self.volatile)
@@ -192,8 +193,12 @@ class Conformity:
         if default is not None and content.get("isDefault", False) is not False:
             ledger.add(self.originals[default])
 
+    def clean(self) -> list[str]:
+        """Undo what the ledger of the run names. Return a sentence for each thing that could not be undone."""
+        return clean(self.client, self.is_same, self.absent)
+
     def _clean(self) -> None:
-        left = clean(self.client, self.is_same, self.absent)
+        left = self.clean()
         if left:
             raise Untrustworthy(f"something was left behind: {'; '.join(left)}")
 

@@ -21,6 +21,13 @@ from simulator.lab.verdicts import RuleVerdict, Verdicts
 
 Mask = Callable[[Any], Any]
 
+NO_JSON = "bytes that are no JSON"
+OTHER_SHAPE = "bytes of another shape"
+
+
+WORDS = ("status", "body", "codes", "true", "false", "null", "first", "second", "none", "wrong", NO_JSON, OTHER_SHAPE)
+"""What stands in the evidence beside the texts of probes and of the contract."""
+
 
 class Leak(Exception):
     """A text would hold something of the system's own. This is our bug, so the text is not written."""
@@ -38,9 +45,7 @@ def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
         pseudonyms.text(secret)
     lines: list[bytes] = []
     names: dict[int, str] = {}
-    published = {each.probe.part for each in run.outcomes} | {
-        json.dumps(each.probe.part)[1:-1] for each in run.outcomes
-    }
+    published = set(WORDS)
     for outcome in run.outcomes:
         for each in outcome.compared:
             names[id(each)] = f"e{len(lines) + 1}"
@@ -157,7 +162,7 @@ def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
     if answer.status < HTTPStatus.BAD_REQUEST:
         return {**shown, "body": _content(answer.body, mask)}
     if not has_error_shape(answer):
-        return {**shown, "body": f"{len(answer.body)} bytes of another shape"}
+        return {**shown, "body": f"{len(answer.body)} {OTHER_SHAPE}"}
     return {**shown, "codes": [error["code"] for error in answer.content()["errors"]]}
 
 
@@ -166,4 +171,4 @@ def _content(body: bytes, mask: Mask) -> Any:
     try:
         return mask(orjson.loads(body))
     except ValueError:
-        return f"{len(body)} bytes that are no JSON"
+        return f"{len(body)} {NO_JSON}"

@@ -86,10 +86,12 @@ class Run:
         probes = load_probes(self.simulation.ledger)
         conformity: Conformity | None = None
         try:
-            conformity = self._prepare()
+            conformity = self.prepare()
             self._ask(conformity, probes)
         except (Untrustworthy, UnexpectedAnswer, OSError) as problem:
-            self.problems.append(str(problem))
+            # What could not be cleaned up may hide why it had to be.
+            found = (problem.__context__, problem)
+            self.problems += [str(each) for each in found if isinstance(each, Untrustworthy) or each is problem]
         except KeyboardInterrupt:
             self.was_interrupted = True
             self.problems.append("the run was interrupted")
@@ -106,8 +108,8 @@ class Run:
             self._twin,
         )
 
-    def _prepare(self) -> Conformity:
-        """Log in, look around, and make the twin."""
+    def prepare(self) -> Conformity:
+        """Log in, look around, and make the twin. Raises `Untrustworthy` or `UnexpectedAnswer`."""
         client, plan = self.client, self.plan
         self.progress("reading", None)
         client.log_in()
@@ -149,7 +151,7 @@ class Run:
         left: list[str] = []
         for attempt in (1, 2):
             try:
-                left = clean(self.client, conformity.is_same, conformity.absent)
+                left = conformity.clean()
                 break
             except KeyboardInterrupt:
                 self.was_interrupted = True

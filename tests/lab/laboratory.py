@@ -28,14 +28,15 @@ Behaviour = Callable[["Laboratory", LabRequest, Mapping[str, str]], LabAnswer]
 class Laboratory:
     """A simulator without its control interface, headers and rules. Its clients get it as `LabClient.address`.
 
-    `misbehaviour` answers the request with the number `at`, which counts from 1. `calls` are the methods and paths that
-    arrived.
+    `misbehaviour` answers the request with the number `at`, which counts from 1, and `always` all of them. `change`
+    changes the content of each answer. `calls` are the requests that arrived.
     """
 
     profile: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     host: str = "lab.example.com"
     at: int = 0
     misbehaviour: Behaviour | None = None
+    always: Behaviour | None = None
     change: Callable[[Any], Any] = lambda content: content
     calls: list[LabRequest] = field(default_factory=list)
     client: Client = field(init=False)
@@ -51,6 +52,8 @@ class Laboratory:
         self.calls.append(request)
         if self.misbehaviour is not None and len(self.calls) == self.at:
             return self.misbehaviour(self, request, headers)
+        if self.always is not None:
+            return self.always(self, request, headers)
         return self.answer(request, headers)
 
     def answer(self, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
@@ -114,15 +117,21 @@ def fixture() -> Any:
     return content
 
 
+def run_of(
+    laboratory: Laboratory, folder: Path, plan: Plan = SCRATCH, credentials: Credentials = ACCOUNTS, **options: Any
+) -> Run:
+    """A run that has not begun."""
+    options = {"pace": 0, "most_requests": 5_000, **options}
+    client = LabClient("http://lab.example.com", standard_simulation().contract, credentials, **options)
+    client.address = laboratory  # type: ignore[assignment]
+    return Run(standard_simulation(), client, plan, folder / "run.ledger", lambda *_: None, "1a2b3c")
+
+
 def run_against(
     laboratory: Laboratory, folder: Path, plan: Plan = SCRATCH, credentials: Credentials = ACCOUNTS, **options: Any
 ) -> Run:
     """A run that is over."""
-    client = LabClient(
-        "http://lab.example.com", standard_simulation().contract, credentials, pace=0, most_requests=5_000, **options
-    )
-    client.address = laboratory  # type: ignore[assignment]
-    run = Run(standard_simulation(), client, plan, folder / "run.ledger", lambda *_: None, "1a2b3c")
+    run = run_of(laboratory, folder, plan, credentials, **options)
     run.go()
     return run
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +14,12 @@ import orjson
 import pytest
 
 from simulator.app import standard_simulation
-from simulator.lab.guard import PREFIX
+from simulator.document import write_yaml
+from simulator.lab.credentials import Credentials
+from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.probes import load_probes
 from simulator.lab.report import evidence_of, profile_of, report_of
+from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
     OWN,
     PLANS,
@@ -23,6 +31,7 @@ from tests.lab.laboratory import (
     contradicted,
     fixture,
     run_against,
+    run_of,
 )
 
 CORRECTIONS: list[dict[str, dict[str, Any]]] = [
@@ -36,7 +45,12 @@ CORRECTIONS: list[dict[str, dict[str, Any]]] = [
     {"EX-16": {"values": {"/alerting/nextAssistantAfter": 7}}},
     {"EX-10": {"values": {"/active": False}}},
     {"EX-12": {"values": {"/selection": "Any External"}}},
-    {"CC-9": {"choice": "absent"}, "EX-2": {"choice": "leave"}, "G-13": {"choice": "name"}, "G-3": {"choice": "accept"}},
+    {
+        "CC-9": {"choice": "absent"},
+        "EX-2": {"choice": "leave"},
+        "G-13": {"choice": "name"},
+        "G-3": {"choice": "accept"},
+    },
 ]
 
 
@@ -71,3 +85,180 @@ def test_what_a_system_does_otherwise_is_blamed_on_exactly_its_rule(profile: dic
     assert run.verdicts.others == ()
     assert set(confirmed(run)) == probed() - profile.keys()
     assert laboratory.changes == []
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """All texts in a JSON value, and the keys that are names or ids."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_of(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from texts_of(each)
+
+
+def published() -> set[str]:
+    """Texts that are no secret: what the contract and the rules say, in any case."""
+    simulation = standard_simulation()
+    rules = " ".join(rule.statement for rule in simulation.ledger.values())
+    schemas = simulation.contract.document.data["components"]["schemas"]
+    return {*texts_of(schemas), *re.findall(r"[\w-]+", rules), "tenants", "groups", "users", "executive"}
+
+
+def test_at_read_only_reads_arrive(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    run_against(laboratory, tmp_path, READ, Credentials(token="system-admin"))
+    assert {request.method for request in laboratory.calls} == {"GET", "HEAD"}
+
+
+def test_at_own_nothing_is_written_but_capacities_with_the_name_of_the_run(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    run_against(laboratory, tmp_path, OWN, Credentials(token="system-admin"))
+    writes = [request for request in laboratory.calls if request.method not in ("GET", "HEAD")]
+    assert {request.method for request in writes} == {"POST", "PUT", "DELETE"}
+    for request in writes:
+        name = request.target.rstrip("/").rpartition("/")[2]
+        if request.method == "POST":
+            assert "/groups/foogroup/services/call_capacities/" in request.target
+            name = orjson.loads(request.body or b"")["name"]
+        assert "zz-conform-1a2b3c-" in name
+
+
+@pytest.mark.parametrize(("level", "rule"), [("read", "CC-7"), ("read", "G-4"), ("own", "EX-4"), ("own", "G-7")])
+def test_below_its_level_a_rule_is_not_decidable(level: str, rule: str, tmp_path: Path) -> None:
+    run = run_against(Laboratory({"G-4": {"choice": "ignore"}, "EX-4": {"choice": "refuse"}}), tmp_path, PLANS[level])
+    assert run.verdicts is not None
+    verdict = run.verdicts.rules[rule]
+    assert verdict.verdict == "not decidable"
+    assert any(reason.startswith("it needs --") for reason in verdict.reasons.values())
+
+
+def test_a_rule_of_which_one_part_is_not_decided_is_not_confirmed(tmp_path: Path) -> None:
+    run = run_against(Laboratory(), tmp_path, READ)
+    assert run.verdicts is not None
+    assert {each.verdict for each in run.outcomes if each.probe.rule == "G-4"} == {"confirmed", "not decidable"}
+    assert run.verdicts.rules["G-4"].verdict == "not decidable"
+
+
+@pytest.mark.parametrize("profile", CORRECTIONS[-1:], ids=lambda each: "-".join(each))
+def test_a_simulator_that_follows_the_written_profile_is_not_contradicted(
+    profile: dict[str, Any], tmp_path: Path
+) -> None:
+    run = run_against(Laboratory(profile), tmp_path)
+    assert run.verdicts is not None
+    written = profile_of(run, run.verdicts, "lab", date(2026, 11, 27))
+    again = run_of(Laboratory(profile), tmp_path)
+    again.simulation = standard_simulation().following(written)
+    again.go()
+    assert contradicted(again) == {}
+    assert set(confirmed(again)) == probed()
+
+
+def test_what_varies_by_itself_blames_no_rule(tmp_path: Path) -> None:
+    turn = count()
+
+    def vary(content: Any) -> Any:
+        if not isinstance(content, dict) or "errors" in content:
+            return content
+        number = next(turn)
+        changed = {
+            name: value[::-1] if number % 2 and isinstance(value, list) else value for name, value in content.items()
+        }
+        return {**changed, "nonce": number}
+
+    laboratory = Laboratory(change=vary)
+    run = run_against(laboratory, tmp_path)
+    assert run.problems == []
+    assert contradicted(run) == {}
+    assert {"nonce", "order:call_capacities", "order:users"} <= run.volatile
+    assert run.verdicts is not None
+    assert run.verdicts.rules["G-13"].verdict == "not decidable"
+    assert laboratory.changes == []
+
+
+def test_a_difference_that_no_rule_is_about_is_listed(tmp_path: Path) -> None:
+    def add(content: Any) -> Any:
+        return {**content, "colour": "red"} if isinstance(content, dict) and "maxCalls" in content else content
+
+    run = run_against(Laboratory(change=add), tmp_path, READ)
+    assert run.verdicts is not None
+    assert contradicted(run) == {}
+    assert run.verdicts.others == (("getCallCapacity", "/colour"),)
+
+
+def test_a_contradicted_rule_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
+    def rename(content: Any) -> Any:
+        if isinstance(content, dict) and "maxIncomingCalls" in content and content["maxCalls"] == 5:
+            return {**content, "maxIncomingCalls": 5}
+        return content
+
+    run = run_against(Laboratory(change=rename), tmp_path, OWN)
+    assert contradicted(run) == {"CC-4": {}}
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "problem"),
+    [(401, "GET", "credentials"), (403, "GET", "may not read this"), (429, "GET", "fewer"), (503, "POST", "failed")],
+)
+def test_a_run_ends_where_the_system_wants_it_to_end(status: int, method: str, problem: str, tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def stop(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        if request.method == method and (method == "POST" or request.target.endswith("?unknown=1")):
+            return LabAnswer(status=status, headers={}, body=b"")
+        return own.answer(request, headers)
+
+    laboratory.always = stop
+    run = run_against(laboratory, tmp_path, READ if method == "GET" else SCRATCH)
+    assert any(problem in each for each in run.problems)
+    assert run.verdicts is not None
+    assert "the run ended before" in run.verdicts.rules["EX-15"].reasons.values()
+
+
+def test_nothing_of_the_system_is_in_evidence_report_and_profile(tmp_path: Path) -> None:
+    laboratory = Laboratory({"CC-9": {"choice": "absent"}})
+    run = run_against(laboratory, tmp_path)
+    assert run.verdicts is not None
+    evidence, names = evidence_of(run)
+    report = report_of(run, run.verdicts, names, "lab", date(2026, 11, 27))
+    written = [evidence, *(FORMATS[shape](report) for shape in FORMATS)]
+    written.append(write_yaml(profile_of(run, run.verdicts, "lab", date(2026, 11, 27))))
+    own = {text for text in texts_of(fixture()) if len(text) > 3} - published()
+    assert {"Reception", "foouser@sip.netaxis.be", "secret", "system-admin", "foogroup"} <= own
+    for text in written:
+        # Whole words only: "main" is in "remaining".
+        assert [each for each in own if re.search(rf"(?<!\w){re.escape(each)}(?!\w)", text)] == []
+
+
+def test_the_evidence_has_both_answers_to_each_request(tmp_path: Path) -> None:
+    run = run_against(Laboratory({"CC-9": {"choice": "absent"}}), tmp_path, READ)
+    assert run.verdicts is not None
+    evidence, names = evidence_of(run)
+    lines = [orjson.loads(line) for line in evidence.splitlines()]
+    report = report_of(run, run.verdicts, names, "lab", date(2026, 11, 27))
+    blamed = next(rule for rule in report["rules"] if rule["verdict"] == "contradicted")
+    assert blamed["follows"] == "choice absent"
+    line = next(each for each in lines if each["id"] == blamed["parts"][0]["evidence"][0])
+    assert line["rule"] == "CC-9"
+    assert line["differs"] == ["/users"]
+    assert "users" in line["simulator"]["body"]
+    assert "users" not in line["laboratory"]["body"]
+
+
+def test_a_simulator_is_recognised_and_its_answers_are_marked(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def tell(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        found = own.answer(request, headers)
+        return replace(found, headers={**found.headers, "x-simulator-request-id": "1-1"})
+
+    laboratory.always = tell
+    run = run_against(laboratory, tmp_path, READ)
+    assert run.verdicts is not None
+    assert profile_of(run, run.verdicts, "lab", date(2026, 11, 27))["system"]["simulator"] is True
+    report = report_of(run, run.verdicts, {}, "lab", date(2026, 11, 27))
+    assert "A simulator gave the answers" in FORMATS["text"](report)
+    assert "A simulator gave the answers" in FORMATS["html"](report)

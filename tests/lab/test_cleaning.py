@@ -1,0 +1,175 @@
+"""A run puts everything back, whatever the laboratory does at a request, and wherever the run is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from simulator.app import standard_simulation
+from simulator.lab.client import LabClient, Untrustworthy
+from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.ledger import RunLedger
+from simulator.lab.probes import load_probes
+from simulator.lab.run import clean_later
+from tests.lab.laboratory import ACCOUNTS, READ, SCRATCH, Behaviour, Laboratory, run_against, run_of
+
+WRITING = {
+    ("CC-2", "a new capacity"),
+    ("CC-3", "a name in use"),
+    ("CC-6", "a second default"),
+    ("CC-6", "a group without a default"),
+    ("CC-7", "a member of another capacity"),
+    ("CC-10", "a new name"),
+    ("CC-11", "the members of a deleted capacity"),
+    ("EX-4", "null for the list"),
+    ("EX-6", "other attributes of a criterion"),
+    ("EX-9", "a mode without its value"),
+    ("EX-14", "a new name"),
+    ("G-4", "an undocumented attribute"),
+    ("G-7", "a refused change of the filtering"),
+    ("G-12", "a blank at the end of a name"),
+}
+"""Probes that write in all the ways there are."""
+
+
+def answer(status: int, body: object = None) -> LabAnswer:
+    return LabAnswer(status=status, headers={}, body=b"" if body is None else orjson.dumps(body))
+
+
+def refuses(_: Laboratory, __: LabRequest, ___: Mapping[str, str]) -> LabAnswer:
+    return answer(409, {"message": "no"})
+
+
+def fails(_: Laboratory, __: LabRequest, ___: Mapping[str, str]) -> LabAnswer:
+    return answer(500)
+
+
+def fails_after_it_is_done(laboratory: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+    laboratory.answer(request, headers)
+    return answer(500)
+
+
+def hangs(_: Laboratory, __: LabRequest, ___: Mapping[str, str]) -> LabAnswer:
+    raise TimeoutError("timed out")
+
+
+def hangs_after_it_is_done(laboratory: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+    laboratory.answer(request, headers)
+    raise TimeoutError("timed out")
+
+
+def is_interrupted_before(_: Laboratory, __: LabRequest, ___: Mapping[str, str]) -> LabAnswer:
+    raise KeyboardInterrupt
+
+
+def is_interrupted_after(laboratory: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+    laboratory.answer(request, headers)
+    raise KeyboardInterrupt
+
+
+def accepts(laboratory: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+    """Whatever is refused is done as far as it can be done, with another name if need be."""
+    right = laboratory.answer(request, headers)
+    if right.status < 400 or request.method not in ("POST", "PUT"):
+        return right
+    sent = orjson.loads(request.body or b"{}")
+    name = sent["name"].strip() if "name" in sent else None
+    criterion = "/criteria/" in request.target
+    body = {**({} if name is None else {"name": name}), **({} if criterion else {"isDefault": False, "maxCalls": 1})}
+    done = laboratory.answer(LabRequest(**{**_fields(request), "body": orjson.dumps(body)}), headers)
+    return done if done.status < 400 else answer(200, sent)
+
+
+def _fields(request: LabRequest) -> dict[str, object]:
+    return {name: getattr(request, name) for name in ("method", "target", "headers", "caller")}
+
+
+@pytest.mark.parametrize(
+    "misbehaviour",
+    [
+        refuses,
+        fails,
+        fails_after_it_is_done,
+        hangs,
+        hangs_after_it_is_done,
+        is_interrupted_before,
+        is_interrupted_after,
+        accepts,
+    ],
+)
+def test_nothing_is_left_whatever_happens_at_any_request(misbehaviour: Behaviour, tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    conformity = run_of(laboratory, tmp_path).prepare()
+    probes = [each for each in load_probes(standard_simulation().ledger).probes if (each.rule, each.part) in WRITING]
+    writing = [each for each in probes if each.permission]
+    assert {(each.rule, each.part) for each in writing} == WRITING
+    for probe in writing:
+        laboratory.at, number = 0, 1
+        laboratory.misbehaviour = misbehaviour
+        while number == 1 or len(laboratory.calls) >= laboratory.at:
+            laboratory.calls.clear()
+            laboratory.at = number
+            try:
+                conformity.ask(probe)
+            except (Untrustworthy, KeyboardInterrupt):
+                laboratory.at = 0
+                assert conformity.clean() == []
+                laboratory.at = number
+            assert laboratory.changes == [], (probe.rule, probe.part, number)
+            assert conformity.client.ledger.entries == {}
+            number += 1
+        assert number > 4
+
+
+def test_what_a_killed_run_left_is_undone_later_by_its_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laboratory = Laboratory()
+    run = run_of(laboratory, tmp_path)
+    conformity = run.prepare()
+    probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.part == "a second default")
+    laboratory.misbehaviour = is_interrupted_after
+    laboratory.at = len(laboratory.calls) + 2
+    with monkeypatch.context() as killed:
+        killed.setattr("simulator.lab.conform.clean", lambda *_: [])
+        with pytest.raises(KeyboardInterrupt):
+            conformity.ask(probe)
+    assert laboratory.changes != []
+    client = LabClient("http://lab.example.com", standard_simulation().contract, ACCOUNTS, pace=0)
+    client.address = laboratory  # type: ignore[assignment]
+    assert clean_later(client, RunLedger.read(run.file)) == []
+    assert laboratory.changes == []
+    assert not run.file.exists()
+
+
+def test_a_system_that_never_lets_go_is_reported_and_the_ledger_stays(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def keeps(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        return answer(409, {}) if request.method == "DELETE" else own.answer(request, headers)
+
+    laboratory.always = keeps
+    run = run_against(laboratory, tmp_path)
+    assert "zz-conform-1a2b3c-a is still there" in run.problems
+    assert [each.name for each in RunLedger.read(run.file).entries.values()] == ["zz-conform-1a2b3c-a"]  # type: ignore[union-attr]
+
+
+def test_an_interruption_at_any_request_of_a_run_leaves_nothing(tmp_path: Path) -> None:
+    whole = len(run_against(laboratory := Laboratory(), tmp_path, SCRATCH).client.ledger.entries)
+    assert whole == 0
+    calls = len(laboratory.calls)
+    for number in range(1, calls, 67):
+        laboratory.calls.clear()
+        laboratory.at, laboratory.misbehaviour = number, is_interrupted_after
+        run = run_against(laboratory, tmp_path, SCRATCH)
+        assert run.was_interrupted
+        assert run.problems == ["the run was interrupted"]
+        assert laboratory.changes == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_only_reads_has_no_ledger_on_disk(tmp_path: Path) -> None:
+    run = run_of(Laboratory(), tmp_path, READ)
+    run.prepare()
+    assert list(tmp_path.iterdir()) == []
