@@ -14,6 +14,7 @@ from simulator import __version__
 from simulator.cli.calls import fault, requests
 from simulator.cli.fixtures import schema, validate
 from simulator.cli.init import init
+from simulator.cli.lab import import_world
 from simulator.cli.load import load
 from simulator.cli.options import PREFIX, service_links
 from simulator.cli.output import LOGS_JSON, colour_wanted, example, fail, logs_json
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Fixtures": (init, validate, schema),
     "State": (state, load, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
+    "Laboratory": (import_world,),
     "Reference": (errors, rule),
 }
 """All commands, in the sections and the order of the help."""
