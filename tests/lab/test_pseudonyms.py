@@ -119,7 +119,7 @@ class TestTexts:
 
 class TestUniqueness:
     def test_an_original_is_never_inside_of_a_pseudonym(self, pseudonyms: Pseudonyms) -> None:
-        originals = [made for number in range(1, 400) if (made := written(shape_of("abcd"), number))]
+        originals = [each for number in range(1, 400) if (each := written(shape_of("abcd"), number))]
         pseudonyms.learn(originals)
         made = [pseudonyms.text(each) for each in (*originals, "abcdefghij", "Abcd-Efgh")]
         assert not [(one, other) for one in originals for other in made if one in other.lower()]
@@ -140,7 +140,7 @@ class TestUniqueness:
     @pytest.mark.parametrize("text", ["ab", "A1-é", "+3299"])
     def test_the_texts_of_a_shape_come_once_each(self, text: str) -> None:
         shape = shape_of(text)
-        made = []
+        made: list[str] = []
         while (each := written(shape, len(made) + 1)) is not None:
             made.append(each)
         assert len({*made}) == len(made) > 60
