@@ -1,10 +1,11 @@
-"""The fixture file that an import writes: comments, and the content of a crawl with pseudonyms."""
+"""The fixture that an import writes: what it cannot show, and the content of a crawl with pseudonyms."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from simulator import __version__
@@ -12,6 +13,7 @@ from simulator.app import Simulation
 from simulator.document import write_yaml
 from simulator.lab.crawl import Observed
 from simulator.lab.pseudonyms import Pseudonyms
+from simulator.lab.twin import Twin
 
 WIDTH = 116
 
@@ -22,6 +24,26 @@ class Leak(Exception):
     def __init__(self, originals: Sequence[str]) -> None:
         super().__init__(f"texts of the system would be in the file, for example {originals[0]!r}")
         self.originals = tuple(originals)
+
+
+def note_differences(simulation: Simulation, observed: Observed) -> None:
+    """Ask a simulator with the content the same as the system, and note how many of its answers are different.
+
+    A system that follows other rules shows what no fixture can hold. What a refusal says does not count (G-8).
+    """
+    twin = Twin(simulation, observed.content, {})
+    different = 0
+    for request, answer in observed.exchanges:
+        other = twin.ask(request)
+        is_same = other.status == answer.status
+        if is_same and answer.status == HTTPStatus.OK:
+            is_same = other.content() == answer.content()
+        different += not is_same
+    if different:
+        observed.notes.append(
+            f"Answers that a simulator with this fixture gives in another way than the system: {different} of "
+            f"{len(observed.exchanges)}."
+        )
 
 
 def fixture_text(

@@ -67,6 +67,25 @@ class TestResult:
         assert not [note for note in notes if note not in text]
         assert "All names, numbers, ids and other texts are invented." in text
 
+    def test_answers_that_no_fixture_can_give_are_counted(
+        self, lab: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = LabClient.ask
+
+        def ask(self: LabClient, request: LabRequest) -> LabAnswer:
+            answer = asked(self, request)
+            body = orjson.loads(answer.body)
+            if not request.path.endswith("/available_assistants/"):
+                return answer
+            body["users"].reverse()
+            return LabAnswer(status=answer.status, headers=answer.headers, body=orjson.dumps(body))
+
+        assert "in another way" not in imported(lab, tmp_path / "w.yaml").stderr
+        monkeypatch.setattr(LabClient, "ask", ask)
+        done = imported(lab, tmp_path / "w.yaml", "--force")
+        assert done.returncode == 0
+        assert re.search(r"gives in another way than the system: [1-9]\d* of \d+\.", done.stderr)
+
     def test_the_system_gets_gets_only(self, simulation: Simulation, world: World, tmp_path: Path) -> None:
         app = simulation.app(world, request_log=None)
         with served(app, event_loop=asyncio.SelectorEventLoop) as server:
