@@ -82,7 +82,9 @@ class TestHelp:
                 if "serve" in arguments or "--follow" in arguments:
                     command.make_context(name, arguments[1:]).close()
                     continue
-                arguments = [server if each.startswith("http://replica-") else each for each in arguments]
+                elsewhere = ("http://replica-", "https://lab.")
+                arguments = [server if each.startswith(elsewhere) else each for each in arguments]
+                arguments += ["--pace", "0"] if name == "import" else []
                 run("snapshot", "take", "start", **environment)
                 done = run(*arguments, **environment)
                 # How much of the API other tests have used is not known.

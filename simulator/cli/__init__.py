@@ -15,6 +15,7 @@ from simulator.cli.calls import fault, requests
 from simulator.cli.conform import conform
 from simulator.cli.fixtures import schema, validate
 from simulator.cli.init import init
+from simulator.cli.lab import import_world
 from simulator.cli.load import load
 from simulator.cli.options import PREFIX, service_links
 from simulator.cli.output import LOGS_JSON, colour_wanted, example, fail, logs_json
@@ -28,7 +29,7 @@ SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Fixtures": (init, validate, schema),
     "State": (state, load, snapshot, diff, reset, sandbox),
     "Calls and faults": (requests, fault, coverage),
-    "Laboratory": (conform,),
+    "Laboratory": (import_world, conform),
     "Reference": (errors, rule),
 }
 """All commands, in the sections and the order of the help."""

@@ -61,7 +61,8 @@ def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
                 "differs": list(each.places),
             }
             lines.append(orjson.dumps(line) + b"\n")
-            published.update([*line, *request, request["path"], *each.step.decides, *each.places])
+            published.update([*line, *request, *each.step.decides, *each.places])
+            published.update(json.dumps(text)[1:-1] for text in (outcome.probe.part, request["path"]))
     text = b"".join(lines).decode()
     if pseudonyms.leaks(text, published):
         raise Leak("the evidence would hold a text of the system, so it was not written")
