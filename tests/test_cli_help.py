@@ -84,7 +84,7 @@ class TestHelp:
                     continue
                 elsewhere = ("http://replica-", "https://lab.")
                 arguments = [server if each.startswith(elsewhere) else each for each in arguments]
-                arguments += ["--pace", "0"] if name == "import" else []
+                arguments += ["--pace", "0"] if name in ("import", "conform") else []
                 run("snapshot", "take", "start", **environment)
                 done = run(*arguments, **environment)
                 # How much of the API other tests have used is not known.

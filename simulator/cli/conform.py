@@ -11,59 +11,76 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from simulator.cli.lab import connection_options
 from simulator.cli.output import example, fail, format_option, show
 
 if TYPE_CHECKING:
+    from simulator.app import Simulation
     from simulator.lab.client import LabClient
-    from simulator.lab.run import Run
+    from simulator.lab.credentials import Credentials
+    from simulator.lab.run import Plan, Run
     from simulator.lab.verdicts import Verdicts
 
 CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
 """The exit statuses, besides 0 if nothing was contradicted."""
+MOST_REQUESTS = 500
 
 
 @click.command(
     epilog=example(
         "conform --against https://lab.example.com --tenant foo --group foogroup --dry-run",
         "conform --against https://lab.example.com --tenant foo --group foogroup --profile lab.yaml",
-        "conform --against https://lab.example.com --clean conform-1a2b3c.ledger",
     )
 )
-@click.option("--against", required=True, metavar="URL", help="The address of the system to ask.")
-@click.option("--tenant", default="", help="The tenant to look at.")
-@click.option("--group", "groups", multiple=True, help="A group to look at. Give it again for more groups.")
-@click.option("--user", "users", multiple=True, help="An executive of a group without Call Capacity Management.")
-@click.option("--create", is_flag=True, help="Also create call capacities in the first group, change and delete them.")
-@click.option("--scratch-group", default="", help="A group that may be changed. It is put back.")
-@click.option("--scratch-user", default="", help="An executive whose settings may be changed. They are put back.")
-@click.option("--fresh-user", default="", help="An executive whose settings nobody has changed yet. It is only read.")
-@click.option("--confirm", default="", metavar="HOST", help="The host of the address again. Needed to write anything.")
+@click.option("--against", required=True, metavar="URL", help="The address of the real system.")
+@click.option("--tenant", default="", metavar="ID", help="The tenant to look at.")
+@click.option("--group", "groups", multiple=True, metavar="ID", help="A group to look at; give it again for more.")
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="ID",
+    help="A user whose settings to read, in a group whose users the system does not list; give it again for more.",
+)
+@click.option(
+    "--fresh-user", default="", metavar="ID", help="A user whose settings nobody has changed; it is only read."
+)
+@click.option("--create", is_flag=True, help="Create call capacities in the first group, change and delete them.")
+@click.option("--scratch-group", default="", metavar="ID", help="A group that may be changed; it is put back.")
+@click.option("--scratch-user", default="", metavar="ID", help="A user whose settings may be changed and are put back.")
+@click.option("--confirm", default="", metavar="HOST", help="The host of the address; nothing is written without it.")
 @click.option("--dry-run", is_flag=True, help="Print every request, and send none.")
 @click.option(
-    "--clean", type=click.Path(path_type=Path, dir_okay=False), help="Undo what the run with this ledger left."
-)
-@click.option(
-    "--credentials",
+    "--clean",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A YAML file with token, or username and password. Without it, APIO_LAB_TOKEN, APIO_LAB_USERNAME and "
-    "APIO_LAB_PASSWORD count.",
+    help="Undo what an earlier run has left, by the ledger that it wrote.",
 )
+@connection_options(MOST_REQUESTS)
 @click.option(
-    "--pace", default=0.4, show_default=True, type=click.FloatRange(min=0), help="Seconds between two requests."
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0.01),
+    help="How many seconds an answer may take.",
 )
-@click.option("--most-requests", default=500, show_default=True, type=click.IntRange(1), help="After how many to stop.")
-@click.option(
-    "--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.01), help="Seconds for an answer."
-)
-@click.option("--name", "system", default="laboratory", show_default=True, help="What reports call the system.")
+@click.option("--name", "system", default="laboratory", show_default=True, help="What the report calls the system.")
 @format_option("html", use="json is for programs, html for a browser.")
 @click.option(
-    "--evidence", type=click.Path(path_type=Path, dir_okay=False), help="Write all requests and answers here."
+    "--evidence",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all requests and both answers to this file, as JSON Lines with invented names.",
 )
 @click.option(
-    "--profile", type=click.Path(path_type=Path, dir_okay=False), help="Write what was found for serve --profile."
+    "--profile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was found to this file, for serve --profile.",
 )
-@click.option("--fail-on-undecided", is_flag=True, help="Exit with 1 if a rule that has a probe was not decided.")
+@click.option(
+    "--follow",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Compare with a simulator that follows this profile, to see whether it is still true.",
+)
+@click.option("--fail-on-undecided", is_flag=True, help="Exit with 1 if a rule with a probe is not decided.")
 def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **options: Any) -> None:
     """Ask a real system what the simulator assumes.
 
@@ -71,6 +88,7 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     is contradicted, with 2 if something is, and with 1 if the result cannot be trusted.
     """
     from simulator.app import standard_simulation
+    from simulator.errors import BrokenDocument
     from simulator.lab.client import LabClient
     from simulator.lab.run import Plan
 
@@ -78,46 +96,42 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     plan = Plan(**{name: options[name] for name in names})
     if clean is None and not (plan.tenant and plan.groups):
         raise click.UsageError("name what to look at with --tenant and --group")
-    limits = {"pace": options["pace"], "most_requests": options["most_requests"], "timeout": options["timeout"]}
+    limits = {"pace": options["pace"], "most_requests": options["max_requests"], "timeout": options["timeout"]}
     try:
-        client = LabClient(against, standard_simulation().contract, _credentials(options["credentials"]), **limits)
+        simulation = standard_simulation().following(options["follow"])
+        client = LabClient(against, simulation.contract, _credentials(options["credentials"]), **limits)
+    except BrokenDocument as broken:
+        fail(broken)
     except ValueError as problem:
         raise click.UsageError(f"{problem}.") from None
     if dry_run:
         from simulator.lab.run import outline_of
 
-        for line in outline_of(standard_simulation(), plan):
+        for line in outline_of(simulation, plan):
             click.echo(line)
         return
     if (clean is not None or plan.permission > 0) and confirm != client.address.host:
         raise click.UsageError(f"this writes to the system; name its host once more: --confirm {client.address.host}")
     if clean is not None:
         _clean(client, clean)
-    _compare(client, plan, options)
+    _compare(simulation, client, plan, options)
 
 
-def _credentials(file: Path | None) -> Any:
-    """Return the credentials. Raises `ValueError`; a file with mistakes ends the command."""
-    from simulator.errors import BrokenDocument
+def _credentials(file: Path | None) -> Credentials:
+    """Return the credentials. Raises `ValueError` or `BrokenDocument`."""
     from simulator.lab.credentials import Credentials
 
-    if file is None:
-        return Credentials.of_environment(os.environ)
-    try:
-        return Credentials.of_file(file)
-    except BrokenDocument as broken:
-        fail(broken)
+    return Credentials.of_environment(os.environ) if file is None else Credentials.of_file(file)
 
 
-def _compare(client: LabClient, plan: Any, options: Mapping[str, Any]) -> NoReturn:
-    from simulator.app import standard_simulation
+def _compare(simulation: Simulation, client: LabClient, plan: Plan, options: Mapping[str, Any]) -> NoReturn:
     from simulator.lab.run import Run
     from simulator.progress import shown
 
     name = datetime.now(UTC).strftime("%H%M%S") + os.urandom(2).hex()
     file = Path(f"conform-{name}.ledger")
     with shown(options["system"], sys.stderr) as progress:
-        run = Run(standard_simulation(), client, plan, file, progress, name)
+        run = Run(simulation, client, plan, file, progress, name)
         run.go()
     if run.client.ledger.entries:
         host = client.address.host

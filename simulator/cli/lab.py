@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import click
 
 from simulator.cli.client import INTERRUPTED
 from simulator.cli.files import check_free, write_whole
-from simulator.cli.options import TextType
+from simulator.cli.options import F, TextType
 from simulator.cli.output import example, fail
 
 if TYPE_CHECKING:
@@ -26,6 +26,40 @@ if TYPE_CHECKING:
 PACE_SECONDS = 0.4
 MOST_REQUESTS = 5_000
 KEPT = ("names", "numbers", "ids", "all")
+
+
+def connection_options(most_requests: int) -> Callable[[F], F]:
+    """Adds the options for credentials, pace and number of requests of a command that asks a real system."""
+
+    def add(command: F) -> F:
+        for each in reversed(
+            (
+                click.option(
+                    "--credentials",
+                    type=click.Path(path_type=Path, dir_okay=False),
+                    help="A YAML file with username and password, or with token. Without it, the variables "
+                    "APIO_LAB_USERNAME, APIO_LAB_PASSWORD and APIO_LAB_TOKEN count.",
+                ),
+                click.option(
+                    "--pace",
+                    default=PACE_SECONDS,
+                    show_default=True,
+                    type=click.FloatRange(min=0),
+                    help="How many seconds lie between two requests, at least.",
+                ),
+                click.option(
+                    "--max-requests",
+                    default=most_requests,
+                    show_default=True,
+                    type=click.IntRange(min=1),
+                    help="After how many requests the command gives up.",
+                ),
+            )
+        ):
+            command = each(command)
+        return command
+
+    return add
 
 
 class Kinds(TextType):
@@ -67,26 +101,7 @@ class Kinds(TextType):
     help="Keep the system's own texts of these kinds, separated by commas: names, numbers, ids; or all. The file then "
     "holds personal data.",
 )
-@click.option(
-    "--credentials",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A YAML file with username and password, or with token. Without it, the variables APIO_LAB_USERNAME, "
-    "APIO_LAB_PASSWORD and APIO_LAB_TOKEN count.",
-)
-@click.option(
-    "--pace",
-    default=PACE_SECONDS,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="How many seconds lie between two requests, at least.",
-)
-@click.option(
-    "--max-requests",
-    default=MOST_REQUESTS,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="After how many requests the command gives up.",
-)
+@connection_options(MOST_REQUESTS)
 @click.option("--output", required=True, metavar="FILE", help="The file to write, in YAML.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def import_world(

@@ -7,9 +7,6 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-from werkzeug.test import Client
-from werkzeug.wrappers import Response
-
 from simulator.app import Simulation
 from simulator.contract.ledger import Rule
 from simulator.contract.profile import VERSION, digest
@@ -52,7 +49,7 @@ class Twin:
         sandboxes: Sandboxes = app.extensions["sandboxes"]
         self._sandbox = sandboxes.sandbox(DEFAULT)
         self._world = world
-        self._client = Client(app.wsgi_app, Response, use_cookies=False)
+        self._client = app.test_client(use_cookies=False)
 
     def restore(self) -> None:
         """Take the world back to what was seen."""

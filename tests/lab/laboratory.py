@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from werkzeug.test import Client
-from werkzeug.wrappers import Response
+from flask.testing import FlaskClient
 
 from simulator.app import shipped, standard_simulation
 from simulator.contract.profile import VERSION, digest
@@ -39,14 +38,14 @@ class Laboratory:
     always: Behaviour | None = None
     change: Callable[[Any], Any] = lambda content: content
     calls: list[LabRequest] = field(default_factory=list)
-    client: Client = field(init=False)
+    client: FlaskClient = field(init=False)
 
     def __post_init__(self) -> None:
         simulation = standard_simulation()
         if self.profile:
             simulation = simulation.following(profile_document(self.profile))
         app = simulation.app(simulation.world(fixture()), request_log=None)
-        self.client = Client(app.wsgi_app, Response, use_cookies=False)
+        self.client = app.test_client(use_cookies=False)
 
     def exchange(self, request: LabRequest, headers: Mapping[str, str], timeout: float) -> LabAnswer:
         self.calls.append(request)
