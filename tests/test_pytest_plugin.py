@@ -344,9 +344,7 @@ def test_marked(apio_sandbox):
         result = pytester.runpytest("--apio-profile", "lab.yaml")
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(
-            [
-                "*but that server does not follow the profile that --apio-profile names: start the server with --profile *"
-            ]
+            ["*but that server does not follow the profile that --apio-profile names: start the server *"]
         )
 
     @pytest.mark.parametrize(("runs", "demanded"), [("optional", "required"), ("required", "optional")])
