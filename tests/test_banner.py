@@ -12,6 +12,7 @@ import pytest
 
 from simulator.app import Simulation
 from simulator.cli.banner import MOST_ACCOUNTS, Banner
+from simulator.contract.profile import digest
 from simulator.settings import Settings
 from simulator.state.world import World
 from tests.conftest import served
@@ -90,6 +91,37 @@ def test_passwords_and_tokens_are_left_out_with_a_hint_where_they_are(world: Wor
         assert "foogroup-admin" not in text + shown.as_json()
         assert "groupadmin / secret: Group Admin of foo/foogroup, token foogroup-admin\n" in secret_text
         assert hint not in secret_text
+
+
+@pytest.mark.rule("S-14")
+def test_it_says_what_the_profile_confirms_and_changes_and_what_cannot_be_followed(
+    simulation: Simulation, world: World
+) -> None:
+    rules = {
+        "CC-1": {"verdict": "confirmed"},
+        "CC-9": {"verdict": "contradicted", "choice": "absent"},
+        "EX-9": {"verdict": "contradicted"},
+        "EX-11": {"verdict": "contradicted"},
+    }
+    system = {"name": "lab-1", "observed": "2026-11-27", "simulator": True}
+    document = {"version": 1, "system": system, "ledger": digest(simulation.ledger), "rules": rules}
+    shown = replace(banner(world), profile=simulation.following(document).profile)
+    assert "\n".join(
+        [
+            "  profile   lab-1, observed 2026-11-27: rules confirmed 1, changed 1, not followed 2",
+            "            it was observed on a simulator, so it proves nothing",
+            "            the simulator cannot follow the system in EX-9, EX-11",
+        ]
+    ) in shown.as_text(with_secrets=False)
+    assert json.loads(shown.as_json())["profile"] == {
+        "system": "lab-1",
+        "observed": "2026-11-27",
+        "simulator": True,
+        "confirmed": ["CC-1"],
+        "followed": ["CC-9"],
+        "notFollowed": ["EX-9", "EX-11"],
+    }
+    assert "profile" not in banner(world).as_text(with_secrets=False) + banner(world).as_json()
 
 
 def test_without_the_control_interface_it_shows_no_links_to_it(world: World) -> None:

@@ -236,6 +236,15 @@ class TestOptions:
         assert message in result.stderr
         assert "Traceback" not in result.stderr
 
+    @pytest.mark.rule("S-14")
+    def test_so_is_a_wrong_profile_and_each_of_its_mistakes_is_told(self, tmp_path: Path) -> None:
+        profile = tmp_path / "lab.yaml"
+        profile.write_text("version: 1\nledger: none\nrules: {CC-99: {verdict: confirmed}}\n", encoding="utf-8")
+        result = python("-m", "simulator", "serve", "--profile", str(profile))
+        assert (result.returncode, result.stdout) == (2, "")
+        places = [line.partition(": ")[0] for line in result.stderr.splitlines()]
+        assert sorted(places) == [f"{profile}:1", f"{profile}:2", f"{profile}:3"]
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
     @pytest.mark.parametrize("command", ["validate", "serve"])
     def test_where_the_output_has_no_room_that_is_said_in_a_line(self, command: str) -> None:

@@ -22,6 +22,8 @@ import simulator
 from simulator import AddressUnavailable, BrokenDocument, Refused, Sandbox, Simulator, Unreachable, create_app
 from simulator.app import Simulation
 from simulator.client import Client
+from simulator.contract.ledger import load_ledger
+from simulator.contract.profile import digest
 from simulator.library import PAUSE_SECONDS
 from simulator.server import connection
 from simulator.server.streaming import Streaming
@@ -113,6 +115,19 @@ class TestSimulator:
             Simulator(tmp_path / "none.yaml").start()
         with pytest.raises(BrokenDocument, match="the fixture: holds what JSON cannot hold"):
             Simulator({**ACME, "accounts": object()}).start()
+
+    @pytest.mark.rule("S-14")
+    def test_it_follows_a_profile_and_a_wrong_one_is_refused(self, tmp_path: Path) -> None:
+        system = {"name": "lab-1", "observed": "2026-11-27"}
+        rules = {"CC-9": {"verdict": "contradicted", "choice": "absent"}}
+        profile = {"version": 1, "system": system, "ledger": digest(load_ledger()), "rules": rules}
+        file = tmp_path / "lab.json"
+        file.write_text(json.dumps(profile), encoding="utf-8")
+        for source in (profile, file):
+            with Simulator(profile=source) as simulator:
+                assert "users" not in httpx.get(simulator.url + RECEPTION.replace("Reception", "disposable")).json()
+        with pytest.raises(BrokenDocument, match=r"the profile: /version: must be 1, not 2"):
+            Simulator(profile={**profile, "version": 2}).start()
 
     def test_the_options_are_those_of_the_command_line(self) -> None:
         with Simulator(auth="required") as simulator:

@@ -11,6 +11,8 @@ import httpcore  # noqa: F401  # a session inside a session forgets what it impo
 import pytest
 
 from simulator import Simulator, create_app
+from simulator.contract.ledger import load_ledger
+from simulator.contract.profile import digest
 from tests.conftest import CAPACITIES, python, served
 
 SUITE = f"""
@@ -34,6 +36,19 @@ version: 1
 defaultDomain: example.com
 tenants: {acme: {type: Enterprise}}
 accounts: {}
+"""
+
+PROFILE = f"""
+version: 1
+system: {{name: lab-1, observed: 2026-11-27}}
+ledger: {digest(load_ledger())}
+rules: {{CC-9: {{verdict: contradicted, choice: absent}}}}
+"""
+WITHOUT_USERS = f"""
+import httpx
+
+def test_it(apio_sandbox):
+    assert "users" not in httpx.get(apio_sandbox.url + "/api/v1/{CAPACITIES}disposable/").json()
 """
 
 
@@ -198,7 +213,7 @@ def test_seed(apio_sandbox):
 
 
 class TestOptions:
-    """`--apio-fixture`, `--apio-auth`, and the ini options of these names."""
+    """`--apio-fixture`, `--apio-auth`, `--apio-profile`, and the ini options of these names."""
 
     WHERE = """
 import httpx
@@ -271,6 +286,8 @@ def test_marked(apio_sandbox):
             (["--apio-fixture", "bad.yaml"], "--apio-fixture: *bad.yaml:1: /version: must be 1, not 2*"),
             (["--apio-fixture", ""], "--apio-fixture: *holds several fixtures*"),
             (["-o", "apio_fixture=none.yaml"], "apio_fixture in *tox.ini: *none.yaml: cannot be read: *"),
+            (["--apio-profile", "none.yaml"], "--apio-profile: *none.yaml: cannot be read: *"),
+            (["-o", "apio_profile=good.yaml"], "apio_profile in *tox.ini: *good.yaml:1: /system: is required*"),
             (["--apio-auth", "none"], "--apio-auth: auth must be one of optional, required, not 'none'"),
             (["-o", "apio_auth=none"], "apio_auth in *tox.ini: auth must be one of optional, required, not 'none'"),
         ],
@@ -302,6 +319,33 @@ def test_marked(apio_sandbox):
         pytester.makepyfile(self.WHERE + reset)
         pytester.runpytest(*workers).assert_outcomes(passed=2)
         assert "acme" not in remote.default.state["tenants"]
+
+    @pytest.mark.rule("S-14")
+    @pytest.mark.parametrize("workers", [(), ("-n", "1", "--apio-shared-server")])
+    def test_the_server_follows_the_profile_that_the_ini_file_names(
+        self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+    ) -> None:
+        (pytester.mkdir("labs") / "lab.yaml").write_text(PROFILE)
+        pytester.makeini("[pytest]\napio_profile = labs/lab.yaml")
+        pytester.makepyfile(WITHOUT_USERS)
+        monkeypatch.chdir(pytester.mkdir("elsewhere"))
+        pytester.runpytest("..", *workers).assert_outcomes(passed=1)
+
+    @pytest.mark.rule("S-14")
+    def test_a_server_elsewhere_must_follow_the_profile_that_is_named(
+        self, pytester: pytest.Pytester, remote: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = pytester.makefile(".yaml", lab=PROFILE)
+        pytester.makepyfile(WITHOUT_USERS)
+        with Simulator(profile=file) as simulator:
+            monkeypatch.setenv("APIO_SIMULATOR_URL", simulator.url)
+            pytester.runpytest("--apio-profile", "lab.yaml").assert_outcomes(passed=1)
+        monkeypatch.setenv("APIO_SIMULATOR_URL", remote.url)
+        result = pytester.runpytest("--apio-profile", "lab.yaml")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            ["*but that server does not follow the profile that --apio-profile names: start the server *"]
+        )
 
     @pytest.mark.parametrize(("runs", "demanded"), [("optional", "required"), ("required", "optional")])
     def test_a_server_elsewhere_must_run_in_the_mode_that_is_demanded(

@@ -81,12 +81,12 @@ class Banner:
         if not profile.system:
             return []
         lost = profile.not_followed
-        found = f"{len(profile.confirmed)} rules confirmed, {len(profile.followed)} followed, {len(lost)} not followed"
+        found = f"rules confirmed {len(profile.confirmed)}, changed {len(profile.followed)}, not followed {len(lost)}"
         lines = [f"  profile   {profile.system}, observed {profile.date}: {found}"]
         if profile.is_simulator:
-            lines.append("            a simulator was observed, so it proves nothing")
+            lines.append("            it was observed on a simulator, so it proves nothing")
         if lost:
-            lines.append(f"            the system does otherwise, and the simulator cannot follow: {', '.join(lost)}")
+            lines.append(f"            the simulator cannot follow the system in {', '.join(lost)}")
         return lines
 
     def _profile_in_json(self) -> dict[str, Any]:

@@ -208,6 +208,7 @@ class _Reading:
             yield Fault(fault.rule, fault.reason, place + at, asked=asked, known=fault.known)
 
     def profile(self, data: Mapping[str, Any]) -> Profile:
+        """Return the profile of data without faults."""
         system, rules = data["system"], data["rules"]
         is_simulator = system.get("simulator", False)
         who = f"{system['name']} (a simulator)" if is_simulator else system["name"]
@@ -230,10 +231,15 @@ class _Reading:
             is_simulator=is_simulator,
             observations=observations,
             choices=choices,
-            refused={each: observations[each].text for each, choice in choices.items() if choice == REFUSE},
+            refused={each: self.reason(system["name"], each) for each, choice in choices.items() if choice == REFUSE},
             statuses={rule_id: found["status"] for rule_id, found in rules.items() if "status" in found},
             values=self.values,
         )
+
+    def reason(self, system: str, rule_id: str) -> str:
+        """Return why a call is refused that the rule would accept."""
+        said = self.ledger[rule_id].choices[REFUSE].removesuffix(".")
+        return f"{said}; the simulator follows the profile of {system}"
 
     def text(self, who: str, rule_id: str, found: Mapping[str, Any]) -> str:
         """Return in words what the system does."""

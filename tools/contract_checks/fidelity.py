@@ -32,7 +32,7 @@ def lists(rules: list[Rule]) -> Iterator[str]:
     yield "Rules with ids that begin with S are about the simulator's own interface. The real API does not have it.\n"
     yield from _table(["Rule", "What the simulator does", "Why"], [[r.id, r.statement, assumption(r)] for r in assumed])
     choices = [[f"{rule.id} `{name}`", text] for rule in rules for name, text in rule.choices.items()]
-    yield f"\n## Choices of a profile ({len(choices)})\n"
+    yield "\n## Choices of a profile\n"
     yield from _table(["Rule and choice", "What the simulator does then"], choices)
 
 
