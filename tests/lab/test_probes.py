@@ -1,0 +1,64 @@
+"""Every rule has a probe or a reason for none, and each probe asks about its rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulator.app import standard_simulation
+from simulator.errors import BrokenDocument
+from simulator.lab.conform import Conformity
+from simulator.lab.probes import NOBODY, PROBES, Probe, lab_request, load_probes
+from tests.lab.laboratory import Laboratory, run_of
+
+LEDGER = standard_simulation().ledger
+ALL = load_probes(LEDGER)
+
+
+@pytest.fixture(scope="module")
+def conformity(tmp_path_factory: pytest.TempPathFactory) -> Conformity:
+    return run_of(Laboratory(), tmp_path_factory.mktemp("run")).prepare()
+
+
+def test_each_rule_has_a_probe_or_a_reason_for_none() -> None:
+    probed = {each.rule for each in ALL.probes}
+    assert probed.isdisjoint(ALL.without)
+    assert {*probed, *ALL.without} == set(LEDGER)
+    assert all(reason.endswith(".") for reason in ALL.without.values())
+
+
+def test_a_rule_without_either_or_with_both_is_a_mistake(tmp_path: Path) -> None:
+    text = PROBES.read_text("utf-8")
+    file = tmp_path / "probes.yaml"
+    file.write_text(text.replace("  G-17: Only", "  G-9: Only").replace("rule: CC-12", "rule: CC-99"), encoding="utf-8")
+    with pytest.raises(BrokenDocument) as broken:
+        load_probes(LEDGER, file)
+    for mistake in ("CC-12 needs", "G-17 needs", "G-9 needs", "has no rule CC-99"):
+        assert mistake in str(broken.value)
+
+
+@pytest.mark.parametrize("probe", ALL.probes, ids=lambda each: f"{each.rule}: {each.part}")
+def test_the_twin_names_exactly_the_rule_of_a_probe(probe: Probe, conformity: Conformity) -> None:
+    conformity.twin.restore()
+    requests = [lab_request(step, conformity.contract, conformity.words) for step in probe.steps]
+    answers = [conformity.twin.ask(request) for request in requests]
+    named = [
+        conformity.twin.named_rules(step.operation, answer) for step, answer in zip(probe.steps, answers, strict=True)
+    ]
+    if probe.named == NOBODY:
+        # S-9 says which rules no answer names.
+        assert probe.rule in ("A-4", "G-7", "G-8", "G-11", "G-12")
+        return
+    assert probe.named in set().union(*named)
+    # After a new name, the old one is unknown.
+    also = {"G-9"} if probe.part == "a new name" else set()
+    for step, answer, rules in zip(probe.steps, answers, named, strict=True):
+        if step.decides and answer.status >= 400:
+            assert rules <= {probe.named} | also
+
+
+def test_each_part_decides_something() -> None:
+    for probe in ALL.probes:
+        assert any(step.decides for step in probe.steps), probe.part
+        assert probe.steps[-1].decides, probe.part
