@@ -178,6 +178,8 @@ def _asking(
     except RuleViolation as violation:
         fault = violation.faults[0]
         _give_up(f"no fixture can hold what the system shows: {fault.pointer}: {fault.reason} ({fault.rule})")
+    except BrokenDocument as broken:
+        _give_up(f"no fixture can hold what the system shows: {broken.problems[0]}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -16,6 +16,9 @@ from simulator.lab.fitting import fit
 
 CAPACITY_ATTRIBUTES = ("name", "isDefault", "maxCalls", "maxIncomingCalls", "maxOutgoingCalls")
 
+MOST_BYTES = 256 * 1024 * 1024
+"""How many bytes all answers may have together: they are kept."""
+
 Parameters = Mapping[str, str]
 
 
@@ -78,6 +81,8 @@ class _Crawler:
     seen: Seen
     is_strict: bool
     exchanges: list[tuple[LabRequest, LabAnswer]] = field(default_factory=list)
+    size: int = 0
+    """How many bytes the answers have."""
     missing: int = 0
     """How many answers were 404, against what others had shown."""
     asked: set[tuple[str, str]] = field(default_factory=set)
@@ -94,6 +99,9 @@ class _Crawler:
         request = request_of(operation, {"tenant_id": self.seen.tenant_id, **parameters}, query, body)
         answer = self.ask(request)
         self.exchanges.append((request, answer))
+        self.size += len(answer.body)
+        if self.size > MOST_BYTES:
+            raise UnexpectedAnswer(request, "", f"the answers have more than {MOST_BYTES} bytes altogether")
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != operation.success:

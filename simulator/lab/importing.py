@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator import __version__
 from simulator.app import Simulation
-from simulator.document import write_yaml
+from simulator.document import parse_document, write_yaml
 from simulator.lab.crawl import Observed
 from simulator.lab.pseudonyms import Pseudonyms
 from simulator.lab.twin import Twin
@@ -51,15 +51,15 @@ def fixture_text(
 ) -> str:
     """Return the text of the fixture. `keep` names the kinds of texts that stay as they are.
 
-    Raises `Leak`, or `RuleViolation` if no simulator can be started with the fixture.
+    Raises `Leak`, or `BrokenDocument` if no simulator can be started with the fixture.
     """
     pseudonyms = Pseudonyms(simulation.contract, keep)
     content = pseudonyms.mask(observed.content)
-    simulation.fixtures.world_of_content(content)
-    text = write_yaml(content)
-    leaks = pseudonyms.leaks(text)
+    leaks = pseudonyms.leaks_in(content)
     if leaks:
         raise Leak(leaks)
+    text = write_yaml(content)
+    simulation.fixtures.world_of_document(parse_document("the fixture", text))
     return _comments(observed, keep, requests, moment) + text
 
 

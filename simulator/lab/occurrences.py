@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 LEAST = 4
 """How many characters a text has at least that is looked for."""
+MOST = 100
+"""How many characters of a long text are looked for."""
 
 
 class Occurrences:
-    """Known texts of more than three characters, with a letter or digit. Their case does not matter."""
+    """Known texts of more than three characters, with a letter or digit. Their case does not matter.
 
-    def __init__(self) -> None:
+    Of each text, the first `most` characters are looked for.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self.texts: dict[str, str] = {}
         # By the first characters, how long the known texts are that begin so. These are few lengths, even if many texts
         # begin in the same way.
@@ -24,7 +30,7 @@ class Occurrences:
 
     def add(self, text: str) -> None:
         """Add a text to the known ones."""
-        folded = text.casefold()
+        folded = text.casefold()[: self._most]
         if len(folded) >= LEAST and any(map(str.isalnum, folded)) and folded not in self.texts:
             self.texts[folded] = text
             self._lengths.setdefault(folded[:LEAST], set()).add(len(folded))

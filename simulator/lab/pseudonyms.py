@@ -10,10 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain, count
+from sys import maxsize
 from typing import Any, Literal
 
 from simulator.contract.contract import Contract
 from simulator.document import DEEPEST
+from simulator.document.values import collections
 from simulator.lab.exchange import path_of
 from simulator.lab.occurrences import Occurrences, uncovered
 from simulator.lab.shapes import shape_of, similar, written
@@ -39,8 +41,10 @@ MOST_REFUSED = 200
 SHORTEST_LIMIT = 23
 """The least that the contract limits the length of a text to. Ids have no limit."""
 TOO_DEEP = "…"
-_SCHEME = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
-_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_SCHEME = "(?:sips?|tel):"
+_ADDRESS = re.compile(
+    rf"({_SCHEME})?((?!{_SCHEME})[^@]+)(?:@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+))?", re.IGNORECASE | re.DOTALL
+)
 
 Change = Callable[[str, Kind | None], str]
 
@@ -57,7 +61,7 @@ class Pseudonyms:
         self._values = published_values(contract.document)
         self._originals = Occurrences()
         self._exact: set[str] = set()
-        self._covers = Occurrences()
+        self._covers = Occurrences(maxsize)
         for each in chain(self._values, *self._values.values()):
             self._covers.add(each)
         self._given: dict[str, str] = {}
@@ -98,6 +102,10 @@ class Pseudonyms:
             self._covers.add(each)
         return uncovered(text, self._originals, self._covers)
 
+    def leaks_in(self, value: Any) -> list[str]:
+        """Return the originals of more than three characters that stand in the texts of a JSON value, also in keys."""
+        return self.leaks("\n".join(_texts(value)))
+
     def _note(self, original: str, kind: Kind | None) -> str:
         if kind in self.keep:
             self._covers.add(original)
@@ -105,10 +113,11 @@ class Pseudonyms:
         if original not in self._exact:
             self._exact.add(original)
             self._originals.add(original)
-            _, local, domain = _parts(original)
+            scheme, local, domain = _parts(original)
             if domain:
                 self._domains.setdefault(domain, "")
                 self._originals.add(domain)
+            if scheme or domain:
                 self._note(local, kind)
         return original
 
@@ -175,10 +184,8 @@ def _parts(text: str) -> tuple[str, str, str]:
 
     What is not there is empty. A text that is no address stands in the middle.
     """
-    match = _SCHEME.match(text)
-    scheme = match[0] if match else ""
-    local, _, domain = text[len(scheme) :].rpartition("@")
-    return (scheme, local, domain) if local and _DOMAIN.fullmatch(domain) else (scheme, text[len(scheme) :], "")
+    match = _ADDRESS.fullmatch(text)
+    return (match[1] or "", match[2], match[3] or "") if match else ("", text, "")
 
 
 def _path(path: str, group_id: object, change: Change) -> str:
@@ -187,6 +194,16 @@ def _path(path: str, group_id: object, change: Change) -> str:
     names = path.removesuffix(suffix).split(" \\ ")
     end = f" ({change(str(group_id), 'ids')})" if path.endswith(suffix) else ""
     return " \\ ".join(change(each, "names") for each in names) + end
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts of a JSON value, also the keys."""
+    if isinstance(value, str):
+        yield value
+    for level in collections(value):
+        for each in level:
+            inner = chain(each, each.values()) if isinstance(each, dict) else each
+            yield from (text for text in inner if isinstance(text, str))
 
 
 def _reserved_domains() -> Iterator[str]:

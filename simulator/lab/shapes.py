@@ -26,19 +26,23 @@ KINDS = {
     "other upper": (BEYOND_ASCII.upper(), BEYOND_ASCII.upper()),
     "digit": (DIGITS, DIGITS),
 }
+LONGEST = 200
+"""How many characters an invented text may have. The contract allows 161 at most, where it has a limit."""
 FORBIDDEN = "\\/"
 """What no invented text has: the separator of departments (G-15), and that of paths (G-12)."""
 
 # The calling codes of countries (E.164).
 _COUNTRY = re.compile(r"\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3})")
-_GOLDEN = 618_033_988_749_894_848_204_586_834_365
-"""The golden ratio: steps of this size, as a part of 10**30, spread over a range and never come near to each other."""
 _MORE = 4
 """By how many letters or digits a text may become longer before another shape is tried."""
 
 
 def shape_of(text: str) -> Shape:
-    """Return the shape of a text. The country of a phone number belongs to it."""
+    """Return the shape of a text, or of the beginning of a very long one.
+
+    The country of a phone number belongs to its shape.
+    """
+    text = text[:LONGEST]
     country = _COUNTRY.match(text) if is_number(text) else None
     fixed = country[0] if country else ""
     return (*fixed, *map(_kind, text[len(fixed) :]))
@@ -98,7 +102,8 @@ def _counting(shape: Shape) -> tuple[list[str], int, int, int]:
         alphabets.append(KINDS[each][letters % 2] if each in KINDS else each)
         letters = letters + 1 if each in KINDS and each != "digit" else 0
     size = math.prod(map(len, alphabets))
-    step = size * _GOLDEN // 10**30
+    # The golden section of the size: multiples of it spread evenly.
+    step = (math.isqrt(5 * size * size) - size) // 2
     while math.gcd(step, size) != 1:
         step += 1
     return alphabets, size, step, zlib.crc32(repr(shape).encode()) * size >> 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from simulator.lab.client import LabClient
 from simulator.lab.content import merged
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
 from simulator.lab.exchange import Ask, LabAnswer, LabRequest
+from simulator.state.world import World
 from tests.conftest import served
 
 LIEGE = ("francois.dubois@demo.netaxis.be", "loic.renard@demo.netaxis.be")
@@ -28,10 +30,16 @@ TENANTS = {
 Answered = Callable[[LabRequest], Any]
 
 
+@cache
+def default_world(simulation: Simulation) -> World:
+    return simulation.world()
+
+
 @contextmanager
 def laboratory(simulation: Simulation, fixture: Mapping[str, Any] | None = None) -> Iterator[Ask]:
     """Ask a simulator with this fixture, by default the default one, over HTTP."""
-    app = simulation.app(simulation.world(fixture), request_log=None)
+    world = default_world(simulation) if fixture is None else simulation.world(fixture)
+    app = simulation.app(world, request_log=None)
     with served(app, event_loop=asyncio.SelectorEventLoop) as server:
         yield LabClient(server.url, simulation.contract, pace=0, most_requests=10_000).ask
 

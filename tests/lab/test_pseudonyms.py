@@ -12,7 +12,7 @@ import pytest
 from simulator.app import Simulation
 from simulator.fixture.sample import FIRST_NAMES
 from simulator.lab.pseudonyms import KINDS, Pseudonyms
-from simulator.lab.shapes import shape_of, similar, written
+from simulator.lab.shapes import LONGEST, shape_of, similar, written
 
 
 @pytest.fixture
@@ -137,6 +137,19 @@ class TestUniqueness:
         assert "sips" not in pseudonyms.text("sips:ann@y.be", "names")
         assert "example" not in pseudonyms.text("ann@y.be", "ids")
 
+    def test_parts_of_addresses_are_originals_too(self, pseudonyms: Pseudonyms) -> None:
+        masked = pseudonyms.mask(["ann@lab.be", "sip:example", "tel:+3225551101", "example.com"])
+        assert pseudonyms.leaks_in(masked) == []
+        assert masked[2] == f"tel:{pseudonyms.text('+3225551101')}"
+        assert "example" not in str(masked)
+
+    @pytest.mark.parametrize("part", ["sip:", "a@", "@x.be", "ab", "é", "1"])
+    def test_a_text_of_any_length_is_replaced_in_no_time(self, pseudonyms: Pseudonyms, part: str) -> None:
+        made = pseudonyms.mask({"firstName": part * 500_000, "lastName": part * 500_001})
+        assert len({*made.values()}) == 2
+        assert all(0 < len(each) <= LONGEST + 4 for each in made.values())
+        assert pseudonyms.leaks_in(made) == []
+
     @pytest.mark.parametrize("text", ["ab", "A1-é", "+3299"])
     def test_the_texts_of_a_shape_come_once_each(self, text: str) -> None:
         shape = shape_of(text)
@@ -221,3 +234,10 @@ class TestLeaks:
         assert pseudonyms.leaks("All Calls Day") == ["All Calls Day"]
         assert pseudonyms.leaks("a superuser") == ["User"]
         assert pseudonyms.leaks("a superuser", ["a superuser"]) == []
+
+    def test_texts_that_were_kept_are_none(self, simulation: Simulation) -> None:
+        pseudonyms = Pseudonyms(simulation.contract, ["ids"])
+        masked = pseudonyms.mask({"userId": "sophie.janssens😀@x.be", "firstName": "Sophie", "lastName": "Janssens"})
+        assert masked["userId"] == "sophie.janssens😀@x.be"
+        assert pseudonyms.leaks_in(masked) == []
+        assert pseudonyms.leaks_in([masked, "Sophie"]) == ["Sophie"]
