@@ -217,8 +217,8 @@ def judged(probe: Probe, compared: Sequence[Compared], volatile: set[str]) -> Ou
     """Return what the answers to a probe's requests say about its rule."""
     *_, last = compared
     if any(each.decided for each in compared):
-        verdict: Verdict = "contradicted"
-        reason = ""
+        verdict: Verdict = "not decidable" if probe.unsure else "contradicted"
+        reason = probe.unsure
     elif STATUS in last.places:
         verdict = "not decidable"
         reason = f"a request before it was answered with {last.lab.status}, not with {last.twin.status}"

@@ -57,6 +57,7 @@ class Probe:
     steps: tuple[Step, ...]
     named: str
     values: Mapping[str, str]
+    unsure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def load_probes(ledger: Collection[str], path: Path = PROBES) -> Probes:
         try:
             requests, permission = entry.pop("requests"), Permission[entry.pop("permission").upper()]
             steps = tuple(Step(**{**each, "decides": tuple(each.get("decides", ()))}) for each in requests)
-            entry = {"named": entry["rule"], "values": {}, **entry}
+            entry = {"named": entry["rule"], "values": {}, "unsure": "", **entry}
             probes.append(Probe(steps=steps, permission=permission, **entry))
         except (KeyError, TypeError, AttributeError) as error:
             problems.append(document.problem(f"/probes/{i}", f"is no probe: {error}"))

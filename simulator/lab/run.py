@@ -19,6 +19,7 @@ from simulator.lab.conform import Conformity, Outcome
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
+from simulator.lab.importing import people
 from simulator.lab.ledger import RunLedger
 from simulator.lab.probes import Probes, load_probes, outline
 from simulator.lab.twin import Twin
@@ -121,6 +122,8 @@ class Run:
         self.content, self.notes = observed.content, observed.notes
         self.seen = [{"tenantId": plan.tenant, "groups": dict.fromkeys(groups), "userIds": list(users)}]
         self.seen += [answer.content() for _, answer in observed.exchanges if answer.status == HTTPStatus.OK]
+        if not people(observed):
+            raise Untrustworthy("the system shows no user of these groups; check --tenant and --group")
         named = self._named(groups)
         if named.fresh_user is not None:
             group, user = named.fresh_user

@@ -177,6 +177,20 @@ def test_what_varies_by_itself_blames_no_rule(tmp_path: Path) -> None:
     assert laboratory.changes == []
 
 
+def test_a_difference_that_can_come_from_a_guess_blames_no_rule(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def has_another_domain(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        is_short = "/users/user_1/" in request.target
+        return LabAnswer(status=404, headers={}, body=b"") if is_short else own.answer(request, headers)
+
+    laboratory.always = has_another_domain
+    run = run_against(laboratory, tmp_path, READ)
+    assert run.verdicts is not None
+    assert contradicted(run) == {}
+    assert "the default domain is a guess" in run.verdicts.rules["G-11"].reasons["a user id without its domain"]
+
+
 def test_a_difference_that_no_rule_is_about_is_listed(tmp_path: Path) -> None:
     def add(content: Any) -> Any:
         return {**content, "colour": "red"} if isinstance(content, dict) and "maxCalls" in content else content
