@@ -190,7 +190,7 @@ def standard_simulation() -> Simulation:
 def create_app(fixture: Source | None = None, *, profile: Source | None = None, **options: Unpack[Options]) -> Flask:
     """Returns the plain WSGI application, for clients in the same process. Its sandboxes start from `fixture`.
 
-    If there is a `profile`, it is followed.
+    It follows `profile`, if there is one (S-14).
 
     There is no server around it, so a delayed call waits in the thread that makes it. A call that a fault breaks off
     raises `ConnectionAborted`. Raises `BrokenDocument` with everything that is wrong with the profile or the fixture.

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from simulator import client, progress
 from simulator.app import Simulation
 from simulator.cli import calls, every_command, main, output
+from simulator.contract.ledger import load_ledger
 from simulator.progress import Progress
 from simulator.reports.rules import rule_text
 from tests.conftest import CAPACITIES, EXECUTIVE, Api, Finished, run
@@ -318,6 +319,13 @@ class TestRule:
     def test_it_says_which_options_a_server_needs_and_that_a_rule_refuses_nothing(self, simulation: Simulation) -> None:
         assert "\n              serve --auth required\n" in rule_text(simulation.rule("A-6"))
         assert rule_text(simulation.rule("G-13")).endswith("this rule alone refuses nothing")
+
+    @pytest.mark.rule("S-14")
+    def test_it_shows_the_choices_that_a_profile_has(self) -> None:
+        shown = " ".join(run("rule", "G-1").stdout.split())
+        for name, text in load_ledger()["G-1"].choices.items():
+            assert f"choice {name} (with a profile): {text}" in shown
+        assert "choice " not in run("rule", "CC-2").stdout
 
     def test_without_an_argument_it_lists_all(self, simulation: Simulation) -> None:
         lines = run("rule").stdout.splitlines()

@@ -23,7 +23,7 @@ def rule_text(rule: Mapping[str, Any]) -> str:
         (rule["id"], rule["statement"]),
         ("basis", ", ".join(rule["basis"])),
         ("source", rule["source"]),
-        *(("choice", f"{name} (with a profile): {text}") for name, text in rule.get("choices", {}).items()),
+        *(("choice", f"{name} (with a profile): {text}") for name, text in rule["choices"].items()),
         ("operations", ", ".join(rule["operations"]) or "all that it applies to; the contract names none"),
     ]
     lines = [

@@ -55,7 +55,7 @@ def test_reset_is_post_only(client: httpx.Client, root: str) -> None:
 def test_the_rules_are_the_ledger(client: httpx.Client, root: str) -> None:
     rules = client.get(f"{root}/rules").json()["rules"]
     assert [rule["id"] for rule in rules] == list(load_ledger())
-    assert all(set(rule) == {"id", "statement", "basis", "source", "refusals"} for rule in rules)
+    assert all(set(rule) == {"id", "statement", "basis", "source", "refusals", "choices"} for rule in rules)
 
 
 def test_the_contract_is_served_as_written_but_with_the_servers_own_address(
