@@ -16,7 +16,7 @@ from simulator.document import read_document
 from simulator.errors import BrokenDocument, Problem
 from simulator.lab.exchange import Caller, LabRequest, path_of
 from simulator.lab.guard import Permission
-from simulator.lab.words import Words
+from simulator.lab.words import MISSING, Words
 
 PROBES = Path(__file__).with_name("probes.yaml")
 NOBODY = "nobody"
@@ -167,12 +167,12 @@ def _filled(value: Any, words: Words) -> Any:
 def _word(name: str, words: Words) -> str:
     found = words.texts.get(name)
     if found is None:
-        raise Unavailable(f"there is no {name.replace('_', ' ')}")
+        raise Unavailable(MISSING[name])
     return found
 
 
 def _owner(name: str, words: Words) -> tuple[str, str]:
     found = words.users.get(name)
     if found is None:
-        raise Unavailable(f"there is no {name.replace('_', ' ')}")
+        raise Unavailable(MISSING[name])
     return found

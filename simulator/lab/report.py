@@ -12,7 +12,7 @@ import orjson
 
 from simulator.contract.ledger import Rule
 from simulator.contract.profile import VERSION, digest
-from simulator.lab.compare import has_error_shape
+from simulator.lab.compare import STATUS, has_error_shape
 from simulator.lab.conform import Compared, Outcome
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.pseudonyms import Pseudonyms
@@ -134,11 +134,15 @@ def _parts(verdict: RuleVerdict, names: Mapping[int, str]) -> Iterator[dict[str,
             "part": part,
             "verdict": state,
             "reason": verdict.reasons.get(part, ""),
-            "places": list(dict.fromkeys(place for each in compared for place in each.decided)),
+            "places": list(dict.fromkeys(_shown_place(each, place) for each in compared for place in each.decided)),
             "evidence": [names[id(each)] for each in compared if _counts(each, state) and id(each) in names],
         }
     if not parts:
         yield {"part": "", "verdict": "not decidable", "reason": verdict.reasons[""], "places": [], "evidence": []}
+
+
+def _shown_place(each: Compared, place: str) -> str:
+    return f"status {each.lab.status} instead of {each.twin.status}" if place == STATUS else place
 
 
 def _counts(each: Compared, verdict: str) -> bool:

@@ -12,6 +12,30 @@ ASSISTANT = "Executive-Assistant"
 LONG_NAME = 81
 """One more than the characters that a name may have (CC-3)."""
 
+MISSING = {
+    "group": "no group has Call Capacity Management",
+    "plain_group": "all groups have Call Capacity Management; name another one with --group",
+    "group_with_members": "no capacity has members",
+    "group_with_departments": "no user without a capacity has a department",
+    "empty_capacity": "all capacities have members",
+    "executive": "no user has Executive",
+    "executive_elsewhere": "no executive was seen in another group than that of the second account",
+    "executive_of_plain_assistant": "no executive has an assistant without a department",
+    "executive_with_assistants": "no executive has assistants of the same group",
+    "executive_with_others": "no assistant was seen in another group",
+    "plain_user": "all users have Executive",
+    "short_id": "no user id ends in the default domain",
+    "fresh_user": "it needs --fresh-user",
+    "scratch_group": "it needs --scratch-group",
+    "scratch_user": "it needs --scratch-user",
+    "scratch_id": "it needs --scratch-user",
+    "member": "all users of the scratch group are in a capacity",
+    "assistant": "the group of the scratch user has no assistants",
+    "plain_assistant": "all assistants of the scratch user's group have a department",
+    "no_assistant": "all users of the scratch user's group are assistants",
+}
+"""Why a word can stand for nothing. The other words always stand for something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from simulator.app import standard_simulation
 from simulator.errors import BrokenDocument
 from simulator.lab.conform import Conformity
 from simulator.lab.probes import NOBODY, PROBES, Probe, lab_request, load_probes
+from simulator.lab.words import MISSING
 from tests.lab.laboratory import Laboratory, run_of
 
 LEDGER = standard_simulation().ledger
@@ -56,6 +58,15 @@ def test_the_twin_names_exactly_the_rule_of_a_probe(probe: Probe, conformity: Co
     for step, answer, rules in zip(probe.steps, answers, named, strict=True):
         if step.decides and answer.status >= 400:
             assert rules <= {probe.named} | also
+
+
+def test_each_word_stands_for_something_or_has_a_reason_for_nothing(conformity: Conformity) -> None:
+    words = conformity.words
+    used = set(re.findall(r"\{(\w+)\}", PROBES.read_text("utf-8").partition("\nprobes:")[2]))
+    used |= {word for probe in ALL.probes for step in probe.steps for word in (step.user, step.group) if word}
+    assert used == {*words.texts, *words.users} & used
+    always = {"new", "newer", "short", "long", "unknown"}
+    assert used - always == set(MISSING)
 
 
 def test_each_part_decides_something() -> None:
