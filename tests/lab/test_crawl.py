@@ -160,6 +160,10 @@ class TestWhatIsNotSeen:
         assert "Users without names and numbers, because no answer shows these: 1." in text
         assert "Users named with --user who do not exist, or are no executives of these groups: 1." in text
 
+    def test_a_user_who_was_found_in_one_group_is_not_looked_for_in_another(self, simulation: Simulation) -> None:
+        observed = seen_in(simulation, small_world(), "t", ["two", "three"], "chief@x.be")
+        assert not [request for request, _ in observed.exchanges if "/three/users/chief" in request.path]
+
     def test_a_group_that_was_not_named_is_not_asked(self, simulation: Simulation) -> None:
         observed = seen_in(simulation, None, "demo", ["antwerp"])
         assert {request.path.split("/")[6] for request, _ in observed.exchanges} == {"antwerp"}
