@@ -119,6 +119,19 @@ class TestSameAnswers:
         assert [each["name"] for each in found["callCapacities"]] == names
         assert "emailAddress" not in found["users"]["u 0#%@x.be"]
 
+    @pytest.mark.rule("G-13")
+    def test_users_keep_the_order_that_several_lists_show_together(self, simulation: Simulation) -> None:
+        world = small_world()
+        group = world["tenants"]["t"]["groups"]["one"]
+        names = ["member@x.be", "free@x.be", "other member@x.be"]
+        assistant = {"firstName": "A", "lastName": "B", "services": ["Executive-Assistant"]}
+        group["users"] = {**dict.fromkeys(names, assistant), **group["users"]}
+        group["callCapacities"] = [{"name": "a", "isDefault": True, "maxCalls": 1, "userIds": [names[2], names[0]]}]
+        observed = seen_in(simulation, world, "t", ["one"])
+        assert different(simulation, observed) == []
+        found = observed.content["tenants"]["t"]["groups"]["one"]["users"]
+        assert [each for each in found if each in names] == names
+
     def test_departments_keep_their_parents(self, simulation: Simulation) -> None:
         observed = seen_in(simulation, None, "demo", ["brussels"])
         departments = observed.content["tenants"]["demo"]["groups"]["brussels"]["departments"]
@@ -147,10 +160,32 @@ class TestWhatIsNotSeen:
         assert "Users without names and numbers, because no answer shows these: 1." in text
         assert "Users named with --user who do not exist, or are no executives of these groups: 1." in text
 
+    def test_a_user_who_was_found_in_one_group_is_not_looked_for_in_another(self, simulation: Simulation) -> None:
+        observed = seen_in(simulation, small_world(), "t", ["two", "three"], "chief@x.be")
+        assert not [request for request, _ in observed.exchanges if "/three/users/chief" in request.path]
+
     def test_a_group_that_was_not_named_is_not_asked(self, simulation: Simulation) -> None:
         observed = seen_in(simulation, None, "demo", ["antwerp"])
         assert {request.path.split("/")[6] for request, _ in observed.exchanges} == {"antwerp"}
         assert "Groups that were not named with --group: 2." in "\n".join(observed.notes)
+
+    def test_an_assistant_of_an_unknown_group_is_put_beside_those_around_in_the_list(
+        self, simulation: Simulation
+    ) -> None:
+        world = small_world()
+        groups = world["tenants"]["t"]["groups"]
+        aide = groups["one"]["users"]["aide@x.be"]
+        groups["two"] = {
+            "departments": {"Sales": {}},
+            "users": {"before@x.be": aide, "clerk@x.be": {**aide, "department": "Sales"}, "after@x.be": aide},
+        }
+        observed = seen_in(simulation, world, "t", ["one", "two"])
+        assert different(simulation, observed) == []
+        found = observed.content["tenants"]["t"]["groups"]
+        assert {name: list(group["users"]) for name, group in found.items()} == {
+            "one": ["boss@x.be", "aide@x.be"],
+            "two": ["before@x.be", "clerk@x.be", "after@x.be"],
+        }
 
     def test_the_sentences_hold_no_names(self, simulation: Simulation) -> None:
         for tenant, (groups, users) in TENANTS.items():
@@ -219,6 +254,20 @@ class TestOtherSystems:
         assert list(groups["one"]["users"]) == ["boss@x.be", "member@x.be"]
         assert groups["one"]["callCapacities"][0]["userIds"] == ["member@x.be"]
 
+    @pytest.mark.rule("EX-2", "EX-4")
+    def test_an_assistant_that_no_list_shows_is_in_the_group_of_the_executive(self, simulation: Simulation) -> None:
+        aide = self.user("aide@y.be", department="")
+        answers = {
+            "/available_assistants/": {"users": []},
+            "/two/users/chief%40x.be/services/executive/assistants/": {"allowOptInOut": True, "assistantUsers": [aide]},
+        }
+        with laboratory(simulation, small_world()) as ask:
+            asking = answering(answers, ask)
+            observed = crawl(simulation.contract, asking, "t", ["three", "two", "one"], ["chief@x.be"])
+        users = observed.content["tenants"]["t"]["groups"]["two"]["users"]
+        assert users["chief@x.be"]["executive"]["assistants"]["assistantUserIds"] == ["aide@y.be"]
+        assert users["aide@y.be"]["services"] == ["Executive-Assistant"]
+
     @pytest.mark.rule("G-13")
     def test_lists_in_contradicting_orders_are_noted(self, simulation: Simulation) -> None:
         users = [self.user("boss@x.be"), self.user("aide@x.be"), self.user("c@x.be")]
@@ -232,7 +281,13 @@ class TestOtherSystems:
             return lambda request: ask(LabRequest(method=request.method, target=request.target))
 
         with laboratory(simulation, small_world()) as ask:
-            observed = crawl(simulation.contract, deaf(ask), "t", ["one", "two"])
+            observed = crawl(simulation.contract, deaf(ask), "t", ["one", "two"], ["chief@x.be"])
+        assert {"boss@x.be", "chief@x.be"} <= {
+            user_id
+            for group in observed.content["tenants"]["t"]["groups"].values()
+            for user_id, user in group["users"].items()
+            if "executive" in user
+        }
         assert "clerk@x.be" in observed.content["tenants"]["t"]["groups"]["two"]["users"]
         assert sum("?" in request.target for request, _ in observed.exchanges) == 1
         assert any("as a query parameter" in note for note in observed.notes)
