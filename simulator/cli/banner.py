@@ -72,7 +72,7 @@ class Banner:
             auth=self.settings.auth,
             fixture=str(self.fixture or "default.yaml"),
             contents=counts(self.directory),
-            **({"profile": self._profile_in_json()} if self.profile.system else {}),
+            **(self._profile_in_json() if self.profile.system else {}),
             **(control if self.settings.control else {}),
         )
 
@@ -91,7 +91,7 @@ class Banner:
 
     def _profile_in_json(self) -> dict[str, Any]:
         profile = self.profile
-        return {
+        found = {
             "system": profile.system,
             "observed": profile.date,
             "simulator": profile.is_simulator,
@@ -99,6 +99,7 @@ class Banner:
             "followed": list(profile.followed),
             "notFollowed": list(profile.not_followed),
         }
+        return {"profile": found}
 
     def _account_lines(self, with_secrets: bool) -> list[str]:
         accounts = self.directory.accounts

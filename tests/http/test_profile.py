@@ -76,6 +76,10 @@ class Client:
         return next(each for each in self.control("GET", "rules")["rules"] if each["id"] == rule_id)
 
 
+def content(response: TestResponse) -> Any:
+    return response.json
+
+
 Following = Callable[..., Client]
 
 
@@ -153,7 +157,7 @@ def test_what_is_refused_by_choice_changes_nothing_and_names_its_rule(
     before = client.control("GET", "state")
     response = client(*CHANGED[rule, choice])
     assert response.status_code == 400
-    details = response.json["errors"][0]["details"]
+    details = content(response)["errors"][0]["details"]
     assert details["rule"] == rule
     said = load_ledger()[rule].choices[choice].removesuffix(".")
     assert details["reason"] == f"{said}; the simulator follows the profile of lab-1"
@@ -203,7 +207,7 @@ def test_a_body_of_any_content_type_is_json(following: Following) -> None:
     client = following(G_3="accept")
     for media in ("text/plain", "application/xml; charset=x", '"text/json"'):
         changed = client("PUT", DISPOSABLE, {"maxCalls": 4}, {"Content-Type": media})
-        assert (changed.status_code, changed.json["maxCalls"]) == (200, 4)
+        assert (changed.status_code, content(changed)["maxCalls"]) == (200, 4)
     assert client("PUT", DISPOSABLE, data="<a/>", headers={"Content-Type": "text/xml"}).status_code == 400
 
 
@@ -218,19 +222,19 @@ def test_undocumented_attributes_are_ignored_at_any_depth_and_the_journal_names_
     ignored = [each["ignored"] for each in client.control("GET", "requests")["requests"] if "ignored" in each]
     assert ignored == [["/a", "/fromDnCriteria/b"], ["/criteria/*/c"]]
     refused = client("PUT", DISPOSABLE, {"colour": "red", "maxCalls": -1})
-    assert [each["details"]["pointer"] for each in refused.json["errors"]] == ["/maxCalls"]
+    assert [each["details"]["pointer"] for each in content(refused)["errors"]] == ["/maxCalls"]
 
 
 def test_the_other_faults_of_a_body_show_integers_as_they_were_sent(following: Following) -> None:
     refused = following(G_4="ignore")("PUT", DISPOSABLE, {"colour": "red", "maxCalls": 10**20 + 1})
-    assert str(10**20 + 1) in refused.json["errors"][0]["details"]["reason"]
+    assert str(10**20 + 1) in content(refused)["errors"][0]["details"]["reason"]
 
 
 def test_refusals_have_the_body_of_the_system(following: Following) -> None:
     client = following(G_8="detail")
-    assert client("GET", f"{CAPACITIES}none/").json == {"detail": "the group has no call capacity 'none'"}
-    assert set(client("GET", "nothing").json) == {"detail"}
-    assert client.client.get("/_simulator/diff?since=none").json["errors"]
+    assert content(client("GET", f"{CAPACITIES}none/")) == {"detail": "the group has no call capacity 'none'"}
+    assert set(content(client("GET", "nothing"))) == {"detail"}
+    assert content(client.client.get("/_simulator/diff?since=none"))["errors"]
 
 
 def test_lists_of_capacities_and_criteria_are_sorted_by_name(following: Following) -> None:
@@ -287,7 +291,7 @@ def test_the_query_parameter_for_assistants_is_ignored_and_the_body_is_not(follo
 def test_refusals_by_a_rule_have_the_status_of_the_system(following: Following) -> None:
     client = following(CC_7=409, A_1=401, CC_4=422)
     refused = client("PUT", DISPOSABLE, {"userIds": ["nobody"]})
-    assert (refused.status_code, refused.json["errors"][0]["code"]) == (409, 40003)
+    assert (refused.status_code, content(refused)["errors"][0]["code"]) == (409, 40003)
     assert client("PUT", DISPOSABLE, {"maxCalls": -1}).status_code == 422
     assert client("PUT", DISPOSABLE, {"maxCalls": "x"}).status_code == 400
     outside = client("GET", CAPACITIES, headers={"Authorization": "Bearer brussels-admin"})
@@ -399,7 +403,7 @@ def test_a_reset_and_a_new_sandbox_keep_the_profile(following: Following) -> Non
     assert "users" not in client.ok("GET", DISPOSABLE)
     client.control("PUT", "sandboxes/own", {})
     for path, name in ((DISPOSABLE, "users"), (f"{NEWCOMER}alerting/", "nextAssistantAfter")):
-        found = client.client.get(f"/_sandboxes/own{API}{path}").json
+        found = content(client.client.get(f"/_sandboxes/own{API}{path}"))
         assert found.get(name) == (7 if name == "nextAssistantAfter" else None)
 
 
