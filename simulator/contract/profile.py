@@ -96,7 +96,9 @@ class Profile:
         return tuple(rule for rule, each in self.observations.items() if not each.is_followed)
 
     def observed(self, ledger: Mapping[str, Rule]) -> Mapping[str, Rule]:
-        """Return the ledger with the observations."""
+        """Return the ledger with the observations. Those of a simulator prove nothing, so they are left out."""
+        if self.is_simulator:
+            return ledger
         found = self.observations
         return {each.id: each.as_observed(found[each.id]) if each.id in found else each for each in ledger.values()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -38,12 +38,14 @@ class UnexpectedAnswer(Exception):
 class Observed:
     """What a crawl has seen: every exchange in order, a fixture's content, and sentences about what was not seen.
 
-    `Fixtures.world_of_content` takes the content. The sentences hold no name, number or id of the system.
+    `Fixtures.world_of_content` takes the content. The sentences hold no name, number or id of the system. `asked` are
+    the ids of the users of whom it is known whether they are executives.
     """
 
     exchanges: list[tuple[LabRequest, LabAnswer]]
     content: dict[str, Any]
     notes: list[str]
+    asked: frozenset[str] = frozenset()
 
 
 def crawl(
@@ -54,14 +56,16 @@ def crawl(
     users: Iterable[str] = (),
     *,
     is_strict: bool = True,
+    most_users: int | None = None,
 ) -> Observed:
     """Ask for everything that the GETs show of these groups of a tenant.
 
     A group shows all its users if it has Call Capacity Management (CC-12). Of other groups, only those users are seen
     who can be assistants (EX-2, EX-3), and the executives among `users`. Raises `UnexpectedAnswer` for an answer that
     the contract does not allow, and whatever `ask` raises. If it is not strict, it allows other attributes and values.
+    `most_users` is how many users it asks about, besides those among `users`, whether they are executives.
     """
-    crawler = _Crawler(contract, ask, Seen(tenant, dict.fromkeys(groups)), is_strict)
+    crawler = _Crawler(contract, ask, Seen(tenant, dict.fromkeys(groups)), is_strict, most_users)
     for group_id in crawler.seen.groups:
         crawler.read_group(group_id)
     crawler.read_executives(dict.fromkeys(users))
@@ -71,7 +75,8 @@ def crawl(
             f"Answers that were 404, though other answers had shown that there is something: {crawler.missing}."
         )
     notes += fit(content, standard_simulation().fixtures)
-    return Observed(crawler.exchanges, content, notes)
+    asked = frozenset(user_id for _, user_id in crawler.asked)
+    return Observed(crawler.exchanges, content, notes, asked)
 
 
 @dataclass(slots=True)
@@ -80,6 +85,7 @@ class _Crawler:
     ask: Ask
     seen: Seen
     is_strict: bool
+    most_users: int | None = None
     exchanges: list[tuple[LabRequest, LabAnswer]] = field(default_factory=list)
     size: int = 0
     """How many bytes the answers have."""
@@ -145,18 +151,24 @@ class _Crawler:
         """Note users of an answer, and their group if it is known. Return their ids."""
         return [self.seen.meet(each, group_id) for each in users]
 
-    def read_executives(self, named: Iterable[str]) -> None:
+    def read_executives(self, named: Collection[str]) -> None:
         """Ask for the settings of all executives: among the users seen, those seen meanwhile, and the named ones."""
         self.waiting.extend((group_id, user_id) for user_id, group_id in self.seen.home.items())
         for user_id in named:
             if user_id not in self.seen.home:
                 self.wait_for(user_id)
+        others = 0
         while self.waiting:
             group_id, user_id = self.waiting.popleft()
             # A user is in one group.
-            if (group_id, user_id) not in self.asked and self.seen.home.get(user_id, group_id) == group_id:
-                self.asked.add((group_id, user_id))
-                self.read_executive(group_id, user_id)
+            if (group_id, user_id) in self.asked or self.seen.home.get(user_id, group_id) != group_id:
+                continue
+            if user_id not in named:
+                if self.most_users is not None and others >= self.most_users:
+                    continue
+                others += 1
+            self.asked.add((group_id, user_id))
+            self.read_executive(group_id, user_id)
         self.seen.unknown += sum(user_id not in self.seen.home for user_id in named)
 
     def wait_for(self, user_id: str) -> None:

@@ -26,6 +26,8 @@ from simulator.lab.twin import Twin
 from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
 from simulator.lab.words import EXECUTIVE, Named, Words, free_members, words_of
 
+MOST_USERS = 20
+"""How many users are asked about, besides those who are named. A group may have thousands."""
 ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
@@ -92,7 +94,7 @@ class Run:
         except (Untrustworthy, UnexpectedAnswer, OSError) as problem:
             # What could not be cleaned up may hide why it had to be.
             found = (problem.__context__, problem)
-            self.problems += [str(each) for each in found if isinstance(each, Untrustworthy) or each is problem]
+            self.problems += [self._told(each) for each in found if isinstance(each, Untrustworthy) or each is problem]
         except KeyboardInterrupt:
             self.was_interrupted = True
             self.problems.append("the run was interrupted")
@@ -109,6 +111,13 @@ class Run:
             self._twin,
         )
 
+    def _told(self, problem: BaseException) -> str:
+        """Return what a problem says, without anything of the system's own."""
+        if isinstance(problem, UnexpectedAnswer):
+            place = f" at {problem.pointer}" if problem.pointer else ""
+            return f"the contract does not allow the answer to GET {self.client.shown(problem.path)}{place}"
+        return str(problem)
+
     def prepare(self) -> Conformity:
         """Log in, look around, and make the twin. Raises `Untrustworthy` or `UnexpectedAnswer`."""
         client, plan = self.client, self.plan
@@ -118,13 +127,15 @@ class Run:
             self._accounts[caller] = level_of(answer)
         groups = tuple(dict.fromkeys(filter(None, (*plan.groups, plan.scratch_group))))
         users = (*plan.users, *filter(None, (plan.scratch_user, plan.fresh_user)))
-        observed: Observed = crawl(self.contract, self._ask_twice, plan.tenant, groups, users, is_strict=False)
+        observed: Observed = crawl(
+            self.contract, self._ask_twice, plan.tenant, groups, users, is_strict=False, most_users=MOST_USERS
+        )
         self.content, self.notes = observed.content, observed.notes
         self.seen = [{"tenantId": plan.tenant, "groups": dict.fromkeys(groups), "userIds": list(users)}]
         self.seen += [answer.content() for _, answer in observed.exchanges if answer.status == HTTPStatus.OK]
         if not people(observed):
             raise Untrustworthy("the system shows no user of these groups; check --tenant and --group")
-        named = self._named(groups)
+        named = self._named(groups, observed.asked)
         if named.fresh_user is not None:
             group, user = named.fresh_user
             self.content["tenants"][plan.tenant]["groups"][group]["users"][user].pop("executive", None)
@@ -174,7 +185,7 @@ class Run:
             return replace(answer, status=HTTPStatus.NOT_FOUND)
         return answer
 
-    def _named(self, groups: Sequence[str]) -> Named:
+    def _named(self, groups: Sequence[str], asked: frozenset[str]) -> Named:
         """Return what the plan names, with the groups of its users. Raises `Untrustworthy` if one was not found."""
         plan, second = self.plan, self._accounts.get("second", {})
         return Named(
@@ -186,6 +197,7 @@ class Run:
             second_group=second.get("group_id", ""),
             second_user=second.get("user_id", ""),
             has_token=bool(self.client.credentials.token),
+            asked=asked,
         )
 
     def _executive(self, groups: Sequence[str], user_id: str) -> tuple[str, str] | None:

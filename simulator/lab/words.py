@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Words:
 class Named:
     """What the user of the command has named. A user is named by group and id.
 
+    `asked` are the ids of the users of whom it is known whether they are executives.
+
     `second_group` and `second_user` are those of the second account.
     """
 
@@ -65,6 +67,7 @@ class Named:
     second_group: str = ""
     second_user: str = ""
     has_token: bool = False
+    asked: Set[str] = frozenset()
 
 
 def words_of(content: Mapping[str, Any], named: Named, prefix: str) -> Words:
@@ -113,7 +116,8 @@ def _add_executives(words: Words, content: Mapping[str, Any], groups: Mapping[st
         for user_id, user in users.items():
             owner = (group_id, user_id)
             if EXECUTIVE not in (user.get("services") or ()):
-                words.users.setdefault("plain_user", owner)
+                if user_id in named.asked:
+                    words.users.setdefault("plain_user", owner)
                 continue
             assistants = [users[each] for each in _assistants(user) if each in users]
             if user_id != named.second_user and ("executive" not in words.users or "short_id" not in words.texts):

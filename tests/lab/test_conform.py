@@ -19,6 +19,7 @@ from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.probes import load_probes
 from simulator.lab.report import evidence_of, profile_of, report_of
+from simulator.lab.run import MOST_USERS
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
     OWN,
@@ -275,3 +276,16 @@ def test_a_simulator_is_recognised_and_its_answers_are_marked(tmp_path: Path) ->
     report = report_of(run, run.verdicts, {}, "lab", date(2026, 11, 27))
     assert "A simulator gave the answers" in FORMATS["text"](report)
     assert "A simulator gave the answers" in FORMATS["html"](report)
+
+
+def test_a_large_group_needs_no_more_requests_than_a_small_one(tmp_path: Path) -> None:
+    few, many = Laboratory(), Laboratory()
+    run_against(few, tmp_path, READ)
+    named = {"firstName": "Some", "lastName": "Body"}
+    users = {f"user{number}@sip.netaxis.be": named for number in range(500)}
+    patch = {"tenants": {"foo": {"groups": {"foogroup": {"users": users}}}}}
+    done = many.client.patch("/_simulator/state", json=patch, headers={"Content-Type": "application/merge-patch+json"})
+    assert done.status_code == 200
+    run = run_against(many, tmp_path, READ)
+    assert contradicted(run) == {}
+    assert len(many.calls) <= len(few.calls) + 2 * MOST_USERS
