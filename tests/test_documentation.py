@@ -208,6 +208,11 @@ def test_the_options_of_commands_are_as_the_table_says() -> None:
     assert stated == {(each.opts[0], each.envvar) for each in every_command(main)["reset"].params}
 
 
+def test_the_options_of_import_are_as_the_table_says() -> None:
+    stated = [option for option, _ in rows(PAGES["docs/laboratory.md"], "Import its world")]
+    assert stated == [each.opts[0] for each in every_command(main)["import"].params]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_line_for_completion_makes_a_script_for_the_shell(shell: str) -> None:
     (line,) = [line for name, _, line in completion_rows() if name.split()[0] == shell]
