@@ -147,7 +147,8 @@ def _compare(simulation: Simulation, client: LabClient, plan: Plan, options: Map
 def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
     """Write what the run has found. Return the exit status."""
     from simulator.document import write_yaml
-    from simulator.lab.report import Leak, evidence_of, profile_of, report_of
+    from simulator.lab.importing import Leak
+    from simulator.lab.report import evidence_of, profile_of, report_of
     from simulator.reports.conformity import FORMATS
 
     today = datetime.now(UTC).date()
@@ -157,7 +158,7 @@ def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
         if options["evidence"] is not None:
             _write(options["evidence"], evidence)
     except Leak as leak:
-        run.problems.append(str(leak))
+        run.problems.append(f"the evidence was not written: {len(leak.originals)} texts of the system would be in it")
     report = report_of(run, verdicts, names, options["system"], today)
     if options["profile"] is not None and not run.problems:
         _write(options["profile"], write_yaml(profile_of(run, verdicts, options["system"], today)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from http import HTTPStatus
@@ -15,22 +14,13 @@ from simulator.contract.profile import VERSION, digest
 from simulator.lab.compare import STATUS, has_error_shape
 from simulator.lab.conform import Compared, Outcome
 from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.importing import Leak
 from simulator.lab.pseudonyms import Pseudonyms
 from simulator.lab.run import Run
 from simulator.lab.verdicts import RuleVerdict, Verdicts
 
 Mask = Callable[[Any], Any]
-
-NO_JSON = "bytes that are no JSON"
-OTHER_SHAPE = "bytes of another shape"
-
-
-WORDS = ("status", "body", "codes", "true", "false", "null", "first", "second", "none", "wrong", NO_JSON, OTHER_SHAPE)
-"""What stands in the evidence beside the texts of probes and of the contract."""
-
-
-class Leak(Exception):
-    """A text would hold something of the system's own. This is our bug, so the text is not written."""
+WITH_BODIES = ("request", "laboratory", "simulator")
 
 
 def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
@@ -43,30 +33,27 @@ def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
         pseudonyms.learn(value)
     for secret in run.client.secrets:
         pseudonyms.text(secret)
-    lines: list[bytes] = []
+    lines: list[dict[str, Any]] = []
     names: dict[int, str] = {}
-    published = set(WORDS)
     for outcome in run.outcomes:
         for each in outcome.compared:
             names[id(each)] = f"e{len(lines) + 1}"
-            request = _request(run, each.request, pseudonyms.mask)
             line = {
                 "id": names[id(each)],
                 "rule": outcome.probe.rule,
                 "part": outcome.probe.part,
                 "decides": list(each.step.decides),
-                "request": request,
+                "request": _request(run, each.request, pseudonyms.mask),
                 "laboratory": _answer(each.lab, pseudonyms.mask),
                 "simulator": _answer(each.twin, pseudonyms.mask),
                 "differs": list(each.places),
             }
-            lines.append(orjson.dumps(line) + b"\n")
-            published.update([*line, *request, *each.step.decides, *each.places])
-            published.update(json.dumps(text)[1:-1] for text in (outcome.probe.part, request["path"]))
-    text = b"".join(lines).decode()
-    if pseudonyms.leaks(text, published):
-        raise Leak("the evidence would hold a text of the system, so it was not written")
-    return text, names
+            lines.append(line)
+    # All else is our own: rules, paths of the contract, statuses, places.
+    leaks = pseudonyms.leaks_in([line[each].get("body") for line in lines for each in WITH_BODIES])
+    if leaks:
+        raise Leak(leaks)
+    return "".join(orjson.dumps(line).decode() + "\n" for line in lines), names
 
 
 def report_of(run: Run, verdicts: Verdicts, names: Mapping[int, str], system: str, day: date) -> dict[str, Any]:
@@ -167,7 +154,7 @@ def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
     if answer.status < HTTPStatus.BAD_REQUEST:
         return {**shown, "body": _content(answer.body, mask)}
     if not has_error_shape(answer):
-        return {**shown, "body": f"{len(answer.body)} {OTHER_SHAPE}"}
+        return {**shown, "body": f"{len(answer.body)} bytes of another shape"}
     return {**shown, "codes": [error["code"] for error in answer.content()["errors"]]}
 
 
@@ -176,4 +163,4 @@ def _content(body: bytes, mask: Mask) -> Any:
     try:
         return mask(orjson.loads(body))
     except ValueError:
-        return f"{len(body)} {NO_JSON}"
+        return f"{len(body)} bytes that are no JSON"
