@@ -362,6 +362,8 @@ def test_what_is_observed_is_assumed_no_longer(following: Following) -> None:
     assert assumed(client("GET", CAPACITIES)) == "G-13, A-6"
     listed = client.control("GET", "requests")["requests"]
     assert [each.get("assumed") for each in listed] == [None, ["A-6"], ["G-13", "A-6"]]
+    # The simulator cannot follow the system in this rule.
+    assert "EX-9" in assumed(client("PUT", f"{NEWCOMER}alerting/", {"cliNameMode": "Custom"}))
     operations = {each["operationId"]: each for each in client.control("GET", "coverage")["operations"]}
     assert operations["getCallCapacity"]["assumed"] == {"A-6": 1}
 
