@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from simulator.app import standard_simulation
 from simulator.errors import BrokenDocument
 from simulator.lab.conform import Conformity
+from simulator.lab.guard import Permission
 from simulator.lab.probes import NOBODY, PROBES, Probe, lab_request, load_probes
 from simulator.lab.words import MISSING
 from tests.lab.laboratory import Laboratory, run_of
 
 LEDGER = standard_simulation().ledger
 ALL = load_probes(LEDGER)
+PAGE = Path(__file__).parents[2] / "docs" / "laboratory.md"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,16 @@ def test_each_word_stands_for_something_or_has_a_reason_for_nothing(conformity: 
     assert used == {*words.texts, *words.users} & used
     always = {"new", "newer", "short", "long", "unknown"}
     assert used - always == set(MISSING)
+
+
+def test_the_page_says_how_many_rules_each_permission_can_decide() -> None:
+    parts: dict[str, dict[str, Permission]] = {}
+    for probe in ALL.probes:
+        own = parts.setdefault(probe.rule, {})
+        own[probe.part] = min(probe.permission, own.get(probe.part, probe.permission))
+    needed = Counter(max(own.values()) for own in parts.values())
+    rows = re.findall(r"^\| (read|own|scratch) \|.*\| (\d+)(?: more)? \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert rows == [(each.name.lower(), str(needed[each])) for each in Permission]
 
 
 def test_each_part_decides_something() -> None:
