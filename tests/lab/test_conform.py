@@ -289,3 +289,28 @@ def test_a_large_group_needs_no_more_requests_than_a_small_one(tmp_path: Path) -
     run = run_against(many, tmp_path, READ)
     assert contradicted(run) == {}
     assert len(many.calls) <= len(few.calls) + 2 * MOST_USERS
+
+
+def test_what_varies_is_known_before_the_first_question(tmp_path: Path) -> None:
+    turn = count()
+    laboratory = Laboratory(change=lambda content: {**content, "nonce": next(turn)})
+    run = run_of(laboratory, tmp_path, READ)
+    run.prepare()
+    assert "nonce" in run.volatile
+
+
+def test_what_somebody_else_changes_meanwhile_makes_the_result_untrustworthy(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def is_changed_by_others(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        if request.method == "PUT" and "somebody" not in str(own.changes):
+            body = {"name": "somebody else's", "isDefault": False, "maxCalls": 1}
+            own.client.post("/api/v1/tenants/foo/groups/foogroup/services/call_capacities/", json=body)
+        return own.answer(request, headers)
+
+    laboratory.always = is_changed_by_others
+    run = run_against(laboratory, tmp_path, OWN)
+    assert [
+        each for each in run.problems if each.startswith("the laboratory is not as it was before: /api/v1/tenants/{")
+    ]
+    assert [change["op"] for change in laboratory.changes] == ["add"]
