@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: help serve test lint format docs contract image-test examples console-test scale-out-test bench soak audit clean
+.PHONY: help serve test generated-test lint format docs contract image-test examples console-test scale-out-test bench soak audit clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5
 
 test: $(VENV)/development  ## run all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
+
+generated-test: $(VENV)/development  ## run the tests that generate their requests; `make test` contains them
+	@$(BIN)/python -m pytest tests/generated --quiet $(ARGS)
 
 lint: $(VENV)/development  ## check formatting, style and types; change nothing
 	@$(BIN)/ruff format --check .
