@@ -45,14 +45,14 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 	@$(BIN)/python -m tools.image $(ARGS)
 
 examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
-	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet \
+	@$(BIN)/python -m pytest -p no:schemathesis -m examples --numprocesses 3 --dist worksteal --quiet \
 		$(ARGS) $$(grep --recursive --files-with-matches --include='*.py' 'mark\.examples' tests)
 
 console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
-	@$(BIN)/python -m pytest tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
+	@$(BIN)/python -m pytest -p no:schemathesis tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
 
 scale-out-test: $(VENV)/development  ## test replicas behind HAProxy and NGINX; only some: make scale-out-test ARGS="-k drain"
-	@$(BIN)/python -m pytest tests/scale_out --quiet $(ARGS)
+	@$(BIN)/python -m pytest -p no:schemathesis tests/scale_out --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)
