@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
+from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON, Operation
 from simulator.lab.client import LabClient, Unanswered
 from simulator.lab.exchange import LabAnswer, LabRequest
-from simulator.lab.guard import item_path
-from simulator.lab.ledger import Change, Creation
+from simulator.lab.guard import OWN_PREFIX, PARTS, Guard, Permission, Scope, is_own, item_path
+from simulator.lab.ledger import BrokenLedger, Change, Creation, RunLedger
 
 ATTEMPTS = 4
 """How often something is tried, because a system may fail or take its time."""
@@ -40,6 +41,51 @@ def clean(client: LabClient, is_same: Callable[[Any, Any], bool], absent: Collec
         client.is_cleaning = was_cleaning
 
 
+def scope_of_ledger(contract: Contract, ledger: RunLedger) -> Scope:
+    """Return the scope for undoing what a ledger names.
+
+    Raises `BrokenLedger` if it names anything that no run creates or changes: somebody may have edited the file.
+    """
+    about = ledger.about
+    guard = Guard(contract)
+
+    def are_paths(found: object, *operation_ids: str) -> bool:
+        templates = {contract.operations[each].path for each in operation_ids}
+        return isinstance(found, list | dict) and all(
+            isinstance(each, str) and guard.template_of(each) in templates for each in found
+        )
+
+    collections, parts, default = (about.get(each) for each in ("collections", "parts", "scratch_default"))
+    is_whole = (
+        isinstance(about.get("prefix"), str)
+        and OWN_PREFIX.fullmatch(about["prefix"])
+        and isinstance(collections, dict)
+        and are_paths(collections, "createCallCapacity", "createCriterion")
+        and are_paths(parts, *PARTS)
+        and are_paths([] if default is None else [default], "getCallCapacity")
+        and all(isinstance(about.get(each), list) for each in ("parts", "absent", "volatile"))
+        and all(isinstance(each, int) for each in about["absent"])
+        and all(isinstance(each, str) for each in about["volatile"])
+    )
+    if not is_whole:
+        raise BrokenLedger(f"{ledger.file} is no ledger of a run")
+    scope = Scope(
+        permission=Permission.SCRATCH,
+        prefix=about["prefix"],
+        collections=about["collections"],
+        parts=frozenset(about["parts"]),
+        scratch_default=default,
+    )
+    for entry in ledger.entries.values():
+        if isinstance(entry, Creation):
+            undoing = LabRequest(method="DELETE", target=entry.path)
+        else:
+            undoing = LabRequest(method="PUT", target=entry.path, body=orjson.dumps(entry.body))
+        if guard.reason_against(undoing, scope, ledger) is not None:
+            raise BrokenLedger(f"{ledger.file} names something that its run did not create or change")
+    return scope
+
+
 def names_in(answer: LabAnswer) -> list[str]:
     """Return the names in the answer to a GET of a collection, or of the filtering. Empty if there are none."""
     try:
@@ -63,7 +109,7 @@ def _others(client: LabClient, collections: Collection[str], known: Collection[s
         answer = _ask(client, LabRequest(method="GET", target=listing_path(collection)))
         for name in names_in(answer) if answer is not None and answer.status == HTTPStatus.OK else ():
             path = item_path(collection, name)
-            if client.scope.prefix in name and path not in known:
+            if is_own(name, client.scope.prefix) and path not in known:
                 client.ledger.add(Creation(collection=collection, name=name, path=path))
                 found.append(Creation(collection=collection, name=name, path=path))
     return found

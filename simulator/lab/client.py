@@ -64,6 +64,7 @@ class LabClient:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.address = _Address(url)
+        self.url = self.address.url
         self.contract = contract
         self.credentials = credentials or Credentials()
         self.pace = pace
@@ -192,6 +193,7 @@ class _Address:
         self.host: str = parts.hostname
         self.port = parts.port
         self.base = parts.path.rstrip("/")
+        self.url = f"{parts.scheme}://{parts.netloc.lower()}{self.base}"
 
     def exchange(self, request: LabRequest, headers: Mapping[str, str], timeout: float) -> LabAnswer:
         """Send a request over a connection of its own, so that it is never sent twice. Redirects are not followed.

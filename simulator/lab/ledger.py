@@ -83,6 +83,8 @@ class RunLedger:
                 else:
                     kind = Creation if "name" in line else Change
                     entry = kind(**line)
+                    if not all(isinstance(line[each], str) for each in ("path", "name", "collection") if each in line):
+                        raise TypeError("a path and a name are texts")
                     ledger.entries[entry.path] = entry
         except (ValueError, TypeError, KeyError, AttributeError):
             raise BrokenLedger(f"{file} is no ledger of a run") from None

@@ -12,7 +12,7 @@ from typing import Any
 from simulator.app import Simulation
 from simulator.contract.contract import Contract
 from simulator.errors import RuleViolation
-from simulator.lab.cleaning import clean
+from simulator.lab.cleaning import clean, scope_of_ledger
 from simulator.lab.client import LabClient, Untrustworthy, level_of
 from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
@@ -20,7 +20,7 @@ from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
 from simulator.lab.importing import people
-from simulator.lab.ledger import RunLedger
+from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import Probes, load_probes, outline
 from simulator.lab.twin import Twin
 from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
@@ -241,6 +241,7 @@ class Run:
 
     def _about(self, scope: Scope, absent: frozenset[int]) -> dict[str, Any]:
         return {
+            "system": self.client.url,
             "prefix": self.prefix,
             "collections": dict(scope.collections),
             "parts": sorted(scope.parts),
@@ -267,17 +268,16 @@ def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
 
 
 def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
-    """Undo what an earlier run has left. Return a sentence for each thing that is left. Raises `Untrustworthy`."""
+    """Undo what an earlier run has left. Return a sentence for each thing that is left.
+
+    Raises `BrokenLedger` before anything is sent, or `Untrustworthy`.
+    """
     about = ledger.about
+    scope = scope_of_ledger(client.contract, ledger)
+    if about.get("system") != client.url:
+        raise BrokenLedger(f"{ledger.file} is about another system than {client.url}")
     client.log_in()
-    client.ledger = ledger
-    client.scope = Scope(
-        permission=Permission.SCRATCH,
-        prefix=about["prefix"],
-        collections=about["collections"],
-        parts=frozenset(about["parts"]),
-        scratch_default=about["scratch_default"],
-    )
+    client.ledger, client.scope = ledger, scope
     volatile = set(about["volatile"])
 
     def is_same(one: object, other: object) -> bool:

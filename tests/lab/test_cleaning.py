@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from simulator.app import standard_simulation
 from simulator.lab.client import LabClient, Untrustworthy
 from simulator.lab.exchange import LabAnswer, LabRequest
-from simulator.lab.ledger import RunLedger
+from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import load_probes
 from simulator.lab.run import clean_later
 from tests.lab.laboratory import ACCOUNTS, READ, SCRATCH, Behaviour, Laboratory, run_against, run_of
@@ -170,3 +171,55 @@ def test_a_run_that_only_reads_has_no_ledger_on_disk(tmp_path: Path) -> None:
     run = run_of(Laboratory(), tmp_path, READ)
     run.prepare()
     assert list(tmp_path.iterdir()) == []
+
+
+CAPACITIES = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/"
+SCREENING = "/api/v1/tenants/foo/groups/foogroup/users/user_1@sip.netaxis.be/services/executive/screening/"
+REAL = f"{CAPACITIES}Reception/"
+ABOUT: dict[str, Any] = {
+    "version": 1,
+    "system": "http://lab.example.com",
+    "prefix": "zz-conform-1a2b3c-",
+    "collections": {CAPACITIES: True},
+    "parts": [],
+    "scratch_default": None,
+    "absent": [404],
+    "volatile": [],
+}
+OWN_ENTRY = {"collection": CAPACITIES, "name": "zz-conform-1a2b3c-a", "path": f"{CAPACITIES}zz-conform-1a2b3c-a/"}
+CHANGED = {"path": SCREENING, "body": {"enabled": True}, "content": {}}
+DEFAULT = {"path": REAL, "body": {"isDefault": True, "maxCalls": 0}, "content": {}}
+
+
+@pytest.mark.parametrize(
+    ("about", "entry"),
+    [
+        ({}, {"collection": CAPACITIES, "name": "Reception", "path": REAL}),
+        ({}, {**OWN_ENTRY, "path": REAL}),
+        ({}, CHANGED),
+        ({"scratch_default": REAL}, DEFAULT),
+        ({"prefix": ""}, OWN_ENTRY),
+        ({"prefix": "zz-conform-"}, OWN_ENTRY),
+        ({"prefix": None}, OWN_ENTRY),
+        ({"collections": {"/api/v1/tenants/foo/": True}}, OWN_ENTRY),
+        ({"collections": [CAPACITIES]}, OWN_ENTRY),
+        ({"parts": [REAL]}, OWN_ENTRY),
+        ({"scratch_default": SCREENING}, OWN_ENTRY),
+        ({"absent": 404}, OWN_ENTRY),
+        ({"volatile": None}, OWN_ENTRY),
+        ({"system": "http://other.example.com"}, OWN_ENTRY),
+        ({"system": "http://lab.example.com/other"}, OWN_ENTRY),
+    ],
+)
+def test_with_a_ledger_of_something_else_nothing_is_sent(
+    about: dict[str, Any], entry: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "edited.ledger"
+    file.write_bytes(orjson.dumps({**ABOUT, **about}) + b"\n" + orjson.dumps(entry) + b"\n")
+    laboratory = Laboratory()
+    client = LabClient("http://lab.example.com", standard_simulation().contract, ACCOUNTS, pace=0)
+    client.address = laboratory  # type: ignore[assignment]
+    with pytest.raises(BrokenLedger):
+        clean_later(client, RunLedger.read(file))
+    assert laboratory.calls == []
+    assert laboratory.changes == []
