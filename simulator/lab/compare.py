@@ -6,7 +6,7 @@ A difference is named by its place: `status`, a JSON Pointer, or `order:` and th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -49,6 +49,11 @@ def last_name(place: str) -> str:
     """Return the attribute at the end of a place, with `order:` if it is about an order."""
     name = general(place).replace("/*", "").rpartition("/")[2]
     return f"{ORDER}{name}" if place.startswith(ORDER) else name
+
+
+def steady(places: Iterable[str], volatile: Collection[str]) -> list[str]:
+    """Return the places that do not vary by themselves. A status always counts, also if an attribute has its name."""
+    return [place for place in places if place in (STATUS, ERRORS) or last_name(place) not in volatile]
 
 
 def has_error_shape(answer: LabAnswer) -> bool:

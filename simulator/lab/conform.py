@@ -12,7 +12,7 @@ import orjson
 from simulator.contract.contract import Contract
 from simulator.lab.cleaning import clean, listing_path, restoring_body
 from simulator.lab.client import LabClient, Untrustworthy
-from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name, matches
+from simulator.lab.compare import ERRORS, STATUS, differences, last_name, matches, steady
 from simulator.lab.exchange import LabAnswer, LabRequest, path_of
 from simulator.lab.guard import PARTS, Permission, item_path
 from simulator.lab.ledger import Change, Creation
@@ -106,10 +106,6 @@ class Conformity:
         """Return the paths of two inventories at which something is different."""
         return [path for path, answer in after.items() if self._steady(differences(before[path], answer))]
 
-    def is_same(self, one: Any, other: Any) -> bool:
-        """Return whether two contents are the same, apart from what varies by itself."""
-        return not self._steady(content_differences(one, other))
-
     def ask(self, probe: Probe) -> Outcome:
         """Return what comes of a probe. Raises `Untrustworthy` if the run has to end."""
         if probe.permission > self.client.scope.permission:
@@ -172,7 +168,7 @@ class Conformity:
 
     def _steady(self, places: Iterable[str]) -> list[str]:
         """Return the places that do not vary by themselves."""
-        return [place for place in places if last_name(place) not in self.volatile]
+        return steady(places, self.volatile)
 
     def _write_down(self, request: LabRequest) -> None:
         """Add to the ledger what a request may create or change."""
@@ -195,7 +191,7 @@ class Conformity:
 
     def clean(self) -> list[str]:
         """Undo what the ledger of the run names. Return a sentence for each thing that could not be undone."""
-        return clean(self.client, self.is_same, self.absent)
+        return clean(self.client, self.volatile, self.absent)
 
     def _clean(self) -> None:
         left = self.clean()

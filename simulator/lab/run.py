@@ -14,7 +14,7 @@ from simulator.contract.contract import Contract
 from simulator.errors import RuleViolation
 from simulator.lab.cleaning import clean, scope_of_ledger
 from simulator.lab.client import LabClient, Untrustworthy, level_of
-from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name
+from simulator.lab.compare import ERRORS, STATUS, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
@@ -278,12 +278,7 @@ def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
         raise BrokenLedger(f"{ledger.file} is about another system than {client.url}")
     client.log_in()
     client.ledger, client.scope = ledger, scope
-    volatile = set(about["volatile"])
-
-    def is_same(one: object, other: object) -> bool:
-        return not [each for each in content_differences(one, other) if last_name(each) not in volatile]
-
-    left = clean(client, is_same, frozenset(about["absent"]))
+    left = clean(client, about["volatile"], about["absent"])
     ledger.end()
     return left
 

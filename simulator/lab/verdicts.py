@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator.contract.ledger import Rule
 from simulator.errors import BrokenDocument
-from simulator.lab.compare import STATUS, differences, general, last_name
+from simulator.lab.compare import STATUS, differences, general, last_name, steady
 from simulator.lab.conform import Compared, Outcome, Verdict, judged
 from simulator.lab.probes import Probe
 from simulator.lab.twin import Twin
@@ -133,7 +133,7 @@ def _again(outcome: Outcome, volatile: set[str], twin: Twin) -> Outcome:
     compared = []
     for each in outcome.compared:
         answer = twin.ask(each.request)
-        places = tuple(place for place in differences(each.lab, answer) if last_name(place) not in volatile)
+        places = tuple(steady(differences(each.lab, answer), volatile))
         compared.append(replace(each, twin=answer, places=places))
     again = judged(outcome.probe, compared, volatile)
     if again.verdict == "confirmed" and len(compared) < len(outcome.probe.steps):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -222,4 +225,77 @@ def test_with_a_ledger_of_something_else_nothing_is_sent(
     with pytest.raises(BrokenLedger):
         clean_later(client, RunLedger.read(file))
     assert laboratory.calls == []
+    assert laboratory.changes == []
+
+
+def with_name(change: Callable[[str], str]) -> Behaviour:
+    """A system that stores another name than the one that was sent."""
+
+    def misbehave(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        if request.method == "POST" and "name" in (sent := orjson.loads(request.body or b"{}")):
+            request = replace(request, body=orjson.dumps({**sent, "name": change(sent["name"])}))
+        return own.answer(request, headers)
+
+    return misbehave
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title, str.strip, lambda name: name[:30]])
+def test_what_a_system_stores_under_another_name_is_deleted_too(change: Callable[[str], str], tmp_path: Path) -> None:
+    laboratory = Laboratory(always=with_name(change))
+    run_against(laboratory, tmp_path)
+    assert laboratory.changes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_listed_is_not_believed_to_be_gone(tmp_path: Path) -> None:
+    def loses(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        return answer(404) if "/zz-conform" in request.target else own.answer(request, headers)
+
+    run = run_against(Laboratory(always=loses), tmp_path)
+    assert "zz-conform-1a2b3c-a is still there" in " ".join(run.problems)
+    assert [entry.path for entry in RunLedger.read(run.file).entries.values()] == [f"{CAPACITIES}zz-conform-1a2b3c-a/"]
+
+
+def test_what_cannot_be_listed_is_not_believed_to_be_gone(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def breaks(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        written = any(each.method == "POST" and "/call_cap" in each.target for each in own.calls)
+        is_list = request.method == "GET" and request.target.endswith("/call_capacities/")
+        return answer(404) if written and is_list else own.answer(request, headers)
+
+    laboratory.always = breaks
+    run = run_against(laboratory, tmp_path)
+    assert any("is still there" in each for each in run.problems)
+    assert run.file.exists()
+
+
+def test_a_full_disk_ends_the_run_and_everything_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    laboratory = Laboratory()
+    run = run_of(laboratory, tmp_path)
+
+    def full(_: int) -> None:
+        if any('isDefault":true' in (each.body or b"").decode() for each in laboratory.calls):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    run.go()
+    assert "No space left" in " ".join(run.problems)
+    assert laboratory.changes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_that_somebody_changed_while_the_run_looked_is_put_back(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    turn = count()
+
+    def flips(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        found = own.answer(request, headers)
+        if request.method == "GET" and request.target.endswith("/screening/") and next(turn) == 0:
+            return replace(found, body=found.body.replace(b"false", b"true"))
+        return found
+
+    laboratory.always = flips
+    run = run_against(laboratory, tmp_path)
+    assert "enabled" in run.volatile
     assert laboratory.changes == []
