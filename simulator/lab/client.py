@@ -15,6 +15,7 @@ import orjson
 from simulator import __version__
 from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON
+from simulator.directory import Level
 from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest
 from simulator.lab.guard import PREFIX, Guard, Scope
@@ -239,6 +240,9 @@ def level_of(answer: LabAnswer) -> Mapping[str, Any]:
     """
     try:
         content = answer.content()
-        return {"user_level": int(content["profile"]["user_level"]), **content["ids"]}
-    except (ValueError, TypeError, KeyError):
+        ids = {name: value for name, value in content["ids"].items() if value is not None}
+        if not all(isinstance(each, str) for each in ids.values()):
+            raise TypeError("an id is a text")
+        return {"user_level": Level(int(content["profile"]["user_level"])), **ids}
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise Untrustworthy("the answer to the login does not tell the level of the account") from None

@@ -73,6 +73,8 @@ class Run:
     verdicts: Verdicts | None = None
     was_interrupted: bool = False
     _accounts: dict[Caller, Mapping[str, Any]] = field(default_factory=dict)
+    _last: str = ""
+    """The path of the last request of the crawl."""
 
     @property
     def prefix(self) -> str:
@@ -98,9 +100,11 @@ class Run:
         except KeyboardInterrupt:
             self.was_interrupted = True
             self.problems.append("the run was interrupted")
+        finally:
+            if conformity is not None:
+                self._clean(conformity)
         if conformity is None:
             return
-        self._clean(conformity)
         self.outcomes = conformity.outcomes
         self.progress("judging", None)
         self.verdicts = verdicts_of(
@@ -119,7 +123,15 @@ class Run:
         return str(problem)
 
     def prepare(self) -> Conformity:
-        """Log in, look around, and make the twin. Raises `Untrustworthy` or `UnexpectedAnswer`."""
+        """Log in, look around, and make the twin. Raises `Untrustworthy`, `UnexpectedAnswer` or `OSError`."""
+        try:
+            return self._prepared()
+        except (LookupError, TypeError, ValueError, AttributeError, RuleViolation) as problem:
+            # Only the shape of the answers varies here, and there are as many wrong shapes as there are systems.
+            where = f"; the last one was to GET {self.client.shown(self._last)}" if self._last else ""
+            raise Untrustworthy(f"the answers of the system do not have the documented shape{where}") from problem
+
+    def _prepared(self) -> Conformity:
         client, plan = self.client, self.plan
         self.progress("reading", None)
         client.log_in()
@@ -176,6 +188,7 @@ class Run:
 
     def _ask_twice(self, request: LabRequest) -> LabAnswer:
         """Ask for the same twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
+        self._last = request.path
         answer, again = self.client.ask(request), self.client.ask(request)
         varying = differences(answer, again)
         self.volatile.update(last_name(each) for each in varying if each not in (STATUS, ERRORS))

@@ -289,3 +289,50 @@ def test_a_large_group_needs_no_more_requests_than_a_small_one(tmp_path: Path) -
     run = run_against(many, tmp_path, READ)
     assert contradicted(run) == {}
     assert len(many.calls) <= len(few.calls) + 2 * MOST_USERS
+
+
+def answering(end: str, body: bytes, status: int = 200, method: str = "GET") -> Laboratory:
+    """A laboratory that always gives this answer where a path ends so."""
+
+    def always(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        found = own.answer(request, headers)
+        is_meant = request.method == method and request.path.endswith(end)
+        return replace(found, status=status, body=body) if is_meant else found
+
+    return Laboratory(always=always)
+
+
+ODD = (
+    b"null",
+    b"[]",
+    b"{}",
+    b"<html>",
+    b"",
+    b"[" * 1000 + b"]" * 1000,
+    b'{"call_capacities": null, "users": null, "assistantUsers": null, "criteria": null}',
+    b'{"call_capacities": ["x"], "users": ["x"], "assistantUsers": ["x"], "criteria": ["x"]}',
+    b'{"call_capacities": [{}], "users": [{}], "assistantUsers": [{}], "allowOptInOut": 1, "criteria": [{}]}',
+    b'{"call_capacities": [{"name": 1}], "users": [{"userId": 1}], "assistantUsers": [{"userId": 1}], "criteria": 1}',
+)
+
+
+@pytest.mark.parametrize("body", ODD, ids=lambda body: body[:45].decode())
+@pytest.mark.parametrize("end", ["call_capacities/", "Reception/", "filtering/"])
+def test_an_odd_answer_is_a_problem_or_a_difference(end: str, body: bytes, tmp_path: Path) -> None:
+    run = run_against(answering(end, body), tmp_path, READ)
+    assert run.problems or contradicted(run)
+    assert "foo" not in " ".join(run.problems)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'{"profile": {"user_level": 99}, "ids": {}}',
+        b'{"profile": {"user_level": 6}, "ids": {"user_id": 1}}',
+        b'{"profile": {"user_level": 6}, "ids": []}',
+    ],
+)
+def test_an_odd_answer_to_the_login_is_a_problem(body: bytes, tmp_path: Path) -> None:
+    run = run_against(answering("/login/", body, method="POST"), tmp_path, READ)
+    assert run.problems == ["the answer to the login does not tell the level of the account"]
