@@ -43,6 +43,13 @@ def matches(place: str, pattern: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]+"), place) is not None
 
 
+def hides(place: str, pattern: str) -> bool:
+    """Return whether a place is above those that a pattern names: what differs there has nothing to compare below."""
+    steps = pattern.removeprefix(ORDER).split("/")
+    end = len(steps) + pattern.startswith(ORDER)
+    return pattern != STATUS and any(matches(place, "/".join(steps[:i])) for i in range(1, end))
+
+
 def general(place: str) -> str:
     """Return a place with `*` for the positions in lists."""
     return re.sub(r"/[0-9]+(?=/|$)", "/*", place)

@@ -12,7 +12,7 @@ import orjson
 from simulator.contract.contract import Contract
 from simulator.lab.cleaning import clean, listing_path, restoring_body
 from simulator.lab.client import LabClient, Untrustworthy
-from simulator.lab.compare import ERRORS, STATUS, differences, last_name, matches, steady
+from simulator.lab.compare import ERRORS, STATUS, differences, hides, last_name, matches, steady
 from simulator.lab.exchange import LabAnswer, LabRequest, path_of
 from simulator.lab.guard import PARTS, Permission, item_path
 from simulator.lab.ledger import Change, Creation
@@ -40,6 +40,11 @@ class Compared:
     def decided(self) -> list[str]:
         """The places that differ, among those that the probe decides."""
         return [place for place in self.places if any(matches(place, each) for each in self.step.decides)]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether what the probe decides is not in the answer at all."""
+        return any(hides(place, each) for place in self.places for each in self.step.decides)
 
     @property
     def others(self) -> list[str]:
@@ -218,6 +223,8 @@ def judged(probe: Probe, compared: Sequence[Compared], volatile: set[str]) -> Ou
     elif STATUS in last.places:
         verdict = "not decidable"
         reason = f"a request before it was answered with {last.lab.status}, not with {last.twin.status}"
+    elif any(each.is_hidden for each in compared):
+        verdict, reason = "not decidable", "the answer does not show what the rule is about"
     elif all(
         last_name(each) in volatile for step in probe.steps for each in step.decides if each != STATUS
     ) and not any(STATUS in step.decides for step in probe.steps):

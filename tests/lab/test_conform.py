@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import count
@@ -336,3 +336,53 @@ def test_an_odd_answer_is_a_problem_or_a_difference(end: str, body: bytes, tmp_p
 def test_an_odd_answer_to_the_login_is_a_problem(body: bytes, tmp_path: Path) -> None:
     run = run_against(answering("/login/", body, method="POST"), tmp_path, READ)
     assert run.problems == ["the answer to the login does not tell the level of the account"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("G-6", lambda content: [] if "maxIncomingCalls" in content else content),
+        ("G-13", lambda content: {**content, "call_capacities": content.get("call_capacities", [])[:1]}),
+        (
+            "G-15",
+            lambda content: {**content, "users": [{"userId": each["userId"]} for each in content.get("users", ())]},
+        ),
+    ],
+)
+def test_a_rule_is_not_confirmed_by_an_answer_without_what_it_is_about(
+    rule: str, change: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    laboratory = Laboratory()
+    run = run_of(laboratory, tmp_path)
+    conformity = run.prepare()
+    laboratory.change = lambda content: change(content) if isinstance(content, dict) else content
+    probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.rule == rule)
+    outcome = conformity.ask(probe)
+    assert outcome.verdict == "not decidable"
+    assert outcome.reason == "the answer does not show what the rule is about"
+
+
+def test_an_attribute_with_the_name_status_that_varies_hides_no_status(tmp_path: Path) -> None:
+    turn = count()
+
+    def vary(content: Any) -> Any:
+        return {**content, "status": next(turn)} if isinstance(content, dict) and "errors" not in content else content
+
+    run = run_against(Laboratory({"G-4": {"choice": "ignore"}}, change=vary), tmp_path, OWN)
+    assert "status" in run.volatile
+    assert contradicted(run) == {"G-4": {"choice": "ignore"}}
+
+
+@pytest.mark.parametrize("end", ["zz-conform-1a2b3c-unknown/", "/call_capacities"])
+def test_a_403_where_a_refusal_is_expected_is_a_difference_and_does_not_end_the_run(end: str, tmp_path: Path) -> None:
+    run = run_against(answering(end, b"", 403), tmp_path, READ)
+    assert run.problems == []
+    assert set(contradicted(run)) <= {"G-1", "G-8", "G-9", "EX-14"}
+    assert "G-1" in contradicted(run)
+
+
+def test_where_a_403_says_that_nothing_is_there_nothing_is_written(tmp_path: Path) -> None:
+    laboratory = answering("zz-conform-1a2b3c-unknown/", b"", 403)
+    run = run_against(laboratory, tmp_path, OWN)
+    assert "nothing can be proved deleted" in " ".join(run.problems)
+    assert {request.method for request in laboratory.calls if "login" not in request.path} == {"GET"}
