@@ -122,8 +122,8 @@ class LabClient:
         """Return a path for a message: with the names of its parameters, because their values are the system's own."""
         return self._guard.template_of(path)
 
-    def ask(self, request: LabRequest) -> LabAnswer:
-        """Send a request and return the answer.
+    def ask(self, request: LabRequest, *, is_refused: bool = False) -> LabAnswer:
+        """Send a request and return the answer. If a refusal is expected, 403 is no reason to end the run.
 
         Raises `Forbidden` if it may not be sent, `Unanswered` if no answer comes, and `Untrustworthy` if the run has to
         end: after too many requests, or because the system refuses the caller, asks for less, or fails.
@@ -137,7 +137,7 @@ class LabClient:
         if self.count >= self.most_requests and not self.is_cleaning:
             raise Untrustworthy(f"the run has made {self.count} requests, and more are not allowed")
         answer = self._send(request)
-        stop = None if self.is_cleaning else _reason_to_stop(request, answer)
+        stop = None if self.is_cleaning else _reason_to_stop(request, answer, is_refused)
         if stop is not None:
             raise Untrustworthy(f"{call} was answered with {answer.status}: {stop}")
         return answer
@@ -163,7 +163,7 @@ class LabClient:
         return answer
 
 
-def _reason_to_stop(request: LabRequest, answer: LabAnswer) -> str | None:
+def _reason_to_stop(request: LabRequest, answer: LabAnswer, is_refused: bool) -> str | None:
     """Return why no more requests may be sent after an answer."""
     status, is_read = answer.status, request.method in ("GET", "HEAD")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -172,7 +172,7 @@ def _reason_to_stop(request: LabRequest, answer: LabAnswer) -> str | None:
         return "the system wants fewer requests"
     if request.caller == "first" and status == HTTPStatus.UNAUTHORIZED:
         return "the credentials are not accepted"
-    if request.caller == "first" and status == HTTPStatus.FORBIDDEN and is_read:
+    if request.caller == "first" and status == HTTPStatus.FORBIDDEN and is_read and not is_refused:
         return "the account may not read this"
     return None
 

@@ -154,11 +154,12 @@ class Conformity:
         compared: list[Compared] = []
         for step, request, twin in zip(probe.steps, requests, twins, strict=True):
             self._write_down(request)
-            lab = self.client.ask(request)
+            is_refused = twin.status >= HTTPStatus.BAD_REQUEST
+            lab = self.client.ask(request, is_refused=is_refused)
             for _ in range(ASKED_AGAIN if request.method == "GET" else 0):
                 if not self._steady(differences(lab, twin)):
                     break
-                before, lab = lab, self.client.ask(request)
+                before, lab = lab, self.client.ask(request, is_refused=is_refused)
                 varying = differences(before, lab)
                 if len(probe.steps) == 1 and varying:
                     # Nobody has changed anything meanwhile.

@@ -229,12 +229,13 @@ class Run:
             return ABSENT
         parameters = {"tenant_id": words.tenant, "group_id": words.texts["group"]}
         parameters["call_capacity_name"] = words.texts["unknown"]
-        answer = self.client.ask(request_of(self.contract.operations["getCallCapacity"], parameters))
-        if answer.status < HTTPStatus.BAD_REQUEST and self.plan.permission > Permission.READ:
+        answer = self.client.ask(request_of(self.contract.operations["getCallCapacity"], parameters), is_refused=True)
+        tells = answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.FORBIDDEN
+        if not tells and self.plan.permission > Permission.READ:
             raise Untrustworthy(
                 f"what does not exist is answered with {answer.status}, so nothing can be proved deleted"
             )
-        return ABSENT | {answer.status} if answer.status >= HTTPStatus.BAD_REQUEST else ABSENT
+        return ABSENT | {answer.status} if tells else ABSENT
 
     def _scope(self, words: Words, named: Named) -> Scope:
         plan = self.plan
