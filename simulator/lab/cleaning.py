@@ -35,7 +35,7 @@ def clean(client: LabClient, volatile: Collection[str], absent: Collection[int])
         left = [client.shown(each.path) for each in changed if not _put_back(client, each, volatile)]
         for each in stubborn:
             # A system may keep a capacity while it is the default or has members (CC-11).
-            _ask(client, _put(each.path, {"isDefault": False, "userIds": []}))
+            _ask(client, put(each.path, {"isDefault": False, "userIds": []}))
         stubborn = _delete_all(client, stubborn, absent)
         return [f"{path} is not as it was" for path in left] + [f"{each.name} is still there" for each in stubborn]
     finally:
@@ -154,7 +154,7 @@ def _put_back(client: LabClient, entry: Change, volatile: Collection[str]) -> bo
         if answer is not None and answer.status == HTTPStatus.OK and is_as_before(entry, answer, volatile):
             client.ledger.undone(entry.path)
             return True
-        _ask(client, _put(entry.path, entry.body))
+        _ask(client, put(entry.path, entry.body))
     return False
 
 
@@ -171,7 +171,8 @@ def _names(body: Any) -> Iterator[str]:
             yield from _names(each)
 
 
-def _put(path: str, body: object) -> LabRequest:
+def put(path: str, body: object) -> LabRequest:
+    """Return the request that changes what is at a path."""
     return LabRequest(method="PUT", target=path, body=orjson.dumps(body), headers={"Content-Type": JSON})
 
 
@@ -203,4 +204,8 @@ def restoring_body(operation: Operation, content: Mapping[str, Any]) -> dict[str
     fields = () if operation.body is None else operation.body.fields.values()
     nullable = {str(each.data_key): None for each in fields if each.allow_none}
     known = {str(each.data_key) for each in fields}
-    return {**nullable, **{name: value for name, value in shown.items() if name in known}}
+    body = {**nullable, **{name: value for name, value in shown.items() if name in known}}
+    if not body.get("criteria"):
+        # There is nothing to put back, and a system may refuse an empty list.
+        body.pop("criteria", None)
+    return body

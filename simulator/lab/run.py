@@ -155,7 +155,7 @@ class Run:
         absent = self._absent(words)
         client.scope = self._scope(words, named)
         twin = self._twin({})
-        conformity = Conformity(client, twin, words, self.contract, self.volatile, absent)
+        conformity = Conformity(client, twin, words, self.contract, self.volatile, absent, observed.exchanges)
         if plan.permission > Permission.READ:
             conformity.read_originals(named.scratch_user)
             client.ledger = RunLedger.begin(self.file, self._about(client.scope, absent))
@@ -163,6 +163,7 @@ class Run:
 
     def _ask(self, conformity: Conformity, probes: Probes) -> None:
         before = conformity.inventory()
+        conformity.rehearse()
         for i, probe in enumerate(probes.probes):
             self.progress(probe.rule, i / len(probes.probes))
             conformity.outcomes.append(conformity.ask(probe))
@@ -277,6 +278,9 @@ def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
     for probe in load_probes(simulation.ledger).probes:
         lines += outline(probe, simulation.contract) if writable[probe.permission] else []
     if plan.permission > Permission.READ:
+        lines.append(
+            "before the first probe: GET and PUT of what may be changed, as it is, to see that it can be put back"
+        )
         lines.append("after each probe: DELETE and GET of what it created, GET and PUT of what it changed")
     return [line.replace("{tenant_id}", plan.tenant) for line in lines]
 

@@ -299,3 +299,64 @@ def test_a_setting_that_somebody_changed_while_the_run_looked_is_put_back(tmp_pa
     run = run_against(laboratory, tmp_path)
     assert "enabled" in run.volatile
     assert laboratory.changes == []
+
+
+def test_criteria_of_the_scratch_user_are_safe_from_a_system_that_takes_a_list_for_all(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def replaces(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        sent = orjson.loads(request.body or b"{}") if request.target.endswith("/filtering/") else {}
+        if "criteria" in sent:
+            path = request.target.replace("filtering/", "criteria/")
+            for name in {"foocriteria", "disposable"} - {each["name"] for each in sent["criteria"]}:
+                own.answer(LabRequest(method="DELETE", target=f"{path}{name}/"), headers)
+        return own.answer(request, headers)
+
+    laboratory.always = replaces
+    run = run_against(laboratory, tmp_path, replace(SCRATCH, scratch_user="foouser@sip.netaxis.be"))
+    assert run.problems == []
+    assert laboratory.changes == []
+    assert run.verdicts is not None
+    assert "it needs --scratch-user with a user who has no criteria" in run.verdicts.rules["EX-6"].reasons.values()
+
+
+@pytest.mark.parametrize("path", ["/screening/", "/assistants/", "/filtering/", "/alerting/", "/Reception/"])
+def test_what_cannot_be_put_back_is_not_changed(path: str, tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def refuses_all_of_it(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        whole = len(orjson.loads(request.body or b"{}")) > 1 or path in ("/assistants/", "/Reception/")
+        is_meant = request.method == "PUT" and request.target.endswith(path) and whole
+        return answer(400, {}) if is_meant else own.answer(request, headers)
+
+    laboratory.always = refuses_all_of_it
+    run = run_against(laboratory, tmp_path)
+    assert any("could not be put back" in each for each in run.problems)
+    assert not any("left behind" in each or "as it was" in each for each in run.problems)
+    assert laboratory.changes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+SOMEBODY = {"Authorization": "Bearer system-admin"}
+
+
+@pytest.mark.parametrize(
+    ("part", "target", "body"),
+    [
+        ("an assistant twice", "users/user_2@sip.netaxis.be/services/executive/assistants/", {"allowOptInOut": True}),
+        ("a second default", "services/call_capacities/Reception/", {"name": "Front desk"}),
+        ("a deleted default", "services/call_capacities/disposable/", {"isDefault": True}),
+    ],
+)
+def test_what_somebody_else_has_changed_meanwhile_is_left_alone(
+    part: str, target: str, body: dict[str, Any], tmp_path: Path
+) -> None:
+    laboratory = Laboratory()
+    conformity = run_of(laboratory, tmp_path).prepare()
+    changing = LabRequest(method="PUT", target=f"/api/v1/tenants/foo/groups/foogroup/{target}", body=orjson.dumps(body))
+    assert laboratory.answer(changing, {**SOMEBODY, "Content-Type": "application/json"}).status == 200
+    changes = laboratory.changes
+    probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.part == part)
+    with pytest.raises(Untrustworthy, match="somebody else has changed"):
+        conformity.ask(probe)
+    assert laboratory.changes == changes

@@ -386,3 +386,17 @@ def test_where_a_403_says_that_nothing_is_there_nothing_is_written(tmp_path: Pat
     run = run_against(laboratory, tmp_path, OWN)
     assert "nothing can be proved deleted" in " ".join(run.problems)
     assert {request.method for request in laboratory.calls if "login" not in request.path} == {"GET"}
+
+
+def test_what_somebody_changes_after_the_twin_was_made_blames_no_rule(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    conformity = run_of(laboratory, tmp_path, READ).prepare()
+    target = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/disposable/"
+    body = orjson.dumps({"userIds": ["user_1@sip.netaxis.be"]})
+    headers = {"Authorization": "Bearer system-admin", "Content-Type": "application/json"}
+    assert laboratory.answer(LabRequest(method="PUT", target=target, body=body), headers).status == 200
+    for rule in ("CC-9", "CC-12"):
+        probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.rule == rule)
+        outcome = conformity.ask(probe)
+        assert outcome.verdict == "not decidable"
+        assert "somebody else has changed something" in outcome.reason
