@@ -18,6 +18,9 @@ ERRORS = "/errors"
 ORDER = "order:"
 KEYS = ("name", "userId")
 """Attributes that name the items of a list."""
+DATA = "…"
+"""Stands in a place for a name that is no attribute, such as a user id: places are in reports."""
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,63}")
 _MISSING = object()
 
 
@@ -97,7 +100,8 @@ def _content(answer: LabAnswer) -> Any:
 def _differing(one: Any, other: Any, place: str) -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         for name in {**one, **other}:
-            yield from _differing(one.get(name, _MISSING), other.get(name, _MISSING), place + pointer_step(name))
+            step = pointer_step(name) if _ATTRIBUTE.fullmatch(name) else f"/{DATA}"
+            yield from _differing(one.get(name, _MISSING), other.get(name, _MISSING), place + step)
     elif isinstance(one, list) and isinstance(other, list):
         yield from _differing_lists(one, other, place)
     elif type(one) is not type(other) or one != other:

@@ -19,7 +19,7 @@ from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.probes import load_probes
 from simulator.lab.report import evidence_of, profile_of, report_of
-from simulator.lab.run import MOST_USERS
+from simulator.lab.run import MOST_USERS, Run
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
     OWN,
@@ -400,3 +400,37 @@ def test_what_somebody_changes_after_the_twin_was_made_blames_no_rule(tmp_path: 
         outcome = conformity.ask(probe)
         assert outcome.verdict == "not decidable"
         assert "somebody else has changed something" in outcome.reason
+
+
+def texts_about(run: Run) -> str:
+    """All that is written about a run."""
+    assert run.verdicts is not None
+    evidence, names = evidence_of(run)
+    report = report_of(run, run.verdicts, names, "lab", date(2026, 11, 27))
+    shown = [FORMATS[shape](report) for shape in FORMATS]
+    return "\n".join([evidence, *shown, write_yaml(profile_of(run, run.verdicts, "lab", date(2026, 11, 27)))])
+
+
+def test_a_default_that_is_a_text_of_the_system_is_not_in_report_and_profile(tmp_path: Path) -> None:
+    def fill(content: Any) -> Any:
+        if isinstance(content, dict) and "fromDnCriteria" in content:
+            return {**content, "fromDnCriteria": {**content["fromDnCriteria"], "phoneNumbers": ["+3225559999"]}}
+        return content
+
+    run = run_against(Laboratory(change=fill), tmp_path)
+    assert contradicted(run) == {"EX-12": {}}
+    assert "+3225559999" not in texts_about(run)
+
+
+def test_a_user_id_in_the_place_of_an_attribute_is_not_in_report_and_evidence(tmp_path: Path) -> None:
+    turn = count()
+
+    def add(content: Any) -> Any:
+        if not isinstance(content, dict) or "errors" in content:
+            return content
+        return {**content, "jane.roe@acme.example": 1, "john.doe@acme.example": next(turn), "colour": "red"}
+
+    run = run_against(Laboratory(change=add), tmp_path, READ)
+    written = texts_about(run)
+    assert "acme" not in written
+    assert "/colour" in written
