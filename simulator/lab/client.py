@@ -22,7 +22,7 @@ from simulator.lab.guard import PREFIX, Guard, Scope
 from simulator.lab.ledger import RunLedger
 
 PACE_SECONDS = 0.4
-MOST_REQUESTS = 500
+MOST_REQUESTS = 1000
 TIMEOUT_SECONDS = 30.0
 MOST_BYTES = 16 * 1024 * 1024
 """How large an answer may be."""
@@ -135,7 +135,7 @@ class LabClient:
         if request.caller not in self._authorization:
             raise Forbidden(f"{call} was not sent: there is no {request.caller} account")
         if self.count >= self.most_requests and not self.is_cleaning:
-            raise Untrustworthy(f"the run has made {self.count} requests, and more are not allowed")
+            raise Untrustworthy(f"the run has made {self.count} requests; --max-requests allows more")
         answer = self._send(request)
         stop = None if self.is_cleaning else _reason_to_stop(request, answer, is_refused)
         if stop is not None:
@@ -157,7 +157,9 @@ class LabClient:
         try:
             answer = self.address.exchange(request, headers, self.timeout)
         except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            # Other messages than those of the network quote what was sent or received: a session, or a line of a page.
+            told = (error.strerror or str(error)) if isinstance(error, OSError) else ""
+            reason = told or f"it is no answer of HTTP ({type(error).__name__})"
             raise Unanswered(f"{request.method} {self.shown(request.path)} has no answer: {reason}") from None
         self.is_simulator = self.is_simulator or SIMULATOR in answer.headers
         return answer
@@ -227,7 +229,7 @@ def _body(response: HTTPResponse, end: float) -> bytes:
     while part := response.read1(CHUNK):
         body += part
         if len(body) > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+            raise OSError(f"it is larger than {MOST_BYTES} bytes")
         if time.monotonic() > end:
             raise TimeoutError("it took too long")
     return bytes(body)

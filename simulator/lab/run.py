@@ -17,6 +17,7 @@ from simulator.lab.client import LabClient, Untrustworthy, level_of
 from simulator.lab.compare import ERRORS, STATUS, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
+from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
 from simulator.lab.importing import people
@@ -120,6 +121,8 @@ class Run:
         if isinstance(problem, UnexpectedAnswer):
             place = f" at {problem.pointer}" if problem.pointer else ""
             return f"the contract does not allow the answer to GET {self.client.shown(problem.path)}{place}"
+        if isinstance(problem, OSError):
+            return f"the ledger of the run cannot be written: {problem.strerror or problem}"
         return str(problem)
 
     def prepare(self) -> Conformity:
@@ -266,15 +269,20 @@ class Run:
         }
 
 
-def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
+def outline_of(simulation: Simulation, plan: Plan, credentials: Credentials) -> list[str]:
     """Return a line for each request that a run can send, with words in braces for what only the system can tell."""
+    logins = [each for each in (credentials.username, credentials.second_username) if each]
     writable = {
         Permission.READ: True,
         Permission.OWN: plan.create,
         Permission.SCRATCH: plan.permission == Permission.SCRATCH,
     }
     reads = [each for each in simulation.contract.operations.values() if each.method == "GET"]
-    lines = [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
+    lines = [
+        f"{'read':8}{'':7}POST {simulation.contract.operations['login'].path}, once for each account"
+        for _ in logins[:1]
+    ]
+    lines += [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
     for probe in load_probes(simulation.ledger).probes:
         lines += outline(probe, simulation.contract) if writable[probe.permission] else []
     if plan.permission > Permission.READ:
@@ -303,5 +311,5 @@ def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
 
 def _not_asked(probes: Probes, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return outcomes for the probes that the run did not come to."""
-    reason = "the run ended before"
+    reason = "the run ended before this was asked"
     return [Outcome(probe=each, verdict="not decidable", reason=reason) for each in probes.probes[len(outcomes) :]]

@@ -360,3 +360,10 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_alone(
     with pytest.raises(Untrustworthy, match="somebody else has changed"):
         conformity.ask(probe)
     assert laboratory.changes == changes
+
+
+def test_a_folder_that_takes_no_ledger_ends_the_run_before_anything_is_written(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    run = run_against(laboratory, tmp_path / "none")
+    assert run.problems == ["the ledger of the run cannot be written: No such file or directory"]
+    assert {each.method for each in laboratory.calls if "login" not in each.target} == {"GET"}

@@ -228,7 +228,7 @@ def test_a_run_ends_where_the_system_wants_it_to_end(status: int, method: str, p
     run = run_against(laboratory, tmp_path, READ if method == "GET" else SCRATCH)
     assert any(problem in each for each in run.problems)
     assert run.verdicts is not None
-    assert "the run ended before" in run.verdicts.rules["EX-15"].reasons.values()
+    assert "the run ended before this was asked" in run.verdicts.rules["EX-15"].reasons.values()
 
 
 def test_nothing_of_the_system_is_in_evidence_report_and_profile(tmp_path: Path) -> None:
