@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
 """The exit statuses, besides 0 if nothing was contradicted."""
-MOST_REQUESTS = 500
+MOST_REQUESTS = 1000
 
 
 @click.command(
@@ -96,6 +96,10 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     plan = Plan(**{name: options[name] for name in names})
     if clean is None and not (plan.tenant and plan.groups):
         raise click.UsageError("name what to look at with --tenant and --group")
+    if clean is not None and dry_run:
+        raise click.UsageError("--dry-run is for a comparison; the ledger itself says what --clean would undo")
+    if plan.fresh_user and plan.fresh_user == plan.scratch_user:
+        raise click.UsageError("--fresh-user is only read, so it must not be --scratch-user too")
     limits = {"pace": options["pace"], "most_requests": options["max_requests"], "timeout": options["timeout"]}
     try:
         simulation = standard_simulation().following(options["follow"])
@@ -107,7 +111,7 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     if dry_run:
         from simulator.lab.run import outline_of
 
-        for line in outline_of(simulation, plan):
+        for line in outline_of(simulation, plan, client.credentials):
             click.echo(line)
         return
     if (clean is not None or plan.permission > 0) and confirm != client.address.host:
@@ -134,9 +138,9 @@ def _compare(simulation: Simulation, client: LabClient, plan: Plan, options: Map
         run = Run(simulation, client, plan, file, progress, name)
         run.go()
     if run.client.ledger.entries:
-        host = client.address.host
-        again = f"apio-simulator conform --against URL --confirm {host} --clean {file}"
-        run.problems.append(f"something was left behind; to undo it: {again}")
+        run.problems.append(f"something was left behind; --clean {file} undoes it")
+        again = f"conform --against {client.url} --confirm {client.address.host} --clean {file}"
+        click.echo(f"apio-simulator: something was left behind; to undo it: apio-simulator {again}", err=True)
     if run.verdicts is None:
         for problem in run.problems:
             click.echo(f"apio-simulator: {problem}", err=True)
@@ -153,17 +157,19 @@ def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
 
     today = datetime.now(UTC).date()
     names: Mapping[int, str] = {}
+    are_written = []
     try:
         evidence, names = evidence_of(run)
         if options["evidence"] is not None:
-            _write(options["evidence"], evidence)
+            are_written.append(_is_written(options["evidence"], evidence))
     except Leak as leak:
         run.problems.append(f"the evidence was not written: {len(leak.originals)} texts of the system would be in it")
     report = report_of(run, verdicts, names, options["system"], today)
     if options["profile"] is not None and not run.problems:
-        _write(options["profile"], write_yaml(profile_of(run, verdicts, options["system"], today)))
+        profile = write_yaml(profile_of(run, verdicts, options["system"], today))
+        are_written.append(_is_written(options["profile"], profile))
     show(FORMATS[options["shape"]](report), options["shape"])
-    if run.problems:
+    if run.problems or not all(are_written):
         return NOT_TRUSTWORTHY
     if verdicts.of("contradicted"):
         return CONTRADICTED
@@ -171,11 +177,14 @@ def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
     return NOT_TRUSTWORTHY if options["fail_on_undecided"] and undecided else 0
 
 
-def _write(path: Path, text: str) -> None:
+def _is_written(path: Path, text: str) -> bool:
+    """Write a file, and return whether it worked. The report must be shown even if it did not."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        fail(f"{path}: cannot be written: {error.strerror or error}")
+        click.echo(f"apio-simulator: {path}: cannot be written: {error.strerror or error}", err=True)
+        return False
+    return True
 
 
 def _clean(client: LabClient, file: Path) -> NoReturn:

@@ -15,13 +15,14 @@ import orjson
 from simulator import __version__
 from simulator.contract.contract import Contract
 from simulator.contract.operation import JSON
+from simulator.directory import Level
 from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest
 from simulator.lab.guard import PREFIX, Guard, Scope
 from simulator.lab.ledger import RunLedger
 
 PACE_SECONDS = 0.4
-MOST_REQUESTS = 500
+MOST_REQUESTS = 1000
 TIMEOUT_SECONDS = 30.0
 MOST_BYTES = 16 * 1024 * 1024
 """How large an answer may be."""
@@ -64,6 +65,7 @@ class LabClient:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.address = _Address(url)
+        self.url = self.address.url
         self.contract = contract
         self.credentials = credentials or Credentials()
         self.pace = pace
@@ -120,8 +122,8 @@ class LabClient:
         """Return a path for a message: with the names of its parameters, because their values are the system's own."""
         return self._guard.template_of(path)
 
-    def ask(self, request: LabRequest) -> LabAnswer:
-        """Send a request and return the answer.
+    def ask(self, request: LabRequest, *, is_refused: bool = False) -> LabAnswer:
+        """Send a request and return the answer. If a refusal is expected, 403 is no reason to end the run.
 
         Raises `Forbidden` if it may not be sent, `Unanswered` if no answer comes, and `Untrustworthy` if the run has to
         end: after too many requests, or because the system refuses the caller, asks for less, or fails.
@@ -133,9 +135,9 @@ class LabClient:
         if request.caller not in self._authorization:
             raise Forbidden(f"{call} was not sent: there is no {request.caller} account")
         if self.count >= self.most_requests and not self.is_cleaning:
-            raise Untrustworthy(f"the run has made {self.count} requests, and more are not allowed")
+            raise Untrustworthy(f"the run has made {self.count} requests; --max-requests allows more")
         answer = self._send(request)
-        stop = None if self.is_cleaning else _reason_to_stop(request, answer)
+        stop = None if self.is_cleaning else _reason_to_stop(request, answer, is_refused)
         if stop is not None:
             raise Untrustworthy(f"{call} was answered with {answer.status}: {stop}")
         return answer
@@ -155,13 +157,15 @@ class LabClient:
         try:
             answer = self.address.exchange(request, headers, self.timeout)
         except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            # Other messages than those of the network quote what was sent or received: a session, or a line of a page.
+            told = (error.strerror or str(error)) if isinstance(error, OSError) else ""
+            reason = told or f"it is no answer of HTTP ({type(error).__name__})"
             raise Unanswered(f"{request.method} {self.shown(request.path)} has no answer: {reason}") from None
         self.is_simulator = self.is_simulator or SIMULATOR in answer.headers
         return answer
 
 
-def _reason_to_stop(request: LabRequest, answer: LabAnswer) -> str | None:
+def _reason_to_stop(request: LabRequest, answer: LabAnswer, is_refused: bool) -> str | None:
     """Return why no more requests may be sent after an answer."""
     status, is_read = answer.status, request.method in ("GET", "HEAD")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -170,7 +174,7 @@ def _reason_to_stop(request: LabRequest, answer: LabAnswer) -> str | None:
         return "the system wants fewer requests"
     if request.caller == "first" and status == HTTPStatus.UNAUTHORIZED:
         return "the credentials are not accepted"
-    if request.caller == "first" and status == HTTPStatus.FORBIDDEN and is_read:
+    if request.caller == "first" and status == HTTPStatus.FORBIDDEN and is_read and not is_refused:
         return "the account may not read this"
     return None
 
@@ -192,6 +196,7 @@ class _Address:
         self.host: str = parts.hostname
         self.port = parts.port
         self.base = parts.path.rstrip("/")
+        self.url = f"{parts.scheme}://{parts.netloc.lower()}{self.base}"
 
     def exchange(self, request: LabRequest, headers: Mapping[str, str], timeout: float) -> LabAnswer:
         """Send a request over a connection of its own, so that it is never sent twice. Redirects are not followed.
@@ -224,7 +229,7 @@ def _body(response: HTTPResponse, end: float) -> bytes:
     while part := response.read1(CHUNK):
         body += part
         if len(body) > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+            raise OSError(f"it is larger than {MOST_BYTES} bytes")
         if time.monotonic() > end:
             raise TimeoutError("it took too long")
     return bytes(body)
@@ -237,6 +242,9 @@ def level_of(answer: LabAnswer) -> Mapping[str, Any]:
     """
     try:
         content = answer.content()
-        return {"user_level": int(content["profile"]["user_level"]), **content["ids"]}
-    except (ValueError, TypeError, KeyError):
+        ids = {name: value for name, value in content["ids"].items() if value is not None}
+        if not all(isinstance(each, str) for each in ids.values()):
+            raise TypeError("an id is a text")
+        return {"user_level": Level(int(content["profile"]["user_level"])), **ids}
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise Untrustworthy("the answer to the login does not tell the level of the account") from None

@@ -6,7 +6,7 @@ A difference is named by its place: `status`, a JSON Pointer, or `order:` and th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,9 @@ ERRORS = "/errors"
 ORDER = "order:"
 KEYS = ("name", "userId")
 """Attributes that name the items of a list."""
+DATA = "…"
+"""Stands in a place for a name that is no attribute, such as a user id: places are in reports."""
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{,63}")
 _MISSING = object()
 
 
@@ -31,13 +34,23 @@ def differences(one: LabAnswer, other: LabAnswer) -> list[str]:
 
 
 def content_differences(one: object, other: object) -> list[str]:
-    """Return the places at which two contents differ."""
-    return list(dict.fromkeys(_differing(one, other, "")))
+    """Return the places at which two contents differ. What is nested too deeply differs as a whole."""
+    try:
+        return list(dict.fromkeys(_differing(one, other, "")))
+    except RecursionError:
+        return [""]
 
 
 def matches(place: str, pattern: str) -> bool:
     """Return whether a pattern, in which `*` is any step, names a place."""
     return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]+"), place) is not None
+
+
+def hides(place: str, pattern: str) -> bool:
+    """Return whether a place is above those that a pattern names: what differs there has nothing to compare below."""
+    steps = pattern.removeprefix(ORDER).split("/")
+    end = len(steps) + pattern.startswith(ORDER)
+    return pattern != STATUS and any(matches(place, "/".join(steps[:i])) for i in range(1, end))
 
 
 def general(place: str) -> str:
@@ -49,6 +62,11 @@ def last_name(place: str) -> str:
     """Return the attribute at the end of a place, with `order:` if it is about an order."""
     name = general(place).replace("/*", "").rpartition("/")[2]
     return f"{ORDER}{name}" if place.startswith(ORDER) else name
+
+
+def steady(places: Iterable[str], volatile: Collection[str]) -> list[str]:
+    """Return the places that do not vary by themselves. A status always counts, also if an attribute has its name."""
+    return [place for place in places if place in (STATUS, ERRORS) or last_name(place) not in volatile]
 
 
 def has_error_shape(answer: LabAnswer) -> bool:
@@ -82,7 +100,8 @@ def _content(answer: LabAnswer) -> Any:
 def _differing(one: Any, other: Any, place: str) -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         for name in {**one, **other}:
-            yield from _differing(one.get(name, _MISSING), other.get(name, _MISSING), place + pointer_step(name))
+            step = pointer_step(name) if _ATTRIBUTE.fullmatch(name) else f"/{DATA}"
+            yield from _differing(one.get(name, _MISSING), other.get(name, _MISSING), place + step)
     elif isinstance(one, list) and isinstance(other, list):
         yield from _differing_lists(one, other, place)
     elif type(one) is not type(other) or one != other:

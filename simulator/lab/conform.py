@@ -10,9 +10,9 @@ from typing import Any, Literal
 import orjson
 
 from simulator.contract.contract import Contract
-from simulator.lab.cleaning import clean, listing_path, restoring_body
+from simulator.lab.cleaning import clean, is_as_before, listing_path, put, restoring_body
 from simulator.lab.client import LabClient, Untrustworthy
-from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name, matches
+from simulator.lab.compare import ERRORS, STATUS, differences, hides, last_name, matches, steady
 from simulator.lab.exchange import LabAnswer, LabRequest, path_of
 from simulator.lab.guard import PARTS, Permission, item_path
 from simulator.lab.ledger import Change, Creation
@@ -42,6 +42,11 @@ class Compared:
         return [place for place in self.places if any(matches(place, each) for each in self.step.decides)]
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether what the probe decides is not in the answer at all."""
+        return any(hides(place, each) for place in self.places for each in self.step.decides)
+
+    @property
     def others(self) -> list[str]:
         """The places that differ and that the probe does not decide."""
         return [place for place in self.places if place not in self.decided]
@@ -62,7 +67,7 @@ class Conformity:
     """Asks the probes, one after the other, and leaves the laboratory after each one as it was before.
 
     `volatile` are the names of attributes and lists that vary by themselves. They never count. `absent` are the
-    statuses of what does not exist. `outcomes` grows while the run goes on.
+    statuses of what does not exist. `seen` is what the twin was made of. `outcomes` grows while the run goes on.
     """
 
     client: LabClient
@@ -71,6 +76,7 @@ class Conformity:
     contract: Contract
     volatile: set[str]
     absent: frozenset[int]
+    seen: Sequence[tuple[LabRequest, LabAnswer]] = ()
     originals: dict[str, Change] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -95,6 +101,19 @@ class Conformity:
                 self.originals[own] = Change(path=own, body={"isDefault": True}, content=content)
                 self.client.scope = replace(self.client.scope, scratch_default=own)
 
+    def rehearse(self) -> None:
+        """Write what the run may change once as it is now. Raises `Untrustworthy` if it could not be put back later."""
+        for change in self.originals.values():
+            self._note_change(change)
+            answer = self.client.ask(put(change.path, change.body))
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                call = f"PUT {self.client.shown(change.path)}"
+                raise Untrustworthy(
+                    f"{call} of what GET shows is answered with {answer.status}, so it could not be put back; name "
+                    f"another {'group' if change.path == self.client.scope.scratch_default else 'user'}, or none"
+                )
+            self._clean()
+
     def inventory(self) -> dict[str, LabAnswer]:
         """Return what the run may change, as it is now, by path."""
         paths = [listing_path(each) for each in self.client.scope.collections]
@@ -105,10 +124,6 @@ class Conformity:
     def differing(self, before: Mapping[str, LabAnswer], after: Mapping[str, LabAnswer]) -> list[str]:
         """Return the paths of two inventories at which something is different."""
         return [path for path, answer in after.items() if self._steady(differences(before[path], answer))]
-
-    def is_same(self, one: Any, other: Any) -> bool:
-        """Return whether two contents are the same, apart from what varies by itself."""
-        return not self._steady(content_differences(one, other))
 
     def ask(self, probe: Probe) -> Outcome:
         """Return what comes of a probe. Raises `Untrustworthy` if the run has to end."""
@@ -130,9 +145,13 @@ class Conformity:
         if probe.named not in (NOBODY, *named) and not is_observed:
             return Outcome(probe=probe, verdict="not decidable", reason="the answer does not depend on the rule here")
         try:
+            self._note_changes(requests)
             return judged(probe, self._compare(probe, requests, twins), self.volatile)
         except _Varies:
             return Outcome(probe=probe, verdict="not decidable", reason="the answer varies by itself")
+        except _Changed:
+            reason = "somebody else has changed something while the run went on"
+            return Outcome(probe=probe, verdict="not decidable", reason=reason)
         finally:
             self._clean()
 
@@ -153,49 +172,76 @@ class Conformity:
         compared: list[Compared] = []
         for step, request, twin in zip(probe.steps, requests, twins, strict=True):
             self._write_down(request)
-            lab = self.client.ask(request)
+            is_refused = twin.status >= HTTPStatus.BAD_REQUEST
+            lab = self.client.ask(request, is_refused=is_refused)
             for _ in range(ASKED_AGAIN if request.method == "GET" else 0):
                 if not self._steady(differences(lab, twin)):
                     break
-                before, lab = lab, self.client.ask(request)
+                before, lab = lab, self.client.ask(request, is_refused=is_refused)
                 varying = differences(before, lab)
                 if len(probe.steps) == 1 and varying:
                     # Nobody has changed anything meanwhile.
                     self.volatile.update(last_name(each) for each in varying if each not in (STATUS, ERRORS))
                     if STATUS in varying or ERRORS in varying:
                         raise _Varies
+            if len(probe.steps) == 1 and self._has_changed(request, lab):
+                raise _Changed
             places = tuple(self._steady(differences(lab, twin)))
             compared.append(Compared(step=step, request=request, lab=lab, twin=twin, places=places))
             if STATUS in places:
                 break
         return compared
 
+    def _has_changed(self, request: LabRequest, lab: LabAnswer) -> bool:
+        """Return whether the same request had another answer when the twin was made. It may be of another kind."""
+        before = next((answer for each, answer in self.seen if each == request), None)
+        if before is None:
+            return False
+        failed = before.status >= HTTPStatus.BAD_REQUEST
+        if failed or lab.status >= HTTPStatus.BAD_REQUEST:
+            return failed != (lab.status >= HTTPStatus.BAD_REQUEST)
+        return bool(self._steady(differences(before, lab)))
+
     def _steady(self, places: Iterable[str]) -> list[str]:
         """Return the places that do not vary by themselves."""
-        return [place for place in places if last_name(place) not in self.volatile]
+        return steady(places, self.volatile)
 
     def _write_down(self, request: LabRequest) -> None:
-        """Add to the ledger what a request may create or change."""
+        """Add to the ledger what a request may create."""
         if request.method not in ("POST", "PUT"):
             return
         ledger = self.client.ledger
         content = _sent(request)
         collection = request.path
         if request.method == "PUT":
-            if request.path in self.originals:
-                ledger.add(self.originals[request.path])
             entry = ledger.entries.get(request.path)
             collection = entry.collection if isinstance(entry, Creation) else ""
         name = content.get("name")
         if collection in self.client.scope.collections and isinstance(name, str):
             ledger.add(Creation(collection=collection, name=name, path=item_path(collection, name)))
+
+    def _note_changes(self, requests: Iterable[LabRequest]) -> None:
+        """Add to the ledger what requests may change, before the first of them."""
         default = self.client.scope.scratch_default
-        if default is not None and content.get("isDefault", False) is not False:
-            ledger.add(self.originals[default])
+        for request in requests:
+            if request.method in ("POST", "PUT"):
+                if request.path in self.originals:
+                    self._note_change(self.originals[request.path])
+                if default is not None and _sent(request).get("isDefault", False) is not False:
+                    self._note_change(self.originals[default])
+
+    def _note_change(self, change: Change) -> None:
+        """Add a change to the ledger. Raises `Untrustworthy` if somebody else has changed the same before."""
+        if change.path in self.client.ledger.entries:
+            return
+        answer = self.client.ask(LabRequest(method="GET", target=change.path))
+        if answer.status != HTTPStatus.OK or not is_as_before(change, answer, self.volatile):
+            raise Untrustworthy(f"somebody else has changed {self.client.shown(change.path)} while the run went on")
+        self.client.ledger.add(change)
 
     def clean(self) -> list[str]:
         """Undo what the ledger of the run names. Return a sentence for each thing that could not be undone."""
-        return clean(self.client, self.is_same, self.absent)
+        return clean(self.client, self.volatile, self.absent)
 
     def _clean(self) -> None:
         left = self.clean()
@@ -205,8 +251,12 @@ class Conformity:
     def _content_at(self, path: str) -> Any:
         answer = self.client.ask(LabRequest(method="GET", target=path))
         if answer.status != HTTPStatus.OK:
-            raise Untrustworthy(f"GET {path} was answered with {answer.status}")
+            raise Untrustworthy(f"GET {self.client.shown(path)} was answered with {answer.status}")
         return answer.content()
+
+
+class _Changed(Exception):
+    """The answer is another one than when the twin was made."""
 
 
 class _Varies(Exception):
@@ -222,6 +272,8 @@ def judged(probe: Probe, compared: Sequence[Compared], volatile: set[str]) -> Ou
     elif STATUS in last.places:
         verdict = "not decidable"
         reason = f"a request before it was answered with {last.lab.status}, not with {last.twin.status}"
+    elif any(each.is_hidden for each in compared):
+        verdict, reason = "not decidable", "the answer does not show what the rule is about"
     elif all(
         last_name(each) in volatile for step in probe.steps for each in step.decides if each != STATUS
     ) and not any(STATUS in step.decides for step in probe.steps):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
+from urllib.parse import quote, unquote
 
 from simulator.contract.contract import Contract
 from simulator.lab.exchange import LabRequest, path_of
@@ -20,6 +21,8 @@ PARTS = ("updateAssistants", "updateFiltering", "updateScreening", "updateAlerti
 """The operations that change a part of an executive's settings."""
 PREFIX = "zz-conform-"
 """How the names of everything begin that a run creates. The name of the run follows."""
+OWN_PREFIX = re.compile(f"{PREFIX}[0-9a-z]{{6,}}-")
+"""The prefix of one run."""
 
 CONCERNING = ("name", "isDefault", "userIds")
 """The attributes that can concern what others have created."""
@@ -94,6 +97,8 @@ class Guard:
 
     def reason_against(self, request: LabRequest, scope: Scope, ledger: RunLedger) -> str | None:
         """Return why the request must not be sent, or `None` if it may."""
+        if any(unquote(each) in (".", "..") for each in request.path.split("/")):
+            return "servers on the way may change a path with dots"
         if request.method in ("GET", "HEAD"):
             known = self.template_of(request.path) != request.path or request.path in self._templates
             return None if known or self._unknown.fullmatch(request.path) else "no operation has this path"
@@ -110,6 +115,8 @@ class Guard:
             free = scope.collections.get(entry.collection)
             if free is None:
                 return "it lies outside of what the run may change"
+            if not is_own(entry.name, scope.prefix) or entry.path != item_path(entry.collection, entry.name):
+                return "the name is not one of the run"
             return _reason_against_body(request, entry.collection, free, scope, ledger)
         return _reason_against_change(request, entry, scope)
 
@@ -129,7 +136,12 @@ def _pattern(template: str) -> str:
 
 def item_path(collection: str, name: str) -> str:
     """Return the path of something in a collection."""
-    return path_of(f"{collection}{{name}}/", {"name": name})
+    return f"{collection}{quote(name, safe='')}/"
+
+
+def is_own(name: str, prefix: str) -> bool:
+    """Return whether a name is one of the run with this prefix. A system may have changed its case."""
+    return prefix.casefold() in name.casefold()
 
 
 def _content(request: LabRequest) -> Any:
@@ -202,6 +214,6 @@ def _reason_against_change(request: LabRequest, entry: Change, scope: Scope) -> 
         return "what others have created must not be deleted"
     if entry.path in scope.parts:
         return None
-    if entry.path == scope.scratch_default and _content(request) == entry.body:
+    if entry.path == scope.scratch_default and _content(request) == entry.body == {"isDefault": True}:
         return None
     return "it may only be put back"

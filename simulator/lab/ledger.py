@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -61,7 +63,11 @@ class RunLedger:
         """Return an empty ledger in a new file that only its owner can read. Raises `OSError`."""
         ledger = cls(about, file)
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        ledger._append({"version": VERSION, **about})
+        try:
+            ledger._append({"version": VERSION, **about})
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise
         return ledger
 
     @classmethod
@@ -83,6 +89,8 @@ class RunLedger:
                 else:
                     kind = Creation if "name" in line else Change
                     entry = kind(**line)
+                    if not all(isinstance(line[each], str) for each in ("path", "name", "collection") if each in line):
+                        raise TypeError("a path and a name are texts")
                     ledger.entries[entry.path] = entry
         except (ValueError, TypeError, KeyError, AttributeError):
             raise BrokenLedger(f"{file} is no ledger of a run") from None
@@ -98,7 +106,9 @@ class RunLedger:
 
     def undone(self, path: str) -> None:
         """Note that an entry is undone, and that this was proved."""
-        self._append({"undone": path})
+        # If the disk is full, the file names more than is left. Undoing it once more does no harm.
+        with suppress(OSError):
+            self._append({"undone": path})
         del self.entries[path]
 
     def newest_first(self) -> Iterator[Entry]:
@@ -113,7 +123,14 @@ class RunLedger:
     def _append(self, line: Mapping[str, Any]) -> None:
         if self.file is None:
             raise OSError("this run has no ledger, so it may not write")
-        with self.file.open("ab") as stream:
-            stream.write(orjson.dumps(line) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        raw = orjson.dumps(line) + b"\n"
+        with open(os.open(self.file, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as stream:
+            start = stream.tell()
+            try:
+                if stream.write(raw) < len(raw):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
+                os.fsync(stream.fileno())
+            except BaseException:
+                # A part of a line would spoil the next one.
+                stream.truncate(start)
+                raise

@@ -12,15 +12,16 @@ from typing import Any
 from simulator.app import Simulation
 from simulator.contract.contract import Contract
 from simulator.errors import RuleViolation
-from simulator.lab.cleaning import clean
+from simulator.lab.cleaning import clean, scope_of_ledger
 from simulator.lab.client import LabClient, Untrustworthy, level_of
-from simulator.lab.compare import ERRORS, STATUS, content_differences, differences, last_name
+from simulator.lab.compare import ERRORS, STATUS, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
+from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
 from simulator.lab.importing import people
-from simulator.lab.ledger import RunLedger
+from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import Probes, load_probes, outline
 from simulator.lab.twin import Twin
 from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
@@ -73,6 +74,8 @@ class Run:
     verdicts: Verdicts | None = None
     was_interrupted: bool = False
     _accounts: dict[Caller, Mapping[str, Any]] = field(default_factory=dict)
+    _last: str = ""
+    """The path of the last request of the crawl."""
 
     @property
     def prefix(self) -> str:
@@ -98,9 +101,11 @@ class Run:
         except KeyboardInterrupt:
             self.was_interrupted = True
             self.problems.append("the run was interrupted")
+        finally:
+            if conformity is not None:
+                self._clean(conformity)
         if conformity is None:
             return
-        self._clean(conformity)
         self.outcomes = conformity.outcomes
         self.progress("judging", None)
         self.verdicts = verdicts_of(
@@ -116,10 +121,20 @@ class Run:
         if isinstance(problem, UnexpectedAnswer):
             place = f" at {problem.pointer}" if problem.pointer else ""
             return f"the contract does not allow the answer to GET {self.client.shown(problem.path)}{place}"
+        if isinstance(problem, OSError):
+            return f"the ledger of the run cannot be written: {problem.strerror or problem}"
         return str(problem)
 
     def prepare(self) -> Conformity:
-        """Log in, look around, and make the twin. Raises `Untrustworthy` or `UnexpectedAnswer`."""
+        """Log in, look around, and make the twin. Raises `Untrustworthy`, `UnexpectedAnswer` or `OSError`."""
+        try:
+            return self._prepared()
+        except (LookupError, TypeError, ValueError, AttributeError, RuleViolation) as problem:
+            # Only the shape of the answers varies here, and there are as many wrong shapes as there are systems.
+            where = f"; the last one was to GET {self.client.shown(self._last)}" if self._last else ""
+            raise Untrustworthy(f"the answers of the system do not have the documented shape{where}") from problem
+
+    def _prepared(self) -> Conformity:
         client, plan = self.client, self.plan
         self.progress("reading", None)
         client.log_in()
@@ -143,7 +158,7 @@ class Run:
         absent = self._absent(words)
         client.scope = self._scope(words, named)
         twin = self._twin({})
-        conformity = Conformity(client, twin, words, self.contract, self.volatile, absent)
+        conformity = Conformity(client, twin, words, self.contract, self.volatile, absent, observed.exchanges)
         if plan.permission > Permission.READ:
             conformity.read_originals(named.scratch_user)
             client.ledger = RunLedger.begin(self.file, self._about(client.scope, absent))
@@ -151,6 +166,7 @@ class Run:
 
     def _ask(self, conformity: Conformity, probes: Probes) -> None:
         before = conformity.inventory()
+        conformity.rehearse()
         for i, probe in enumerate(probes.probes):
             self.progress(probe.rule, i / len(probes.probes))
             conformity.outcomes.append(conformity.ask(probe))
@@ -176,6 +192,7 @@ class Run:
 
     def _ask_twice(self, request: LabRequest) -> LabAnswer:
         """Ask for the same twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
+        self._last = request.path
         answer, again = self.client.ask(request), self.client.ask(request)
         varying = differences(answer, again)
         self.volatile.update(last_name(each) for each in varying if each not in (STATUS, ERRORS))
@@ -216,12 +233,13 @@ class Run:
             return ABSENT
         parameters = {"tenant_id": words.tenant, "group_id": words.texts["group"]}
         parameters["call_capacity_name"] = words.texts["unknown"]
-        answer = self.client.ask(request_of(self.contract.operations["getCallCapacity"], parameters))
-        if answer.status < HTTPStatus.BAD_REQUEST and self.plan.permission > Permission.READ:
+        answer = self.client.ask(request_of(self.contract.operations["getCallCapacity"], parameters), is_refused=True)
+        tells = answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.FORBIDDEN
+        if not tells and self.plan.permission > Permission.READ:
             raise Untrustworthy(
                 f"what does not exist is answered with {answer.status}, so nothing can be proved deleted"
             )
-        return ABSENT | {answer.status} if answer.status >= HTTPStatus.BAD_REQUEST else ABSENT
+        return ABSENT | {answer.status} if tells else ABSENT
 
     def _scope(self, words: Words, named: Named) -> Scope:
         plan = self.plan
@@ -241,6 +259,7 @@ class Run:
 
     def _about(self, scope: Scope, absent: frozenset[int]) -> dict[str, Any]:
         return {
+            "system": self.client.url,
             "prefix": self.prefix,
             "collections": dict(scope.collections),
             "parts": sorted(scope.parts),
@@ -250,45 +269,47 @@ class Run:
         }
 
 
-def outline_of(simulation: Simulation, plan: Plan) -> list[str]:
+def outline_of(simulation: Simulation, plan: Plan, credentials: Credentials) -> list[str]:
     """Return a line for each request that a run can send, with words in braces for what only the system can tell."""
+    logins = [each for each in (credentials.username, credentials.second_username) if each]
     writable = {
         Permission.READ: True,
         Permission.OWN: plan.create,
         Permission.SCRATCH: plan.permission == Permission.SCRATCH,
     }
     reads = [each for each in simulation.contract.operations.values() if each.method == "GET"]
-    lines = [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
+    lines = [
+        f"{'read':8}{'':7}POST {simulation.contract.operations['login'].path}, once for each account"
+        for _ in logins[:1]
+    ]
+    lines += [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
     for probe in load_probes(simulation.ledger).probes:
         lines += outline(probe, simulation.contract) if writable[probe.permission] else []
     if plan.permission > Permission.READ:
+        lines.append(
+            "before the first probe: GET and PUT of what may be changed, as it is, to see that it can be put back"
+        )
         lines.append("after each probe: DELETE and GET of what it created, GET and PUT of what it changed")
     return [line.replace("{tenant_id}", plan.tenant) for line in lines]
 
 
 def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
-    """Undo what an earlier run has left. Return a sentence for each thing that is left. Raises `Untrustworthy`."""
+    """Undo what an earlier run has left. Return a sentence for each thing that is left.
+
+    Raises `BrokenLedger` before anything is sent, or `Untrustworthy`.
+    """
     about = ledger.about
+    scope = scope_of_ledger(client.contract, ledger)
+    if about.get("system") != client.url:
+        raise BrokenLedger(f"{ledger.file} is about another system than {client.url}")
     client.log_in()
-    client.ledger = ledger
-    client.scope = Scope(
-        permission=Permission.SCRATCH,
-        prefix=about["prefix"],
-        collections=about["collections"],
-        parts=frozenset(about["parts"]),
-        scratch_default=about["scratch_default"],
-    )
-    volatile = set(about["volatile"])
-
-    def is_same(one: object, other: object) -> bool:
-        return not [each for each in content_differences(one, other) if last_name(each) not in volatile]
-
-    left = clean(client, is_same, frozenset(about["absent"]))
+    client.ledger, client.scope = ledger, scope
+    left = clean(client, about["volatile"], about["absent"])
     ledger.end()
     return left
 
 
 def _not_asked(probes: Probes, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return outcomes for the probes that the run did not come to."""
-    reason = "the run ended before"
+    reason = "the run ended before this was asked"
     return [Outcome(probe=each, verdict="not decidable", reason=reason) for each in probes.probes[len(outcomes) :]]

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
+from simulator.app import standard_simulation
 from simulator.contract.ledger import Rule
 from simulator.errors import BrokenDocument
-from simulator.lab.compare import STATUS, differences, general, last_name
+from simulator.lab.compare import STATUS, differences, general, last_name, steady
 from simulator.lab.conform import Compared, Outcome, Verdict, judged
 from simulator.lab.probes import Probe
 from simulator.lab.twin import Twin
+from simulator.lab.vocabulary import published_values
 
 Correction = Mapping[str, Any]
 """What a profile says of a rule beside the verdict: `choice`, `status` or `values`."""
@@ -133,7 +135,7 @@ def _again(outcome: Outcome, volatile: set[str], twin: Twin) -> Outcome:
     compared = []
     for each in outcome.compared:
         answer = twin.ask(each.request)
-        places = tuple(place for place in differences(each.lab, answer) if last_name(place) not in volatile)
+        places = tuple(steady(differences(each.lab, answer), volatile))
         compared.append(replace(each, twin=answer, places=places))
     again = judged(outcome.probe, compared, volatile)
     if again.verdict == "confirmed" and len(compared) < len(outcome.probe.steps):
@@ -159,14 +161,19 @@ def _is_refused(each: Compared) -> bool:
 
 
 def _values(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the values that the laboratory has for defaults, by their place in a profile."""
+    """Return the values that the laboratory has for defaults, by their place in a profile.
+
+    It is empty if one is a text of the system's own, because a profile holds none.
+    """
+    published = published_values(standard_simulation().contract.document)
     values: dict[str, Any] = {}
     for outcome in outcomes:
         for each in outcome.compared:
             for place in each.decided if outcome.probe.values else ():
                 own = _place_in_profile(outcome.probe, place)
                 value = _value_at(each.lab.content(), place)
-                if own is None or value is _MISSING:
+                is_own = isinstance(value, str) and value not in published.get(place.rpartition("/")[2], ())
+                if own is None or value is _MISSING or is_own or (isinstance(value, list) and value):
                     return {}
                 values[own] = value
     return values

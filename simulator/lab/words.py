@@ -28,6 +28,7 @@ MISSING = {
     "fresh_user": "it needs --fresh-user",
     "scratch_group": "it needs --scratch-group",
     "scratch_user": "it needs --scratch-user",
+    "scratch_user_without_criteria": "it needs --scratch-user with a user who has no criteria",
     "scratch_id": "it needs --scratch-user",
     "member": "all users of the scratch group are in a capacity",
     "assistant": "the group of the scratch user has no assistants",
@@ -140,6 +141,9 @@ def _add_scratch_user(words: Words, groups: Mapping[str, Any], owner: tuple[str,
     words.users["scratch_user"] = owner
     words.texts["scratch_id"] = user_id
     users = groups[group_id].get("users") or {}
+    if not (users[user_id].get("executive") or {}).get("criteria"):
+        # A system may take a list of criteria for all there are, and delete the others. No PUT brings these back.
+        words.users["scratch_user_without_criteria"] = owner
     assistants = [each for each in _holders(groups[group_id], ASSISTANT) if each != user_id]
     _add_first(words.texts, "assistant", assistants)
     _add_first(words.texts, "plain_assistant", [each for each in assistants if not users[each].get("department")])

@@ -230,3 +230,21 @@ def test_the_last_header_of_a_name_counts_whatever_its_case(system: ThreadingHTT
     answer: LabAnswer = client_of(system).ask(READ)
     assert answer.headers["x-some"] == "one"
     assert answer.content() == {}
+
+
+def test_what_is_no_answer_of_http_is_not_quoted(system: ThreadingHTTPServer) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"Sophie Janssens\r\n\r\n")
+        handler.close_connection = True
+
+    system.answer = answer  # type: ignore[attr-defined]
+    with pytest.raises(Unanswered, match="no answer of HTTP") as caught:
+        client_of(system).ask(READ)
+    assert "Janssens" not in str(caught.value)
+
+
+def test_a_token_that_no_header_can_hold_is_not_shown(system: ThreadingHTTPServer) -> None:
+    system.answer = answering(200)  # type: ignore[attr-defined]
+    with pytest.raises(Unanswered) as caught:
+        client_of(system, credentials=Credentials(token="s\u20acret")).ask(READ)
+    assert "20ac" not in ascii(str(caught.value))

@@ -139,6 +139,8 @@ def test_a_system_that_cannot_be_reached_is_told_in_a_line() -> None:
     [
         (("--against", "lab", *LOOK), "is no address"),
         (("--against", "http://lab"), "--tenant and --group"),
+        (("--against", "http://lab", "--clean", "x", "--dry-run"), "--dry-run is for a comparison"),
+        (("--against", "http://lab", *LOOK, "--fresh-user", "a", "--scratch-user", "a"), "must not be --scratch-user"),
         (("--against", "http://lab", *LOOK, "--credentials", "none.yaml"), "none.yaml"),
         (("--against", "http://lab", *LOOK, "--follow", "none.yaml"), "none.yaml"),
         (("--against", "http://lab", "--clean", "none.ledger", "--confirm", "lab"), "none.ledger: cannot be read"),
@@ -189,3 +191,15 @@ def test_after_ctrl_c_everything_is_put_back(lab: str, api: Api) -> None:
     assert "the run was interrupted" in out
     assert api.control("GET", "diff").json()["changes"] == []
     assert os.listdir() == []
+
+
+def test_if_a_file_cannot_be_written_the_report_is_shown_all_the_same(lab: str) -> None:
+    done = conform(lab, *LOOK, "--profile", "none/lab.yaml", "--evidence", "none/lab.jsonl")
+    assert done.returncode == 1
+    assert "contradicted (0)" in done.stdout
+    assert done.stderr.count("cannot be written: No such file or directory") == 2
+
+
+def test_a_dry_run_names_the_login(lab: str) -> None:
+    lines = conform(lab, *LOOK, "--dry-run").stdout.splitlines()
+    assert lines[0] == "read           POST /api/v1/login/, once for each account"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import count
@@ -19,7 +19,7 @@ from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.probes import load_probes
 from simulator.lab.report import evidence_of, profile_of, report_of
-from simulator.lab.run import MOST_USERS
+from simulator.lab.run import MOST_USERS, Run
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
     OWN,
@@ -228,7 +228,7 @@ def test_a_run_ends_where_the_system_wants_it_to_end(status: int, method: str, p
     run = run_against(laboratory, tmp_path, READ if method == "GET" else SCRATCH)
     assert any(problem in each for each in run.problems)
     assert run.verdicts is not None
-    assert "the run ended before" in run.verdicts.rules["EX-15"].reasons.values()
+    assert "the run ended before this was asked" in run.verdicts.rules["EX-15"].reasons.values()
 
 
 def test_nothing_of_the_system_is_in_evidence_report_and_profile(tmp_path: Path) -> None:
@@ -314,3 +314,148 @@ def test_what_somebody_else_changes_meanwhile_makes_the_result_untrustworthy(tmp
         each for each in run.problems if each.startswith("the laboratory is not as it was before: /api/v1/tenants/{")
     ]
     assert [change["op"] for change in laboratory.changes] == ["add"]
+
+
+def answering(end: str, body: bytes, status: int = 200, method: str = "GET") -> Laboratory:
+    """A laboratory that always gives this answer where a path ends so."""
+
+    def always(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        found = own.answer(request, headers)
+        is_meant = request.method == method and request.path.endswith(end)
+        return replace(found, status=status, body=body) if is_meant else found
+
+    return Laboratory(always=always)
+
+
+ODD = (
+    b"null",
+    b"[]",
+    b"{}",
+    b"<html>",
+    b"",
+    b"[" * 1000 + b"]" * 1000,
+    b'{"call_capacities": null, "users": null, "assistantUsers": null, "criteria": null}',
+    b'{"call_capacities": ["x"], "users": ["x"], "assistantUsers": ["x"], "criteria": ["x"]}',
+    b'{"call_capacities": [{}], "users": [{}], "assistantUsers": [{}], "allowOptInOut": 1, "criteria": [{}]}',
+    b'{"call_capacities": [{"name": 1}], "users": [{"userId": 1}], "assistantUsers": [{"userId": 1}], "criteria": 1}',
+)
+
+
+@pytest.mark.parametrize("body", ODD, ids=lambda body: body[:45].decode())
+@pytest.mark.parametrize("end", ["call_capacities/", "Reception/", "filtering/"])
+def test_an_odd_answer_is_a_problem_or_a_difference(end: str, body: bytes, tmp_path: Path) -> None:
+    run = run_against(answering(end, body), tmp_path, READ)
+    assert run.problems or contradicted(run)
+    assert "foo" not in " ".join(run.problems)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'{"profile": {"user_level": 99}, "ids": {}}',
+        b'{"profile": {"user_level": 6}, "ids": {"user_id": 1}}',
+        b'{"profile": {"user_level": 6}, "ids": []}',
+    ],
+)
+def test_an_odd_answer_to_the_login_is_a_problem(body: bytes, tmp_path: Path) -> None:
+    run = run_against(answering("/login/", body, method="POST"), tmp_path, READ)
+    assert run.problems == ["the answer to the login does not tell the level of the account"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("G-6", lambda content: [] if "maxIncomingCalls" in content else content),
+        ("G-13", lambda content: {**content, "call_capacities": content.get("call_capacities", [])[:1]}),
+        (
+            "G-15",
+            lambda content: {**content, "users": [{"userId": each["userId"]} for each in content.get("users", ())]},
+        ),
+    ],
+)
+def test_a_rule_is_not_confirmed_by_an_answer_without_what_it_is_about(
+    rule: str, change: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    laboratory = Laboratory()
+    run = run_of(laboratory, tmp_path)
+    conformity = run.prepare()
+    laboratory.change = lambda content: change(content) if isinstance(content, dict) else content
+    probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.rule == rule)
+    outcome = conformity.ask(probe)
+    assert outcome.verdict == "not decidable"
+    assert outcome.reason == "the answer does not show what the rule is about"
+
+
+def test_an_attribute_with_the_name_status_that_varies_hides_no_status(tmp_path: Path) -> None:
+    turn = count()
+
+    def vary(content: Any) -> Any:
+        return {**content, "status": next(turn)} if isinstance(content, dict) and "errors" not in content else content
+
+    run = run_against(Laboratory({"G-4": {"choice": "ignore"}}, change=vary), tmp_path, OWN)
+    assert "status" in run.volatile
+    assert contradicted(run) == {"G-4": {"choice": "ignore"}}
+
+
+@pytest.mark.parametrize("end", ["zz-conform-1a2b3c-unknown/", "/call_capacities"])
+def test_a_403_where_a_refusal_is_expected_is_a_difference_and_does_not_end_the_run(end: str, tmp_path: Path) -> None:
+    run = run_against(answering(end, b"", 403), tmp_path, READ)
+    assert run.problems == []
+    assert set(contradicted(run)) <= {"G-1", "G-8", "G-9", "EX-14"}
+    assert "G-1" in contradicted(run)
+
+
+def test_where_a_403_says_that_nothing_is_there_nothing_is_written(tmp_path: Path) -> None:
+    laboratory = answering("zz-conform-1a2b3c-unknown/", b"", 403)
+    run = run_against(laboratory, tmp_path, OWN)
+    assert "nothing can be proved deleted" in " ".join(run.problems)
+    assert {request.method for request in laboratory.calls if "login" not in request.path} == {"GET"}
+
+
+def test_what_somebody_changes_after_the_twin_was_made_blames_no_rule(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+    conformity = run_of(laboratory, tmp_path, READ).prepare()
+    target = "/api/v1/tenants/foo/groups/foogroup/services/call_capacities/disposable/"
+    body = orjson.dumps({"userIds": ["user_1@sip.netaxis.be"]})
+    headers = {"Authorization": "Bearer system-admin", "Content-Type": "application/json"}
+    assert laboratory.answer(LabRequest(method="PUT", target=target, body=body), headers).status == 200
+    for rule in ("CC-9", "CC-12"):
+        probe = next(each for each in load_probes(standard_simulation().ledger).probes if each.rule == rule)
+        outcome = conformity.ask(probe)
+        assert outcome.verdict == "not decidable"
+        assert "somebody else has changed something" in outcome.reason
+
+
+def texts_about(run: Run) -> str:
+    """All that is written about a run."""
+    assert run.verdicts is not None
+    evidence, names = evidence_of(run)
+    report = report_of(run, run.verdicts, names, "lab", date(2026, 11, 27))
+    shown = [FORMATS[shape](report) for shape in FORMATS]
+    return "\n".join([evidence, *shown, write_yaml(profile_of(run, run.verdicts, "lab", date(2026, 11, 27)))])
+
+
+def test_a_default_that_is_a_text_of_the_system_is_not_in_report_and_profile(tmp_path: Path) -> None:
+    def fill(content: Any) -> Any:
+        if isinstance(content, dict) and "fromDnCriteria" in content:
+            return {**content, "fromDnCriteria": {**content["fromDnCriteria"], "phoneNumbers": ["+3225559999"]}}
+        return content
+
+    run = run_against(Laboratory(change=fill), tmp_path)
+    assert contradicted(run) == {"EX-12": {}}
+    assert "+3225559999" not in texts_about(run)
+
+
+def test_a_user_id_in_the_place_of_an_attribute_is_not_in_report_and_evidence(tmp_path: Path) -> None:
+    turn = count()
+
+    def add(content: Any) -> Any:
+        if not isinstance(content, dict) or "errors" in content:
+            return content
+        return {**content, "jane.roe@acme.example": 1, "john.doe@acme.example": next(turn), "colour": "red"}
+
+    run = run_against(Laboratory(change=add), tmp_path, READ)
+    written = texts_about(run)
+    assert "acme" not in written
+    assert "/colour" in written

@@ -65,6 +65,7 @@ ALLOWED = [
 REFUSED = [
     (Permission.READ, "GET", "/api/v1/tenants/", None, "no operation"),
     (Permission.READ, "GET", f"{CAPACITIES}a/b/", None, "no operation"),
+    (Permission.READ, "GET", f"{CAPACITIES}%2E./", None, "dots"),
     (Permission.READ, "OPTIONS", CAPACITIES, None, "only read"),
     (Permission.READ, "POST", "/api/v1/login/", {}, "only read"),
     (Permission.READ, "PUT", OWN, {"maxCalls": 1}, "only read"),

@@ -81,3 +81,25 @@ def test_another_file_is_no_ledger(text: str, file: Path) -> None:
 def test_without_a_ledger_nothing_can_be_noted_and_so_nothing_can_be_written() -> None:
     with pytest.raises(OSError, match="may not write"):
         RunLedger({}).add(ENTRY)
+
+
+def test_a_line_that_does_not_fit_on_the_disk_spoils_no_other(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = RunLedger.begin(file, {})
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            ledger.add(ENTRY)
+    ledger.add(CHANGE)
+    assert RunLedger.read(file).entries == {CHANGE.path: CHANGE}
+
+
+def test_a_ledger_that_was_removed_takes_no_more_entries(file: Path) -> None:
+    ledger = RunLedger.begin(file, {})
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        ledger.add(ENTRY)
+    assert not file.exists()

@@ -86,3 +86,9 @@ def test_each_part_decides_something() -> None:
     for probe in ALL.probes:
         assert any(step.decides for step in probe.steps), probe.part
         assert probe.steps[-1].decides, probe.part
+
+
+def test_a_list_of_criteria_is_only_sent_to_a_user_who_has_no_others() -> None:
+    steps = [step for probe in ALL.probes for step in probe.steps if isinstance(step.body, dict)]
+    users = {step.user for step in steps if "criteria" in step.body}
+    assert users == {"scratch_user_without_criteria"}
