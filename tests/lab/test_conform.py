@@ -31,6 +31,7 @@ from tests.lab.laboratory import (
     confirmed,
     contradicted,
     fixture,
+    profile_document,
     run_against,
     run_of,
 )
@@ -459,3 +460,23 @@ def test_a_user_id_in_the_place_of_an_attribute_is_not_in_report_and_evidence(tm
     written = texts_about(run)
     assert "acme" not in written
     assert "/colour" in written
+
+
+def test_a_profile_that_leaves_the_rules_out_of_errors_can_be_followed(tmp_path: Path) -> None:
+    profile = {"G-8": {"choice": "detail"}}
+    run = run_of(Laboratory(profile), tmp_path, READ)
+    run.simulation = standard_simulation().following(profile_document(profile))
+    run.go()
+    assert run.problems == []
+    assert contradicted(run) == {}
+    assert {"G-1", "G-9", "EX-1"} <= set(confirmed(run))
+
+
+def test_a_difference_in_what_the_twin_was_made_of_is_listed(tmp_path: Path) -> None:
+    def shorten(content: Any) -> Any:
+        shown = isinstance(content, dict) and "criteria" in content
+        return {**content, "criteria": [each["name"] for each in content["criteria"]]} if shown else content
+
+    run = run_against(Laboratory(change=shorten), tmp_path, READ)
+    assert run.verdicts is not None
+    assert ("getFiltering", "/criteria") in run.verdicts.others
