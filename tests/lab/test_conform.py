@@ -22,6 +22,7 @@ from simulator.lab.report import evidence_of, profile_of, report_of
 from simulator.lab.run import MOST_USERS, Run
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
+    ACCOUNTS,
     OWN,
     PLANS,
     READ,
@@ -31,6 +32,7 @@ from tests.lab.laboratory import (
     confirmed,
     contradicted,
     fixture,
+    profile_document,
     run_against,
     run_of,
 )
@@ -434,3 +436,27 @@ def test_a_user_id_in_the_place_of_an_attribute_is_not_in_report_and_evidence(tm
     written = texts_about(run)
     assert "acme" not in written
     assert "/colour" in written
+
+
+TOKEN = Credentials(token="system-admin")
+
+
+def test_the_settings_of_the_fresh_user_blame_no_other_rule(tmp_path: Path) -> None:
+    run = run_against(Laboratory(), tmp_path, replace(READ, fresh_user="foouser@sip.netaxis.be"), TOKEN)
+    assert set(contradicted(run)) == {"EX-16"}
+
+
+@pytest.mark.parametrize("group", ["bargroup", "nobody"])
+def test_a_scratch_group_without_capacities_is_told(group: str, tmp_path: Path) -> None:
+    run = run_against(Laboratory(), tmp_path, replace(SCRATCH, scratch_group=group))
+    assert run.problems == ["the scratch group shows no call capacities; check --scratch-group"]
+
+
+def test_a_second_account_that_the_twin_cannot_have_blames_no_observed_rule(tmp_path: Path) -> None:
+    accounts = replace(ACCOUNTS, second_username="sophie")
+    run = run_of(Laboratory(), tmp_path, READ, accounts)
+    rules = {rule: {"verdict": "confirmed"} for rule in ("A-1", "A-2", "A-7")}
+    run.simulation = standard_simulation().following(profile_document(rules))
+    run.go()
+    assert contradicted(run) == {}
+    assert not {"A-1", "A-2", "A-7"} & set(confirmed(run))
