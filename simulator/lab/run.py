@@ -258,7 +258,9 @@ class Run:
         return replace(scope, scratch_members=frozenset(free_members(group)))
 
     def _twin(self, corrections: Mapping[str, Correction]) -> Twin:
-        first = {name: each for name, each in self._accounts.items() if name == "first"}
+        first: dict[Caller, Mapping[str, Any]] = {
+            name: each for name, each in self._accounts.items() if name == "first"
+        }
         for accounts in (self._accounts, first):
             # An account may be of a group or a user that was not seen.
             with suppress(RuleViolation):
