@@ -141,7 +141,9 @@ class Conformity:
         # The twin is asked first: a request that it does not answer by the rule need not be sent.
         twins = [self.twin.ask(request) for request in requests]
         named = {rule for step, answer in zip(probe.steps, twins, strict=True) for rule in self._named(step, answer)}
-        is_observed = "observed" in self.twin.ledger[probe.rule].basis
+        # Of the rules that were observed, answers name only those that refuse.
+        is_refused = twins[-1].status >= HTTPStatus.BAD_REQUEST and bool(twins[-1].body)
+        is_observed = "observed" in self.twin.ledger[probe.rule].basis and not is_refused
         if probe.named not in (NOBODY, *named) and not is_observed:
             return Outcome(probe=probe, verdict="not decidable", reason="the answer does not depend on the rule here")
         try:

@@ -140,8 +140,9 @@ def item_path(collection: str, name: str) -> str:
 
 
 def is_own(name: str, prefix: str) -> bool:
-    """Return whether a name is one of the run with this prefix. A system may have changed its case."""
-    return prefix.casefold() in name.casefold()
+    """Return whether a name is one of the run with this prefix. A system may have changed its case, or cut it."""
+    folded = name.casefold()
+    return prefix in folded or (prefix.startswith(folded) and OWN_PREFIX.fullmatch(f"{folded}-") is not None)
 
 
 def _content(request: LabRequest) -> Any:

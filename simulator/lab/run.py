@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -27,7 +28,7 @@ from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import Probes, load_probes, outline
 from simulator.lab.twin import Twin
 from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
-from simulator.lab.words import EXECUTIVE, Named, Words, free_members, words_of
+from simulator.lab.words import CAPACITIES, EXECUTIVE, Named, Words, free_members, words_of
 
 MOST_USERS = 20
 """How many users are asked about, besides those who are named. A group may have thousands."""
@@ -159,6 +160,8 @@ class Run:
         self.seen += [answer.content() for _, answer in observed.exchanges if answer.status == HTTPStatus.OK]
         if not people(observed):
             raise Untrustworthy(NO_USER)
+        if plan.scratch_group and not self._has_capacities(plan.scratch_group):
+            raise Untrustworthy("the scratch group shows no call capacities; check --scratch-group")
         named = self._named(groups, observed.asked)
         if named.fresh_user is not None:
             group, user = named.fresh_user
@@ -227,6 +230,10 @@ class Run:
             asked=asked,
         )
 
+    def _has_capacities(self, group: str) -> bool:
+        seen = self.content["tenants"][self.plan.tenant]["groups"].get(group) or {}
+        return CAPACITIES in seen.get("services", ())
+
     def _executive(self, groups: Sequence[str], user_id: str) -> tuple[str, str] | None:
         if not user_id:
             return None
@@ -261,11 +268,14 @@ class Run:
         return replace(scope, scratch_members=frozenset(free_members(group)))
 
     def _twin(self, corrections: Mapping[str, Correction]) -> Twin:
-        try:
-            return Twin(self.simulation, self.content, self._accounts, corrections)
-        except RuleViolation:
+        first: dict[Caller, Mapping[str, Any]] = {
+            name: each for name, each in self._accounts.items() if name == "first"
+        }
+        for accounts in (self._accounts, first):
             # An account may be of a group or a user that was not seen.
-            return Twin(self.simulation, self.content, {}, corrections)
+            with suppress(RuleViolation):
+                return Twin(self.simulation, self.content, accounts, corrections)
+        return Twin(self.simulation, self.content, {}, corrections)
 
     def _about(self, scope: Scope, absent: frozenset[int]) -> dict[str, Any]:
         return {

@@ -123,6 +123,8 @@ def _add_executives(words: Words, content: Mapping[str, Any], groups: Mapping[st
                 if user_id in named.asked:
                     words.users.setdefault("plain_user", owner)
                 continue
+            if owner == named.fresh_user:
+                continue  # Its settings are not known: they are what EX-16 says, or something else.
             assistants = [users[each] for each in _assistants(user) if each in users]
             if user_id != named.second_user and ("executive" not in words.users or "short_id" not in words.texts):
                 if user_id.endswith(domain):

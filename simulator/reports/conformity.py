@@ -15,7 +15,7 @@ Report = Mapping[str, Any]
 
 WIDTH = 100
 INDENT = " " * 4
-NOT_FOLLOWED = "the simulator cannot do so"
+NOT_FOLLOWED = "the simulator cannot do the same"
 UNPROBED = "without a probe"
 VERDICTS = ("contradicted", "not decidable", "confirmed")
 
@@ -78,7 +78,7 @@ def _rule_lines(rule: Mapping[str, Any]) -> Iterator[str]:
         if part["verdict"] == "contradicted":
             yield f"{INDENT}{part['part']}: {', '.join(part['places'])} ({', '.join(part['evidence'])})"
     follows = rule["follows"]
-    yield f"{INDENT}{f'with --profile, the simulator does so too: {follows}' if follows else NOT_FOLLOWED}"
+    yield f"{INDENT}{f'with --profile, the simulator does the same: {follows}' if follows else NOT_FOLLOWED}"
 
 
 def _reason_lines(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -239,7 +239,7 @@ def with_name(change: Callable[[str], str]) -> Behaviour:
     return misbehave
 
 
-@pytest.mark.parametrize("change", [str.upper, str.title, str.strip, lambda name: name[:30]])
+@pytest.mark.parametrize("change", [str.upper, str.title, str.strip, lambda name: name[:30], lambda name: name[:17]])
 def test_what_a_system_stores_under_another_name_is_deleted_too(change: Callable[[str], str], tmp_path: Path) -> None:
     laboratory = Laboratory(always=with_name(change))
     run_against(laboratory, tmp_path)

@@ -85,7 +85,7 @@ def test_what_is_contradicted_exits_with_2_and_is_in_every_format(lab: str) -> N
     assert done.returncode == 2
     assert "contradicted (1)" in done.stdout
     assert "an instance without members: /users" in done.stdout
-    assert "the simulator cannot do so" in done.stdout
+    assert "the simulator cannot do the same" in done.stdout
     report: dict[str, Any] = orjson.loads(conform(lab, *LOOK, "--follow", "other.yaml", "--format", "json").stdout)
     assert [each["rule"] for each in report["rules"] if each["verdict"] == "contradicted"] == ["CC-9"]
     page = conform(lab, *LOOK, "--follow", "other.yaml", "--format", "html").stdout

@@ -22,6 +22,7 @@ from simulator.lab.report import evidence_of, profile_of, report_of
 from simulator.lab.run import MOST_USERS, Run
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
+    ACCOUNTS,
     OWN,
     PLANS,
     READ,
@@ -480,3 +481,27 @@ def test_a_difference_in_what_the_twin_was_made_of_is_listed(tmp_path: Path) -> 
     run = run_against(Laboratory(change=shorten), tmp_path, READ)
     assert run.verdicts is not None
     assert ("getFiltering", "/criteria") in run.verdicts.others
+
+
+TOKEN = Credentials(token="system-admin")
+
+
+def test_the_settings_of_the_fresh_user_blame_no_other_rule(tmp_path: Path) -> None:
+    run = run_against(Laboratory(), tmp_path, replace(READ, fresh_user="foouser@sip.netaxis.be"), TOKEN)
+    assert set(contradicted(run)) == {"EX-16"}
+
+
+@pytest.mark.parametrize("group", ["bargroup", "nobody"])
+def test_a_scratch_group_without_capacities_is_told(group: str, tmp_path: Path) -> None:
+    run = run_against(Laboratory(), tmp_path, replace(SCRATCH, scratch_group=group))
+    assert run.problems == ["the scratch group shows no call capacities; check --scratch-group"]
+
+
+def test_a_second_account_that_the_twin_cannot_have_blames_no_observed_rule(tmp_path: Path) -> None:
+    accounts = replace(ACCOUNTS, second_username="sophie")
+    run = run_of(Laboratory(), tmp_path, READ, accounts)
+    rules = {rule: {"verdict": "confirmed"} for rule in ("A-1", "A-2", "A-7")}
+    run.simulation = standard_simulation().following(profile_document(rules))
+    run.go()
+    assert contradicted(run) == {}
+    assert not {"A-1", "A-2", "A-7"} & set(confirmed(run))

@@ -11,7 +11,7 @@ import pytest
 
 from simulator.app import standard_simulation
 from simulator.lab.exchange import LabRequest
-from simulator.lab.guard import Guard, Permission, Scope, scope_of
+from simulator.lab.guard import Guard, Permission, Scope, is_own, scope_of
 from simulator.lab.ledger import Change, Creation, RunLedger
 
 GROUP = "/api/v1/tenants/foo/groups/foogroup"
@@ -117,3 +117,21 @@ def test_the_default_of_a_scratch_group_is_only_taken_away_once_the_ledger_names
     ledger.add(Creation(collection=CAPACITIES, name="zz-conform-1-a", path=OWN))
     body = {"name": "zz-conform-1-a", "isDefault": True}
     assert "default that would lose" in (reason(Permission.SCRATCH, "POST", CAPACITIES, body, ledger) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_mine"),
+    [
+        ("zz-conform-1a2b3c4d-a", True),
+        ("ZZ-Conform-1A2B3C4D-A", True),
+        (" zz-conform-1a2b3c4d-a ", True),
+        ("zz-conform-1a2b3c4", True),
+        ("zz-conform-1a2b", False),
+        ("zz-conform-", False),
+        ("", False),
+        ("zz-conform-1a2b3c9", False),
+        ("Reception", False),
+    ],
+)
+def test_it_knows_the_names_of_a_run(name: str, is_mine: bool) -> None:
+    assert is_own(name, "zz-conform-1a2b3c4d-") is is_mine
