@@ -8,8 +8,10 @@ what was observed, and all differences that come from it are explained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any
 
 from simulator.app import standard_simulation
@@ -110,26 +112,32 @@ def _corrections(
     A correction explains all differences of its own rule, and leads to no new ones.
     """
     found: dict[str, Correction] = {}
-    left = [each for each in outcomes if each.verdict == "contradicted"]
+    left = _contradicted(outcomes)
     while left:
-        best: tuple[str, Correction, list[Outcome]] | None = None
+        known = len(found)
+        # First a few requests for each candidate, because there may be many; all requests only for the good ones.
+        good: list[tuple[int, str, Correction]] = []
         for rule in dict.fromkeys(each.probe.rule for each in left if each.probe.rule not in found):
             own = [each for each in left if each.probe.rule == rule]
             for candidate in _candidates(ledger[rule], own):
-                try:
+                with suppress(BrokenDocument):
                     twin = make_twin({**found, rule: candidate})
-                except BrokenDocument:
-                    continue
-                again = _played_again(outcomes, volatile, twin)
-                then = [each for each in again if each.verdict == "contradicted"]
-                explains = not any(each.probe.rule == rule for each in then)
-                if explains and len(then) < len(left if best is None else best[2]):
-                    best = rule, candidate, then
-        if best is None:
+                    if not _contradicted(_played_again(own, volatile, twin)):
+                        then = _contradicted(_played_again(left, volatile, twin))
+                        good.append((len(then), rule, candidate))
+        for _, rule, candidate in sorted(good, key=itemgetter(0)):
+            if rule not in found and any(each.probe.rule == rule for each in left):
+                twin = make_twin({**found, rule: candidate})
+                then_left = _contradicted(_played_again(outcomes, volatile, twin))
+                if len(then_left) < len(left) and not any(each.probe.rule == rule for each in then_left):
+                    found[rule], left = candidate, then_left
+        if len(found) == known:
             break
-        rule, correction, left = best
-        found[rule] = correction
     return found
+
+
+def _contradicted(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [each for each in outcomes if each.verdict == "contradicted"]
 
 
 def _played_again(outcomes: Sequence[Outcome], volatile: set[str], twin: Twin) -> list[Outcome]:

@@ -181,7 +181,7 @@ def test_it_logs_in_and_sends_the_session(api: Api, server: str) -> None:
 def test_a_login_that_fails_ends_the_run(api: Api, server: str) -> None:
     own = Credentials(username="groupadmin", password="wrong")
     client = LabClient(server + api.root, standard_simulation().contract, own, pace=0)
-    with pytest.raises(Untrustworthy, match="first account was answered with 401"):
+    with pytest.raises(Untrustworthy, match="the login of the account was answered with 401"):
         client.log_in()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -193,11 +194,24 @@ def test_after_ctrl_c_everything_is_put_back(lab: str, api: Api) -> None:
     assert os.listdir() == []
 
 
-def test_if_a_file_cannot_be_written_the_report_is_shown_all_the_same(lab: str) -> None:
-    done = conform(lab, *LOOK, "--profile", "none/lab.yaml", "--evidence", "none/lab.jsonl")
+def test_if_a_file_cannot_be_written_the_report_is_shown_all_the_same(
+    lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    done = conform(lab, *LOOK, "--profile", "lab.yaml", "--evidence", "lab.jsonl")
     assert done.returncode == 1
     assert "contradicted (0)" in done.stdout
-    assert done.stderr.count("cannot be written: No such file or directory") == 2
+    assert done.stderr.count("cannot be written: No space left on device") == 2
+
+
+def test_a_folder_that_does_not_exist_is_told_before_anything_is_sent(lab: str, api: Api) -> None:
+    done = conform(lab, *LOOK, "--profile", "none/lab.yaml")
+    assert done.returncode == 2
+    assert "none/lab.yaml: cannot be written" in done.stderr
+    assert journal(api) == []
 
 
 def test_a_dry_run_names_the_login(lab: str) -> None:

@@ -179,7 +179,7 @@ class TestCredentials:
             (tmp_path / "w.yaml").unlink()
             done = imported(server.url, tmp_path / "w.yaml")
             assert (done.returncode, done.stdout) == (1, "")
-            assert "the credentials are not accepted" in done.stderr
+            assert "it needs credentials; set APIO_LAB_USERNAME" in done.stderr
         assert os.listdir(tmp_path) == ["own.yaml"]
 
     def test_mistakes_in_them_end_it_before_anything_is_asked(self, tmp_path: Path) -> None:
@@ -270,8 +270,11 @@ class TestNothingWritten:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            (["--tenant", "nowhere"], "the system shows no user of these groups; check --tenant and --group, and that"),
-            (["--max-requests", "3"], "the run has made 3 requests, and more are not allowed"),
+            (
+                ["--tenant", "nowhere"],
+                "the system shows no user of these groups; check --tenant and --group, and that the address does not end in /api/v1",
+            ),
+            (["--max-requests", "3"], "the run has made 3 requests; --max-requests allows more"),
             (["--from", "http://127.0.0.1:1"], "has no answer: Connection refused"),
         ],
     )
