@@ -20,6 +20,7 @@ from simulator.lab import client
 from simulator.lab.client import LabClient, Untrustworthy
 from simulator.lab.crawl import Observed, crawl
 from simulator.lab.exchange import LabAnswer, LabRequest
+from simulator.lab.importing import NO_USER
 from simulator.lab.pseudonyms import KINDS, Pseudonyms
 from simulator.lab.vocabulary import published_values
 from simulator.settings import Settings
@@ -272,7 +273,7 @@ class TestNothingWritten:
         [
             (
                 ["--tenant", "nowhere"],
-                "the system shows no user of these groups; check --tenant and --group, and that the address does not end in /api/v1",
+                NO_USER,
             ),
             (["--max-requests", "3"], "the run has made 3 requests; --max-requests allows more"),
             (["--from", "http://127.0.0.1:1"], "has no answer: Connection refused"),
