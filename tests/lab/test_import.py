@@ -271,7 +271,7 @@ class TestNothingWritten:
         ("options", "reason"),
         [
             (["--tenant", "nowhere"], "the system shows no user of these groups; check --tenant and --group"),
-            (["--max-requests", "3"], "the run has made 3 requests, and more are not allowed"),
+            (["--max-requests", "3"], "the run has made 3 requests; --max-requests allows more"),
             (["--from", "http://127.0.0.1:1"], "has no answer: Connection refused"),
         ],
     )
