@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The address at which pip-audit looks up known vulnerabilities. A mirror of PyPI may lack them.
 ADVISORIES = https://pypi.org/pypi/orjson/$(shell sed -n s/^orjson==//p constraints.txt)/json
 
-.PHONY: help serve test lint format docs contract image-test examples console-test scale-out-test bench soak audit clean
+.PHONY: help serve test generated-test lint format docs contract image-test examples console-test scale-out-test bench soak audit clean
 
 help:  ## list the targets
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ serve: $(VENV)/runtime  ## run the simulator; options: make serve ARGS="--port 5
 
 test: $(VENV)/development  ## run all tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
+
+generated-test: $(VENV)/development  ## run the tests that generate their requests; `make test` contains them
+	@$(BIN)/python -m pytest tests/generated --quiet $(ARGS)
 
 lint: $(VENV)/development  ## check formatting, style and types; change nothing
 	@$(BIN)/ruff format --check .
@@ -42,14 +45,14 @@ image-test: $(VENV)/contract  ## build the container image and check it; needs r
 	@$(BIN)/python -m tools.image $(ARGS)
 
 examples: $(VENV)/examples  ## run the test suites in examples/ as their README says
-	@$(BIN)/python -m pytest -m examples --numprocesses 3 --dist worksteal --quiet \
+	@$(BIN)/python -m pytest -p no:schemathesis -m examples --numprocesses 3 --dist worksteal --quiet \
 		$(ARGS) $$(grep --recursive --files-with-matches --include='*.py' 'mark\.examples' tests)
 
 console-test: $(VENV)/console  ## test the pages in Chromium; only some: make console-test ARGS="-k axe"
-	@$(BIN)/python -m pytest tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
+	@$(BIN)/python -m pytest -p no:schemathesis tests/console --numprocesses 2 --dist worksteal --quiet $(ARGS)
 
 scale-out-test: $(VENV)/development  ## test replicas behind HAProxy and NGINX; only some: make scale-out-test ARGS="-k drain"
-	@$(BIN)/python -m pytest tests/scale_out --quiet $(ARGS)
+	@$(BIN)/python -m pytest -p no:schemathesis tests/scale_out --quiet $(ARGS)
 
 bench: $(VENV)/development  ## measure the speed beside other servers; shorter: make bench ARGS="--quick"
 	@$(BIN)/python -m tools.benchmarks $(ARGS)

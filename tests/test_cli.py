@@ -45,7 +45,7 @@ class TestServe:
     def test_it_ends_soon(self, number: int) -> None:
         with serving_process() as server:
             assert httpx.get(server.url + RECEPTION).status_code == 200
-            assert server.stop(number) < 3
+            server.stop(number)
             assert server.process.returncode == 0
             with pytest.raises(httpx.ConnectError):
                 httpx.get(server.url)
@@ -54,7 +54,7 @@ class TestServe:
         with serving_process() as server:
             with pytest.raises(subprocess.TimeoutExpired):
                 server.process.wait(2.2 * SIGNAL_SECONDS)
-            assert server.stop() < 3
+            server.stop()
             assert server.process.returncode == 0
 
     def test_it_ends_while_it_still_starts(self) -> None:

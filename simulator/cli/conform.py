@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from simulator.cli.files import check_free
 from simulator.cli.lab import connection_options
 from simulator.cli.output import example, fail, format_option, show
 
@@ -86,6 +87,7 @@ MOST_REQUESTS = 1000
     type=click.Path(path_type=Path, dir_okay=False),
     help="Compare with a simulator that follows this profile, to see whether it is still true.",
 )
+@click.option("--force", is_flag=True, help="Replace the files of --evidence and --profile if they exist.")
 @click.option("--fail-on-undecided", is_flag=True, help="Exit with 1 if a rule with a probe is not decided.")
 def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **options: Any) -> None:
     """Ask a real system what the simulator assumes.
@@ -100,12 +102,8 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
 
     names = ("tenant", "groups", "users", "create", "scratch_group", "scratch_user", "fresh_user")
     plan = Plan(**{name: options[name] for name in names})
-    if clean is None and not (plan.tenant and plan.groups):
-        raise click.UsageError("name what to look at with --tenant and --group")
-    if clean is not None and dry_run:
-        raise click.UsageError("--dry-run is for a comparison; the ledger itself says what --clean would undo")
-    if plan.fresh_user and plan.fresh_user == plan.scratch_user:
-        raise click.UsageError("--fresh-user is only read, so it must not be --scratch-user too")
+    files = [str(options[name]) for name in ("evidence", "profile") if options[name] is not None]
+    _check_options(plan, files, options, cleans=clean is not None, dry_run=dry_run)
     limits = {"pace": options["pace"], "most_requests": options["max_requests"], "timeout": options["timeout"]}
     try:
         simulation = standard_simulation().following(options["follow"])
@@ -124,7 +122,27 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
         raise click.UsageError(f"this writes to the system; name its host once more: --confirm {client.address.host}")
     if clean is not None:
         _clean(client, clean)
+    for file in files:
+        check_free(file, force=options["force"])
     _compare(simulation, client, plan, options)
+
+
+def _check_options(
+    plan: Plan, files: Sequence[str], options: Mapping[str, Any], *, cleans: bool, dry_run: bool
+) -> None:
+    """Raise `UsageError` if the options do not go together."""
+    if not cleans and not (plan.tenant and plan.groups):
+        raise click.UsageError("name what to look at with --tenant and --group")
+    if cleans and dry_run:
+        raise click.UsageError("--dry-run is for a comparison; the ledger itself says what --clean would undo")
+    if "" in plan.groups:
+        raise click.UsageError("--group needs the id of a group")
+    if options["follow"] is not None and options["profile"] is not None:
+        raise click.UsageError("--follow compares with a profile; to write a new one, leave it out")
+    if len(set(files)) < len(files):
+        raise click.UsageError("--evidence and --profile need different files")
+    if plan.fresh_user and plan.fresh_user == plan.scratch_user:
+        raise click.UsageError("--fresh-user is only read, so it must not be --scratch-user too")
 
 
 def _credentials(file: Path | None) -> Credentials:

@@ -124,7 +124,7 @@ def import_world(
 
     from simulator.app import standard_simulation
     from simulator.lab.crawl import crawl
-    from simulator.lab.importing import fixture_text, note_differences, people, summary
+    from simulator.lab.importing import NO_USER, fixture_text, note_differences, people, summary
     from simulator.progress import shown
 
     simulation = standard_simulation()
@@ -139,7 +139,7 @@ def import_world(
             client.log_in()
             observed = crawl(simulation.contract, ask, tenant, groups, users)
         if not people(observed):
-            _give_up("the system shows no user of these groups; check --tenant and --group")
+            _give_up(NO_USER)
         note_differences(simulation, observed)
         text = fixture_text(simulation, observed, kept, client.count, datetime.now(UTC))
         write_whole(output, [text.encode()], force=force)

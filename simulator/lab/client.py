@@ -107,7 +107,9 @@ class LabClient:
                 )
                 session = answer.headers.get("set-cookie", "").partition(";")[0]
                 if answer.status != HTTPStatus.OK or not session:
-                    raise Untrustworthy(f"the login as the {caller} account was answered with {answer.status}")
+                    account = "the account" if caller == "first" else "the second account"
+                    what = f"{answer.status}" if answer.status != HTTPStatus.OK else "200, but without a session"
+                    raise Untrustworthy(f"the login of {account} was answered with {what}")
                 self._authorization[caller] = {"Cookie": session}
                 self.logins[caller] = answer
 
@@ -138,6 +140,8 @@ class LabClient:
             raise Untrustworthy(f"the run has made {self.count} requests; --max-requests allows more")
         answer = self._send(request)
         stop = None if self.is_cleaning else _reason_to_stop(request, answer, is_refused)
+        if answer.status == HTTPStatus.UNAUTHORIZED and stop is not None and not self._authorization[request.caller]:
+            stop = "it needs credentials; set APIO_LAB_USERNAME and APIO_LAB_PASSWORD, or APIO_LAB_TOKEN"
         if stop is not None:
             raise Untrustworthy(f"{call} was answered with {answer.status}: {stop}")
         return answer
@@ -175,7 +179,7 @@ def _reason_to_stop(request: LabRequest, answer: LabAnswer, is_refused: bool) ->
     if request.caller == "first" and status == HTTPStatus.UNAUTHORIZED:
         return "the credentials are not accepted"
     if request.caller == "first" and status == HTTPStatus.FORBIDDEN and is_read and not is_refused:
-        return "the account may not read this"
+        return "the account may not read this; name only groups that it may read"
     return None
 
 

@@ -14,6 +14,7 @@ from simulator.fixture.shape import VERSION
 CAPACITIES = "Call Capacity Management"
 EXECUTIVE = "Executive"
 ASSISTANT = "Executive-Assistant"
+NO_ACCOUNTS = "No call shows accounts or passwords. There are none here, so add those that your tests log in with."
 MADE_UP_DOMAIN = "example.com"
 SEPARATOR = " \\ "
 ATTRIBUTES = ("firstName", "lastName", "extension", "phoneNumber", "emailAddress")
@@ -242,7 +243,7 @@ def _domain(user_ids: Iterable[str], notes: list[str]) -> str:
 
 def _gaps(seen: Seen, homes: Mapping[str, str]) -> Iterable[str]:
     """Yield sentences about what no answer shows."""
-    yield "No call shows accounts or passwords. There are none here, so add those that your tests log in with."
+    yield NO_ACCOUNTS
     hidden = len(seen.groups) - len(seen.listed)
     if hidden:
         yield (

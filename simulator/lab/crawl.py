@@ -32,6 +32,7 @@ class UnexpectedAnswer(Exception):
         )
         self.path = request.path
         self.pointer = pointer
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from simulator.lab.pseudonyms import Pseudonyms
 from simulator.lab.twin import Twin
 
 WIDTH = 116
+NO_USER = (
+    "the system shows no user of these groups; check --tenant and --group, and that the address does not end in /api/v1"
+)
 
 
 class Leak(Exception):

@@ -20,6 +20,8 @@ from simulator.lab.words import MISSING, Words
 
 PROBES = Path(__file__).with_name("probes.yaml")
 NOBODY = "nobody"
+CALLERS = {"second": "  (as the second account)", "wrong": "  (with a token that does not exist)"}
+"""How the outline of a run tells who calls, if it is not the account of the run."""
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -149,7 +151,7 @@ def outline(probe: Probe, contract: Contract) -> list[str]:
         query = "&".join(f"{name}={value}" for name, value in step.query.items())
         body = step.raw if step.raw is not None else "" if step.body is None else orjson.dumps(step.body).decode()
         line = f"{probe.permission.name.lower():8}{probe.rule:7}{method} {path}{'?' + query if query else ''} {body}"
-        lines.append(line.rstrip())
+        lines.append(f"{line.rstrip()}{CALLERS.get(step.caller, '')}")
     return lines
 
 

@@ -161,7 +161,9 @@ class Pseudonyms:
             published = self._values.get(attribute or "", ())
             return value if value in published else change(value, KIND_OF.get(attribute or ""))
         if isinstance(value, list):
-            return [self._walk(each, attribute, change, depth + 1) for each in value]
+            # Only the attribute of an object itself can say that its keys are data.
+            inside = [(each, None if isinstance(each, dict) else attribute) for each in value]
+            return [self._walk(each, name, change, depth + 1) for each, name in inside]
         if not isinstance(value, dict):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 self._covers.add(str(value))

@@ -11,7 +11,7 @@ import orjson
 
 from simulator.contract.ledger import Rule
 from simulator.contract.profile import VERSION, digest
-from simulator.lab.compare import STATUS, has_error_shape
+from simulator.lab.compare import ERRORS, ORDER, STATUS, has_error_shape
 from simulator.lab.conform import Compared, Outcome
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.importing import Leak
@@ -129,7 +129,30 @@ def _parts(verdict: RuleVerdict, names: Mapping[int, str]) -> Iterator[dict[str,
 
 
 def _shown_place(each: Compared, place: str) -> str:
-    return f"status {each.lab.status} instead of {each.twin.status}" if place == STATUS else place
+    """Return a place, and how the answers differ there: by what is there, never by a value."""
+    if place == STATUS:
+        return f"status {each.lab.status} instead of {each.twin.status}"
+    if place == ERRORS:
+        return "another shape of errors"
+    if place.startswith(ORDER):
+        return f"{place.removeprefix(ORDER)} in another order"
+    one, other = (_kind_at(answer, place) for answer in (each.lab, each.twin))
+    return f"{place}: {one} instead of {other}" if one != other else f"{place}: another {one}"
+
+
+def _kind_at(answer: LabAnswer, place: str) -> str:
+    """Return what stands at a place of an answer, in a word."""
+    content = answer.content()
+    for step in place.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        try:
+            content = content[int(key)] if isinstance(content, list) else content[key]
+        except (LookupError, ValueError, TypeError):
+            return "nothing"
+    if content == []:
+        return "an empty list"
+    kinds = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    return kinds.get(type(content), "null")
 
 
 def _counts(each: Compared, verdict: str) -> bool:
@@ -137,13 +160,28 @@ def _counts(each: Compared, verdict: str) -> bool:
 
 
 def _request(run: Run, request: LabRequest, mask: Mask) -> dict[str, Any]:
-    shown: dict[str, Any] = {"method": request.method, "path": run.client.shown(request.path), "caller": request.caller}
+    path = run.client.shown(request.path)
+    if not request.path.endswith("/"):
+        path = path.removesuffix("/")
+    shown: dict[str, Any] = {"method": request.method, "path": path, "caller": request.caller}
+    if request.headers:
+        shown["headers"] = dict(request.headers)
     query = request.target.partition("?")[2]
     if query:
         shown["query"] = query
     if request.body is not None:
         shown["body"] = _content(request.body, mask)
+        if orjson.dumps(_json(request.body)) != request.body:
+            # These bytes are a probe's own: they break a rule about JSON.
+            shown["bytes"] = request.body.decode()
     return shown
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return None
 
 
 def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
@@ -160,7 +198,5 @@ def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
 
 def _content(body: bytes, mask: Mask) -> Any:
     """Return a body with pseudonyms. Of a body that is no JSON, only the length is told."""
-    try:
-        return mask(orjson.loads(body))
-    except ValueError:
-        return f"{len(body)} bytes that are no JSON"
+    content = _json(body)
+    return f"{len(body)} bytes that are no JSON" if content is None else mask(content)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from simulator.app import Simulation
 from simulator.contract.contract import Contract
@@ -17,11 +18,12 @@ from simulator.lab.cleaning import clean, scope_of_ledger
 from simulator.lab.client import LabClient, Untrustworthy, level_of
 from simulator.lab.compare import ERRORS, STATUS, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
+from simulator.lab.content import NO_ACCOUNTS
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
 from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
-from simulator.lab.importing import people
+from simulator.lab.importing import NO_USER, people
 from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import Probes, load_probes, outline
 from simulator.lab.twin import Twin
@@ -115,13 +117,19 @@ class Run:
             probes.without,
             self.volatile,
             self._twin,
+            [(self._operation_of(request), request, answer) for request, answer in conformity.seen],
         )
+
+    def _operation_of(self, request: LabRequest) -> str:
+        return self.contract.paths[self.client.shown(request.path)][request.method].operation_id
 
     def _told(self, problem: BaseException) -> str:
         """Return what a problem says, without anything of the system's own."""
         if isinstance(problem, UnexpectedAnswer):
             place = f" at {problem.pointer}" if problem.pointer else ""
-            return f"the contract does not allow the answer to GET {self.client.shown(problem.path)}{place}"
+            # A reason without a place is about the status, or about what is no JSON.
+            reason = "" if place else f": {problem.reason}"
+            return f"the contract does not allow the answer to GET {self.client.shown(problem.path)}{place}{reason}"
         if isinstance(problem, OSError):
             return f"the ledger of the run cannot be written: {problem.strerror or problem}"
         return str(problem)
@@ -146,11 +154,12 @@ class Run:
         observed: Observed = crawl(
             self.contract, self._ask_twice, plan.tenant, groups, users, is_strict=False, most_users=MOST_USERS
         )
-        self.content, self.notes = observed.content, observed.notes
+        self.content = observed.content
+        self.notes = [note for note in observed.notes if note != NO_ACCOUNTS]
         self.seen = [{"tenantId": plan.tenant, "groups": dict.fromkeys(groups), "userIds": list(users)}]
         self.seen += [answer.content() for _, answer in observed.exchanges if answer.status == HTTPStatus.OK]
         if not people(observed):
-            raise Untrustworthy("the system shows no user of these groups; check --tenant and --group")
+            raise Untrustworthy(NO_USER)
         if plan.scratch_group and not self._has_capacities(plan.scratch_group):
             raise Untrustworthy("the scratch group shows no call capacities; check --scratch-group")
         named = self._named(groups, observed.asked)
@@ -196,6 +205,7 @@ class Run:
     def _ask_twice(self, request: LabRequest) -> LabAnswer:
         """Ask for the same twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
         self._last = request.path
+        self.progress(f"{self.client.count} requests", None)
         answer, again = self.client.ask(request), self.client.ask(request)
         varying = differences(answer, again)
         self.volatile.update(last_name(each) for each in varying if each not in (STATUS, ERRORS))
@@ -294,13 +304,28 @@ def outline_of(simulation: Simulation, plan: Plan, credentials: Credentials) -> 
     ]
     lines += [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
     for probe in load_probes(simulation.ledger).probes:
-        lines += outline(probe, simulation.contract) if writable[probe.permission] else []
+        steps = probe.steps
+        can_run = credentials.second_username or not any(step.caller == "second" for step in steps)
+        can_run = can_run and (plan.fresh_user or not any(step.user == "fresh_user" for step in steps))
+        can_run = can_run and (credentials.token or not any(step.caller == "token" for step in steps))
+        if can_run and writable[probe.permission]:
+            lines += outline(probe, simulation.contract)
     if plan.permission > Permission.READ:
         lines.append(
             "before the first probe: GET and PUT of what may be changed, as it is, to see that it can be put back"
         )
         lines.append("after each probe: DELETE and GET of what it created, GET and PUT of what it changed")
-    return [line.replace("{tenant_id}", plan.tenant) for line in lines]
+    known = {
+        "{tenant_id}": plan.tenant,
+        "{group}": plan.groups[0],
+        "{scratch_group}": plan.scratch_group,
+        "{scratch_user}": plan.scratch_user,
+        "{scratch_id}": plan.scratch_user,
+        "{fresh_user}": plan.fresh_user,
+    }
+    for word, name in known.items():
+        lines = [line.replace(word, quote(name) if name else word) for line in lines]
+    return lines
 
 
 def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +15,8 @@ from simulator.settings import Settings
 from simulator.state.sandboxes import DEFAULT, Sandboxes
 
 ASSUMED = "x-simulator-assumed"
+RULE = "rule"
+"""Where an answer has the rule of its refusal. It comes from the journal: a profile may leave it out of the body."""
 _TOKENS: Mapping[Caller, str] = {"first": "first", "second": "second", "wrong": "wrong"}
 
 
@@ -65,18 +66,17 @@ class Twin:
             data=request.body,
             headers={"Accept": "application/json", **authorization, **request.headers},
         )
-        return LabAnswer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=response.get_data(),
-        )
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        rule = self._sandbox.journal.exchanges()[-1].content.rule
+        if rule is not None:
+            headers[RULE] = rule
+        return LabAnswer(status=response.status_code, headers=headers, body=response.get_data())
 
     def named_rules(self, operation_id: str, answer: LabAnswer) -> set[str]:
         """Return the rules that an answer rests on: of a refusal its own, else the assumed and the known ones (S-9)."""
         assumed = set(filter(None, answer.headers.get(ASSUMED, "").replace(" ", "").split(",")))
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            content = answer.content() or {"errors": []}
-            return assumed | {error["details"]["rule"] for error in content["errors"]}
+        if RULE in answer.headers:
+            return assumed | {answer.headers[RULE]}
         rules = self.simulation.contract.operations[operation_id].rules
         return assumed | {rule for rule in rules if "assumed" not in self.ledger[rule].basis}
 

@@ -15,14 +15,17 @@ from typing import Any
 from simulator.app import standard_simulation
 from simulator.contract.ledger import Rule
 from simulator.errors import BrokenDocument
-from simulator.lab.compare import STATUS, differences, general, last_name, steady
+from simulator.lab.compare import ERRORS, STATUS, differences, general, last_name, steady
 from simulator.lab.conform import Compared, Outcome, Verdict, judged
+from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.probes import Probe
 from simulator.lab.twin import Twin
 from simulator.lab.vocabulary import published_values
 
 Correction = Mapping[str, Any]
 """What a profile says of a rule beside the verdict: `choice`, `status` or `values`."""
+Seen = tuple[str, LabRequest, LabAnswer]
+"""A request of the crawl, with the id of its operation and the answer."""
 MakeTwin = Callable[[Mapping[str, Correction]], Twin]
 """Returns a twin that follows these corrections, by rule. Raises `BrokenDocument` if the simulator cannot."""
 _MISSING = object()
@@ -61,10 +64,15 @@ def verdicts_of(
     without: Mapping[str, str],
     volatile: set[str],
     make_twin: MakeTwin,
+    seen: Sequence[Seen] = (),
 ) -> Verdicts:
-    """Return the verdict on each rule of the ledger. `without` says why a rule has no probe."""
+    """Return the verdict on each rule of the ledger.
+
+    `without` says why a rule has no probe. `seen` is what the twin was made of.
+    """
     corrections = _corrections(ledger, outcomes, volatile, make_twin)
-    explained = _played_again(outcomes, volatile, make_twin(corrections)) if corrections else list(outcomes)
+    twin = make_twin(corrections)
+    explained = _played_again(outcomes, volatile, twin) if corrections else list(outcomes)
     rules = {}
     for rule in ledger:
         if rule in without:
@@ -74,7 +82,7 @@ def verdicts_of(
             rules[rule] = RuleVerdict(rule=rule, verdict="contradicted", correction=corrections[rule], outcomes=own)
         else:
             rules[rule] = _verdict(rule, [each for each in explained if each.probe.rule == rule])
-    return Verdicts(rules=rules, others=tuple(dict.fromkeys(_others(explained))))
+    return Verdicts(rules=rules, others=tuple(dict.fromkeys(_others(explained, seen, volatile, twin))))
 
 
 def _verdict(rule: str, outcomes: Sequence[Outcome]) -> RuleVerdict:
@@ -195,15 +203,16 @@ def _value_at(content: Any, place: str) -> Any:
     return content
 
 
-def _others(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
-    """Yield the differences at places that no contradicted probe decides."""
-    blamed = {general(place) for each in outcomes for compared in each.compared for place in compared.decided}
-    for outcome in outcomes:
-        for each in outcome.compared:
-            for place in map(general, each.others):
-                if (
-                    place not in blamed
-                    and place != STATUS
-                    and last_name(place) not in {last_name(one) for one in blamed}
-                ):
-                    yield each.step.operation, place
+def _others(
+    outcomes: Sequence[Outcome], seen: Sequence[Seen], volatile: set[str], twin: Twin
+) -> Iterator[tuple[str, str]]:
+    """Yield the differences at places that no contradicted probe decides, also in what the twin was made of."""
+    blamed = {last_name(place) for each in outcomes for compared in each.compared for place in compared.decided}
+    found = [(each.step.operation, each.others) for outcome in outcomes for each in outcome.compared]
+    twin.restore()
+    for operation_id, request, answer in seen:
+        found.append((operation_id, steady(differences(answer, twin.ask(request)), volatile)))
+    for operation_id, places in found:
+        for place in places:
+            if place not in (STATUS, ERRORS) and last_name(place) not in blamed:
+                yield operation_id, general(place)

@@ -14,12 +14,13 @@ LONG_NAME = 81
 
 MISSING = {
     "group": "no group has Call Capacity Management",
-    "plain_group": "all groups have Call Capacity Management; name another one with --group",
+    "plain_group": "no group without Call Capacity Management is known to exist; name one with --group, and one of "
+    "its executives with --user",
     "group_with_members": "no capacity has members",
     "group_with_departments": "no user without a capacity has a department",
-    "empty_capacity": "all capacities have members",
+    "empty_capacity": "there is no capacity without members",
     "executive": "no user has Executive",
-    "executive_elsewhere": "no executive was seen in another group than that of the second account",
+    "executive_elsewhere": "it needs a second account of one group, and an executive of another one",
     "executive_of_plain_assistant": "no executive has an assistant without a department",
     "executive_with_assistants": "no executive has assistants of the same group",
     "executive_with_others": "no assistant was seen in another group",
@@ -98,7 +99,9 @@ def free_members(group: Mapping[str, Any]) -> list[str]:
 def _add_groups(words: Words, groups: Mapping[str, Any]) -> None:
     for group_id, group in groups.items():
         if CAPACITIES not in (group.get("services") or ()):
-            words.texts.setdefault("plain_group", group_id)
+            # Only an executive who was read proves that the group exists.
+            if _holders(group, EXECUTIVE):
+                words.texts.setdefault("plain_group", group_id)
             continue
         capacities, users = group.get("callCapacities") or (), group.get("users") or {}
         if "group" not in words.texts:

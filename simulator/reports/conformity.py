@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -16,6 +16,7 @@ Report = Mapping[str, Any]
 WIDTH = 100
 INDENT = " " * 4
 NOT_FOLLOWED = "the simulator cannot do the same"
+UNPROBED = "without a probe"
 VERDICTS = ("contradicted", "not decidable", "confirmed")
 
 
@@ -30,14 +31,12 @@ def as_text(report: Report) -> str:
     ]
     if report["simulator"]:
         lines.append("A simulator gave the answers, so nothing here is an observation of a real system.")
-    found = {verdict: [rule for rule in report["rules"] if rule["verdict"] == verdict] for verdict in VERDICTS}
-    decidable = [rule for rule in found["not decidable"] if rule["parts"][0]["part"]]
-    others = [rule["rule"] for rule in found["not decidable"] if rule not in decidable]
+    found = _sections(report)
     lines += ["", f"contradicted ({len(found['contradicted'])})"]
     lines += [line for rule in found["contradicted"] for line in _rule_lines(rule)]
-    lines += ["", f"not decidable ({len(decidable)})", *_reason_lines(decidable)]
-    lines += ["", f"confirmed ({len(found['confirmed'])})", *_listed(rule["rule"] for rule in found["confirmed"])]
-    lines += ["", f"without a probe ({len(others)}), --format json says why", *_listed(others)]
+    lines += ["", f"not decidable ({len(found['not decidable'])})", *_reason_lines(found["not decidable"])]
+    lines += ["", f"confirmed ({len(found['confirmed'])})", *_listed(found["confirmed"])]
+    lines += ["", f"without a probe ({len(found[UNPROBED])}), --format json says why", *_listed(found[UNPROBED])]
     if report["others"]:
         lines += ["", "differences that no rule is about"]
         lines += [f"  {each['operationId']}: {each['place']}" for each in report["others"]]
@@ -55,13 +54,21 @@ def as_json(report: Report) -> str:
 
 def as_html(report: Report) -> str:
     """Returns a page that needs no other file."""
-    groups = [(each, [rule for rule in report["rules"] if rule["verdict"] == each]) for each in VERDICTS]
+    groups = list(_sections(report).items())
     return render(
-        "reports/conformity.html", layout="reports/page.html", title="Conformity", report=report, groups=groups
+        "reports/conformity.html", layout="reports/page.html", title="Comparison", report=report, groups=groups
     )
 
 
 FORMATS = {"text": as_text, "json": as_json, "html": as_html}
+
+
+def _sections(report: Report) -> dict[str, list[Any]]:
+    """Returns the rules by verdict. Those that no laboratory can decide are apart."""
+    sections: dict[str, list[Any]] = {verdict: [] for verdict in (*VERDICTS, UNPROBED)}
+    for rule in report["rules"]:
+        sections[rule["verdict"] if rule["parts"][0]["part"] else UNPROBED].append(rule)
+    return sections
 
 
 def _rule_lines(rule: Mapping[str, Any]) -> Iterator[str]:
@@ -85,8 +92,8 @@ def _reason_lines(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield _wrapped(f"{reason}: {', '.join(names)}")
 
 
-def _listed(names: Iterable[str]) -> list[str]:
-    text = ", ".join(names)
+def _listed(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    text = ", ".join(rule["rule"] for rule in rules)
     return [_wrapped(text)] if text else []
 
 

@@ -90,6 +90,22 @@ def new_context(browser: Browser, complaints: list[str], simulator: Simulator) -
     What their pages complain about is in `complaints`. They prefer reduced motion, so that nothing moves while a test
     looks at it. They are closed at the end of the test, before the simulator stops: a page would complain about that.
     """
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        for event, listener in listeners(complaints).items():
+            context.on(event, listener)  # type: ignore[call-overload,unused-ignore]
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def listeners(complaints: list[str]) -> dict[str, Callable[[Any], None]]:
+    """Return what must listen to a browser context, by event, so that its complaints are added to the list."""
 
     def on_console(message: ConsoleMessage) -> None:
         # The browser also reports a violation of the policy here.
@@ -101,25 +117,38 @@ def new_context(browser: Browser, complaints: list[str], simulator: Simulator) -
         if address.scheme not in ("data", "blob") and address.hostname not in LOOPBACK:
             complaints.append(f"request to another host: {request.url}")
 
-    contexts: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        context = browser.new_context(**{"reduced_motion": "reduce", **options})
-        context.on("console", on_console)
-        context.on("weberror", lambda error: complaints.append(f"{error.error}"))
-        context.on("request", on_request)
-        contexts.append(context)
-        return context
-
-    yield make
-    for context in contexts:
-        context.close()
+    return {"console": on_console, "weberror": lambda e: complaints.append(f"{e.error}"), "request": on_request}
 
 
 @pytest.fixture
 def page(new_context: NewContext) -> Page:
     """An empty page in a fresh context."""
     return new_context().new_page()
+
+
+@pytest.fixture(scope="session")
+def kept_page(browser: Browser) -> Iterator[Page]:
+    """The page that `used_page` uses again and again."""
+    with browser.new_context(reduced_motion="reduce") as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def used_page(kept_page: Page, complaints: list[str], simulator: Simulator) -> Iterator[Page]:
+    """The same page as in other tests, for tests that only look: a fresh one takes as much time as showing it.
+
+    Each simulator has its own port, so what a page stores is not found by others.
+    """
+    kept_page.emulate_media(color_scheme="light")
+    kept_page.set_viewport_size({"width": 1280, "height": 720})
+    heard = listeners(complaints)
+    for event, listener in heard.items():
+        kept_page.context.on(event, listener)  # type: ignore[call-overload,unused-ignore]
+    yield kept_page
+    # The page leaves before the simulator stops: it would complain about that.
+    kept_page.goto("about:blank")
+    for event, listener in heard.items():
+        kept_page.context.remove_listener(event, listener)
 
 
 @pytest.fixture

@@ -27,14 +27,14 @@ def folder(pytestconfig: pytest.Config) -> Path | None:
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
 def test_a_page_is_accessible_and_fits_into_320_pixels(
-    shown: Shown, simulator: Simulator, page: Page, axe: Axe, folder: Path | None
+    shown: Shown, simulator: Simulator, used_page: Page, axe: Axe, folder: Path | None
 ) -> None:
-    shown.open(page, simulator)
-    axe(page, shown.without)
+    shown.open(used_page, simulator)
+    axe(used_page, shown.without)
     if folder is not None:
-        picture(page, shown.name, folder)
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        picture(used_page, shown.name, folder)
+    used_page.set_viewport_size({"width": 320, "height": 640})
+    assert used_page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def picture(page: Page, name: str, folder: Path) -> None:

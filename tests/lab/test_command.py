@@ -203,3 +203,46 @@ def test_if_a_file_cannot_be_written_the_report_is_shown_all_the_same(lab: str) 
 def test_a_dry_run_names_the_login(lab: str) -> None:
     lines = conform(lab, *LOOK, "--dry-run").stdout.splitlines()
     assert lines[0] == "read           POST /api/v1/login/, once for each account"
+
+
+def test_a_file_that_exists_is_replaced_only_with_force(lab: str) -> None:
+    Path("lab.yaml").write_text("mine", encoding="utf-8")
+    done = conform(lab, *LOOK, "--profile", "lab.yaml")
+    assert done.returncode == 2
+    assert "lab.yaml: exists already" in done.stderr
+    assert Path("lab.yaml").read_text("utf-8") == "mine"
+    assert conform(lab, *LOOK, "--profile", "lab.yaml", "--force").returncode == 0
+    assert yaml.safe_load(Path("lab.yaml").read_text("utf-8"))["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--follow", "a.yaml", "--profile", "b.yaml"), "--follow compares with a profile"),
+        (("--evidence", "a.yaml", "--profile", "a.yaml"), "need different files"),
+        (("--group", ""), "--group needs the id"),
+        (("--fresh-user", "x", "--scratch-user", "x"), "only read"),
+        (("--clean", "x", "--dry-run"), "--dry-run is for a comparison"),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_mistake(options: tuple[str, ...], message: str, lab: str) -> None:
+    done = conform(lab, *LOOK, *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_the_evidence_shows_what_was_sent(lab: str) -> None:
+    assert conform(lab, *LOOK, "--create", *CONFIRMED, "--evidence", "lab.jsonl").returncode == 0
+    lines = [orjson.loads(line) for line in Path("lab.jsonl").read_bytes().splitlines()]
+    parts = {each["part"]: each for each in lines}
+    assert parts["a path without the last slash"]["request"]["path"].endswith("/call_capacities")
+    assert parts["another media type"]["request"]["headers"] == {"Accept": "text/html"}
+    assert parts["a name twice in an object"]["request"]["bytes"] == '{"maxCalls": 6, "maxCalls": 7}'
+    assert "firstName" in parts["users without a capacity"]["laboratory"]["body"]["users"][0]
+
+
+def test_a_group_that_nobody_is_known_to_be_in_decides_nothing(lab: str) -> None:
+    report: dict[str, Any] = orjson.loads(conform(lab, *LOOK, "--group", "foogruop", "--format", "json").stdout)
+    found = next(each for each in report["rules"] if each["rule"] == "CC-1")
+    assert found["verdict"] == "not decidable"
+    assert "is known to exist" in found["parts"][0]["reason"]

@@ -293,6 +293,31 @@ def test_a_large_group_needs_no_more_requests_than_a_small_one(tmp_path: Path) -
     assert len(many.calls) <= len(few.calls) + 2 * MOST_USERS
 
 
+def test_what_varies_is_known_before_the_first_question(tmp_path: Path) -> None:
+    turn = count()
+    laboratory = Laboratory(change=lambda content: {**content, "nonce": next(turn)})
+    run = run_of(laboratory, tmp_path, READ)
+    run.prepare()
+    assert "nonce" in run.volatile
+
+
+def test_what_somebody_else_changes_meanwhile_makes_the_result_untrustworthy(tmp_path: Path) -> None:
+    laboratory = Laboratory()
+
+    def is_changed_by_others(own: Laboratory, request: LabRequest, headers: Mapping[str, str]) -> LabAnswer:
+        if request.method == "PUT" and "somebody" not in str(own.changes):
+            body = {"name": "somebody else's", "isDefault": False, "maxCalls": 1}
+            own.client.post("/api/v1/tenants/foo/groups/foogroup/services/call_capacities/", json=body)
+        return own.answer(request, headers)
+
+    laboratory.always = is_changed_by_others
+    run = run_against(laboratory, tmp_path, OWN)
+    assert [
+        each for each in run.problems if each.startswith("the laboratory is not as it was before: /api/v1/tenants/{")
+    ]
+    assert [change["op"] for change in laboratory.changes] == ["add"]
+
+
 def answering(end: str, body: bytes, status: int = 200, method: str = "GET") -> Laboratory:
     """A laboratory that always gives this answer where a path ends so."""
 
@@ -432,6 +457,26 @@ def test_a_user_id_in_the_place_of_an_attribute_is_not_in_report_and_evidence(tm
     written = texts_about(run)
     assert "acme" not in written
     assert "/colour" in written
+
+
+def test_a_profile_that_leaves_the_rules_out_of_errors_can_be_followed(tmp_path: Path) -> None:
+    profile = {"G-8": {"choice": "detail"}}
+    run = run_of(Laboratory(profile), tmp_path, READ)
+    run.simulation = standard_simulation().following(profile_document(profile))
+    run.go()
+    assert run.problems == []
+    assert contradicted(run) == {}
+    assert {"G-1", "G-9", "EX-1"} <= set(confirmed(run))
+
+
+def test_a_difference_in_what_the_twin_was_made_of_is_listed(tmp_path: Path) -> None:
+    def shorten(content: Any) -> Any:
+        shown = isinstance(content, dict) and "criteria" in content
+        return {**content, "criteria": [each["name"] for each in content["criteria"]]} if shown else content
+
+    run = run_against(Laboratory(change=shorten), tmp_path, READ)
+    assert run.verdicts is not None
+    assert ("getFiltering", "/criteria") in run.verdicts.others
 
 
 TOKEN = Credentials(token="system-admin")

@@ -270,7 +270,7 @@ class TestNothingWritten:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            (["--tenant", "nowhere"], "the system shows no user of these groups; check --tenant and --group"),
+            (["--tenant", "nowhere"], "the system shows no user of these groups; check --tenant and --group, and that"),
             (["--max-requests", "3"], "the run has made 3 requests; --max-requests allows more"),
             (["--from", "http://127.0.0.1:1"], "has no answer: Connection refused"),
         ],

@@ -241,3 +241,10 @@ class TestLeaks:
         assert masked["userId"] == "sophie.janssens😀@x.be"
         assert pseudonyms.leaks_in(masked) == []
         assert pseudonyms.leaks_in([masked, "Sophie"]) == ["Sophie"]
+
+
+def test_the_attributes_of_users_in_a_list_keep_their_names(simulation: Simulation) -> None:
+    users = [{"userId": "boss@corp.example", "firstName": "Alice"}]
+    masked = Pseudonyms(simulation.contract).mask({"users": users, "assistantUsers": users})
+    assert list(masked["users"][0]) == list(masked["assistantUsers"][0]) == ["userId", "firstName"]
+    assert masked["users"] == masked["assistantUsers"] != users

@@ -116,7 +116,7 @@ class TestEnds:
         assert all(map(fleet.has_its_own_world, others))
         fleet.proxy.until(**{dead: "DOWN"})
         lost_ones_are_told()
-        simulator = Simulator.connect(fleet.url, timeout=2)
+        simulator = Simulator.connect(fleet.url, timeout=30)
         for _ in range(9):
             with simulator.sandbox() as sandbox:
                 assert fleet.call(sandbox.name).status_code == 200

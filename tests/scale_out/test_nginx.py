@@ -49,7 +49,7 @@ def test_each_sandbox_lives_on_one_replica(clients: Clients, replicas: Replicas)
 def test_the_library_works_and_is_told_of_calls_as_they_come(clients: Clients) -> None:
     with Simulator.connect(clients.url).sandbox() as sandbox:
         clients.call(sandbox.name)
-        assert sandbox.wait_for(operationId="listCallCapacities", timeout=5)["status"] == 200
+        assert sandbox.wait_for(operationId="listCallCapacities", timeout=30)["status"] == 200
     with clients.http.stream("GET", "/_simulator/events") as stream:
         assert next(stream.iter_lines()).startswith(("event: hello", "retry:", "id:", ":"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from io import BytesIO
@@ -23,7 +23,7 @@ from simulator.state.memory import Memory, weigh
 from simulator.state.sandbox import ServerSandbox
 from simulator.state.sandboxes import Sandboxes
 from simulator.state.world import Fork, World
-from tests.conftest import CAPACITIES, EXECUTIVE
+from tests.conftest import CAPACITIES, EXECUTIVE, wait_until
 
 pytestmark = pytest.mark.rule("S-10")
 
@@ -374,22 +374,17 @@ class TestOnTheWay:
         self, simulator: Simulator
     ) -> None:
         with simulator.sandbox() as sandbox:
-            sandbox.fault(operationId="updateCallCapacity", delayMs=3_000)
-            url = f"{sandbox.url}/api/v1/{CAPACITIES}Reception/"
-            statuses = []
-
-            def hang_up() -> None:
-                try:
-                    statuses.append(httpx.put(url, content=b"{" + b" " * 200_000 + b"}", timeout=0.5).status_code)
-                except httpx.ReadTimeout:
-                    statuses.append(0)
-
-            threads = [threading.Thread(target=hang_up) for _ in range(5)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert sorted(statuses) == [0, 0, 503, 503, 503]
+            sandbox.fault(operationId="updateCallCapacity", delayMs=60_000)
+            url = httpx.URL(f"{sandbox.url}/api/v1/{CAPACITIES}Reception/")
+            body = b"{" + b" " * 200_000 + b"}"
+            head = f"PUT {url.path} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\nContent-Length: {len(body)}\r\n\r\n"
+            server = simulator._server
+            assert server is not None
+            for waiting in (1, 2):
+                with socket.create_connection((server.host, server.port)) as client:
+                    client.sendall(head.encode() + body)
+                    wait_until(lambda waiting=waiting: server.delayed == waiting)  # type: ignore[misc]
+            assert [httpx.put(url, content=body).status_code for _ in range(3)] == [503] * 3
 
 
 def large(entries: int) -> bytes:
