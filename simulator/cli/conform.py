@@ -44,7 +44,7 @@ MOST_REQUESTS = 1000
     help="A user whose settings to read, in a group whose users the system does not list; give it again for more.",
 )
 @click.option(
-    "--fresh-user", default="", metavar="ID", help="An executive whose settings nobody has changed; they are only read."
+    "--fresh-user", default="", metavar="ID", help="A user whose settings nobody has changed; they are only read."
 )
 @click.option(
     "--create",
@@ -54,9 +54,7 @@ MOST_REQUESTS = 1000
 @click.option(
     "--scratch-group", default="", metavar="ID", help="A group whose capacities may be changed and are put back."
 )
-@click.option(
-    "--scratch-user", default="", metavar="ID", help="An executive whose settings may be changed and are put back."
-)
+@click.option("--scratch-user", default="", metavar="ID", help="A user whose settings may be changed and are put back.")
 @click.option("--confirm", default="", metavar="HOST", help="The host of the address; nothing is written without it.")
 @click.option("--dry-run", is_flag=True, help="Print every request, and send none.")
 @click.option(

@@ -271,10 +271,7 @@ class TestNothingWritten:
     @pytest.mark.parametrize(
         ("options", "reason"),
         [
-            (
-                ["--tenant", "nowhere"],
-                NO_USER,
-            ),
+            (["--tenant", "nowhere"], NO_USER),
             (["--max-requests", "3"], "the run has made 3 requests; --max-requests allows more"),
             (["--from", "http://127.0.0.1:1"], "has no answer: Connection refused"),
         ],
