@@ -163,13 +163,15 @@ def _compare(simulation: Simulation, client: LabClient, plan: Plan, options: Map
         run.go()
     if run.client.ledger.entries:
         run.problems.append(f"something was left behind; --clean {file} undoes it")
+    status = NOT_TRUSTWORTHY if run.verdicts is None else _report(run, run.verdicts, options)
+    for problem in run.problems:
+        click.echo(f"apio-simulator: {problem}", err=True)
+    if run.problems and options["profile"] is not None:
+        click.echo("apio-simulator: the profile was not written, because the result cannot be trusted", err=True)
+    if run.client.ledger.entries:
         again = f"conform --against {client.url} --confirm {client.address.host} --clean {file}"
-        click.echo(f"apio-simulator: something was left behind; to undo it: apio-simulator {again}", err=True)
-    if run.verdicts is None:
-        for problem in run.problems:
-            click.echo(f"apio-simulator: {problem}", err=True)
-        sys.exit(NOT_TRUSTWORTHY)
-    sys.exit(_report(run, run.verdicts, options))
+        click.echo(f"apio-simulator: to undo what was left behind: apio-simulator {again}", err=True)
+    sys.exit(status)
 
 
 def _report(run: Run, verdicts: Verdicts, options: Mapping[str, Any]) -> int:
