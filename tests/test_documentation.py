@@ -197,7 +197,7 @@ def test_every_command_of_the_table_works(fresh_server: str, tmp_path: Path, mon
     shutil.copy(ROOT / "fixtures" / "minimal.yaml", "my-fixture.yaml")
     for command, _ in rows(COMMANDS, "All commands"):
         words = shlex.split(command.replace("https://lab.example.com", fresh_server))[1:]
-        words += ["--pace", "0"] if words[0] == "import" else []
+        words += ["--pace", "0"] if words[0] in ("import", "conform") else []
         if words != ["serve"]:
             done = run(*words, APIO_SIMULATOR_URL=fresh_server)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
@@ -211,6 +211,13 @@ def test_the_options_of_commands_are_as_the_table_says() -> None:
 def test_the_options_of_import_are_as_the_table_says() -> None:
     stated = [option for option, _ in rows(PAGES["docs/laboratory.md"], "Import its world")]
     assert stated == [each.opts[0] for each in every_command(main)["import"].params]
+
+
+def test_the_options_of_conform_are_as_the_table_says() -> None:
+    stated = [option for cell, _ in rows(PAGES["docs/laboratory.md"], "Ten minutes") for option in cell.split(", ")]
+    assert sorted(option.strip("`") for option in stated) == sorted(
+        each.opts[0] for each in every_command(main)["conform"].params
+    )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

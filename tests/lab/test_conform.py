@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import count
@@ -36,6 +36,7 @@ from tests.lab.laboratory import (
     run_against,
     run_of,
 )
+from tests.lab.test_pseudonyms import texts_of
 
 CORRECTIONS: dict[str, list[dict[str, dict[str, Any]]]] = {
     "read": [
@@ -143,19 +144,6 @@ def test_below_its_permission_what_a_system_does_otherwise_is_not_decidable(
             if not any({rule: correction} in CORRECTIONS[each] for each in LEVELS[: LEVELS.index(level)]):
                 is_read = rule == "CC-9"  # a capacity without members may be there already
                 assert (below.verdicts.rules[rule].verdict == "not decidable") != is_read
-
-
-def texts_of(value: Any) -> Iterator[str]:
-    """All texts in a JSON value, and the keys that are names or ids."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts_of(each)
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield key
-            yield from texts_of(each)
 
 
 def published() -> set[str]:
