@@ -170,8 +170,9 @@ def _request(run: Run, request: LabRequest, mask: Mask) -> dict[str, Any]:
     if query:
         shown["query"] = query
     if request.body is not None:
-        shown["body"] = _content(request.body, mask)
-        if orjson.dumps(_json(request.body)) != request.body:
+        content = _json(request.body)
+        shown["body"] = None if content is None else mask(content)
+        if orjson.dumps(content) != request.body:
             # These bytes are a probe's own: they break a rule about JSON.
             shown["bytes"] = request.body.decode()
     return shown
@@ -185,18 +186,15 @@ def _json(body: bytes) -> Any:
 
 
 def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
-    """Return an answer with pseudonyms. Of an error, only the codes are told: its sentences may name anything."""
+    """Return an answer with pseudonyms, or the `length` of a body that is not as documented.
+
+    Of an error, only the codes are told: its sentences may name anything.
+    """
     shown: dict[str, Any] = {"status": answer.status}
     if not answer.body:
         return shown
-    if answer.status < HTTPStatus.BAD_REQUEST:
-        return {**shown, "body": _content(answer.body, mask)}
-    if not has_error_shape(answer):
-        return {**shown, "body": f"{len(answer.body)} bytes of another shape"}
-    return {**shown, "codes": [error["code"] for error in answer.content()["errors"]]}
-
-
-def _content(body: bytes, mask: Mask) -> Any:
-    """Return a body with pseudonyms. Of a body that is no JSON, only the length is told."""
-    content = _json(body)
-    return f"{len(body)} bytes that are no JSON" if content is None else mask(content)
+    is_error = answer.status >= HTTPStatus.BAD_REQUEST
+    if is_error and has_error_shape(answer):
+        return {**shown, "codes": [error["code"] for error in answer.content()["errors"]]}
+    content = None if is_error else _json(answer.body)
+    return {**shown, "length": len(answer.body)} if content is None else {**shown, "body": mask(content)}

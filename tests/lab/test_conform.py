@@ -23,6 +23,7 @@ from simulator.lab.run import MOST_USERS, Run
 from simulator.reports.conformity import FORMATS
 from tests.lab.laboratory import (
     ACCOUNTS,
+    FRESH,
     OWN,
     PLANS,
     READ,
@@ -544,3 +545,18 @@ def test_a_second_account_that_the_twin_cannot_have_blames_no_observed_rule(tmp_
     run.go()
     assert contradicted(run) == {}
     assert not {"A-1", "A-2", "A-7"} & set(confirmed(run))
+
+
+def test_what_is_not_as_documented_is_told_without_words_that_somebody_can_be_called(tmp_path: Path) -> None:
+    laboratory = Laboratory({"G-8": {"choice": "detail"}})
+    patch = {
+        "tenants": {"foo": {"groups": {"foogroup": {"users": {FRESH: {"firstName": "Another", "lastName": "Bytes"}}}}}}
+    }
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert laboratory.client.patch("/_simulator/state", json=patch, headers=headers).status_code == 200
+    run = run_against(laboratory, tmp_path, READ)
+    evidence, _ = evidence_of(run)
+    lines = [orjson.loads(line) for line in evidence.splitlines()]
+    refused = next(each for each in lines if each["part"] == "the body of an error")
+    assert set(refused["laboratory"]) == {"status", "length"}
+    assert set(refused["simulator"]) == {"status", "codes"}
