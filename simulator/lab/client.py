@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -207,20 +210,18 @@ class _Address:
 
         Raises `OSError`, `HTTPException` or `ValueError`, also if the whole answer is not there in time.
         """
-        end = time.monotonic() + timeout
         connection = (
             HTTPSConnection(self.host, self.port, timeout=timeout, context=ssl.create_default_context())
             if self.is_secure
             else HTTPConnection(self.host, self.port, timeout=timeout)
         )
-        try:
+        # The connection's own timeout begins anew with each byte that arrives.
+        with closing(connection), _ended_after(timeout, connection):
             connection.request(
                 request.method, self.base + request.target, request.body, {**headers, "Connection": "close"}
             )
             response = connection.getresponse()
-            body = _body(response, end)
-        finally:
-            connection.close()
+            body = _body(response)
         return LabAnswer(
             status=response.status,
             headers={name.lower(): value for name, value in response.getheaders()},
@@ -228,14 +229,39 @@ class _Address:
         )
 
 
-def _body(response: HTTPResponse, end: float) -> bytes:
+@contextmanager
+def _ended_after(seconds: float, connection: HTTPConnection) -> Iterator[None]:
+    """Connect, and end the connection if the block takes longer. Raises `TimeoutError` then."""
+    connection.connect()
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        # The other side may have ended it just now.
+        with suppress(OSError):
+            socket.socket.shutdown(connection_socket, socket.SHUT_RDWR)
+
+    connection_socket = connection.sock
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPException, ValueError):
+        if not is_late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        raise TimeoutError("it took too long")
+
+
+def _body(response: HTTPResponse) -> bytes:
     body = bytearray()
     while part := response.read1(CHUNK):
         body += part
         if len(body) > MOST_BYTES:
             raise OSError(f"it is larger than {MOST_BYTES} bytes")
-        if time.monotonic() > end:
-            raise TimeoutError("it took too long")
     return bytes(body)
 
 
