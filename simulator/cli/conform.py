@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from simulator.app import Simulation
     from simulator.lab.client import LabClient
     from simulator.lab.credentials import Credentials
-    from simulator.lab.run import Plan, Run
+    from simulator.lab.plan import Plan
+    from simulator.lab.run import Run
     from simulator.lab.verdicts import Verdicts
 
 CONTRADICTED, NOT_TRUSTWORTHY = 2, 1
@@ -98,7 +99,7 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     from simulator.app import standard_simulation
     from simulator.errors import BrokenDocument
     from simulator.lab.client import LabClient
-    from simulator.lab.run import Plan
+    from simulator.lab.plan import Plan
 
     names = ("tenant", "groups", "users", "create", "scratch_group", "scratch_user", "fresh_user")
     plan = Plan(**{name: options[name] for name in names})
@@ -113,7 +114,7 @@ def conform(against: str, clean: Path | None, confirm: str, dry_run: bool, **opt
     except ValueError as problem:
         raise click.UsageError(f"{problem}.") from None
     if dry_run:
-        from simulator.lab.run import outline_of
+        from simulator.lab.plan import outline_of
 
         for line in outline_of(simulation, plan, client.credentials):
             click.echo(line)
@@ -216,9 +217,9 @@ def _is_written(path: Path, text: str) -> bool:
 
 def _clean(client: LabClient, file: Path) -> NoReturn:
     """Undo what a run has left."""
+    from simulator.lab.cleaning import clean_later
     from simulator.lab.client import Untrustworthy
     from simulator.lab.ledger import BrokenLedger, RunLedger
-    from simulator.lab.run import clean_later
 
     try:
         left = clean_later(client, RunLedger.read(file))

@@ -1,4 +1,7 @@
-"""Profiles: what was observed on a real system, rule by rule, and how the simulator follows it (S-14)."""
+"""Profiles: what was observed on a real system, rule by rule, and how the simulator follows it (S-14).
+
+The module is long because each part of a profile is checked where it is read.
+"""
 
 from __future__ import annotations
 

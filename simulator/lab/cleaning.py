@@ -42,6 +42,22 @@ def clean(client: LabClient, volatile: Collection[str], absent: Collection[int])
         client.is_cleaning = was_cleaning
 
 
+def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
+    """Undo what an earlier run has left. Return a sentence for each thing that is left.
+
+    Raises `BrokenLedger` before anything is sent, or `Untrustworthy`.
+    """
+    about = ledger.about
+    scope = scope_of_ledger(client.contract, ledger)
+    if about.get("system") != client.url:
+        raise BrokenLedger(f"{ledger.file} is about another system than {client.url}")
+    client.log_in()
+    client.ledger, client.scope = ledger, scope
+    left = clean(client, about["volatile"], about["absent"])
+    ledger.end()
+    return left
+
+
 def scope_of_ledger(contract: Contract, ledger: RunLedger) -> Scope:
     """Return the scope for undoing what a ledger names.
 

@@ -1,4 +1,7 @@
-"""Asks a laboratory and its twin the same, and says which rules of the ledger are true there."""
+"""Asks a laboratory and its twin the same, and says which rules of the ledger are true there.
+
+The module is long because asking, noting what may change, and judging share the state of one run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Makes the content of a fixture of what the answers of a system have shown."""
+"""Makes the content of a fixture of what the answers of a system have shown.
+
+The module is long because each thing that no answer tells has to be guessed from all others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A run of `conform`, from the login to the verdicts, and what has to be cleaned up after one."""
+"""A run of `conform`, from the login to the verdicts.
+
+The module is long because each step of a run needs what the steps before it have seen.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,21 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from simulator.app import Simulation
 from simulator.contract.contract import Contract
 from simulator.errors import RuleViolation
-from simulator.lab.cleaning import clean, scope_of_ledger
 from simulator.lab.client import LabClient, Untrustworthy, level_of
 from simulator.lab.compare import ERRORS, STATUS, differences, last_name
 from simulator.lab.conform import Conformity, Outcome
 from simulator.lab.content import NO_ACCOUNTS
 from simulator.lab.crawl import Observed, UnexpectedAnswer, crawl
-from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import Caller, LabAnswer, LabRequest, request_of
 from simulator.lab.guard import PREFIX, Permission, Scope, scope_of
 from simulator.lab.importing import NO_USER, people
-from simulator.lab.ledger import BrokenLedger, RunLedger
-from simulator.lab.probes import Probes, load_probes, outline
+from simulator.lab.ledger import RunLedger
+from simulator.lab.plan import Plan
+from simulator.lab.probes import Probes, load_probes
 from simulator.lab.twin import Twin
 from simulator.lab.verdicts import Correction, Verdicts, verdicts_of
 from simulator.lab.words import CAPACITIES, EXECUTIVE, Named, Words, free_members, words_of
@@ -33,26 +34,6 @@ from simulator.lab.words import CAPACITIES, EXECUTIVE, Named, Words, free_member
 MOST_USERS = 20
 """How many users are asked about, besides those who are named. A group may have thousands."""
 ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a run is asked to do. Users are named by their ids."""
-
-    tenant: str
-    groups: tuple[str, ...]
-    users: tuple[str, ...] = ()
-    create: bool = False
-    scratch_group: str = ""
-    scratch_user: str = ""
-    fresh_user: str = ""
-
-    @property
-    def permission(self) -> Permission:
-        """What the run may do."""
-        if self.scratch_group or self.scratch_user:
-            return Permission.SCRATCH
-        return Permission.OWN if self.create else Permission.READ
 
 
 @dataclass(slots=True)
@@ -287,61 +268,6 @@ class Run:
             "absent": sorted(absent),
             "volatile": sorted(self.volatile),
         }
-
-
-def outline_of(simulation: Simulation, plan: Plan, credentials: Credentials) -> list[str]:
-    """Return a line for each request that a run can send, with words in braces for what only the system can tell."""
-    logins = [each for each in (credentials.username, credentials.second_username) if each]
-    writable = {
-        Permission.READ: True,
-        Permission.OWN: plan.create,
-        Permission.SCRATCH: plan.permission == Permission.SCRATCH,
-    }
-    reads = [each for each in simulation.contract.operations.values() if each.method == "GET"]
-    lines = [
-        f"{'read':8}{'':7}POST {simulation.contract.operations['login'].path}, once for each account"
-        for _ in logins[:1]
-    ]
-    lines += [f"{'read':8}{'':7}GET {each.path}, twice for each" for each in reads]
-    for probe in load_probes(simulation.ledger).probes:
-        steps = probe.steps
-        can_run = credentials.second_username or not any(step.caller == "second" for step in steps)
-        can_run = can_run and (plan.fresh_user or not any(step.user == "fresh_user" for step in steps))
-        can_run = can_run and (credentials.token or not any(step.caller == "token" for step in steps))
-        if can_run and writable[probe.permission]:
-            lines += outline(probe, simulation.contract)
-    if plan.permission > Permission.READ:
-        lines.append(
-            "before the first probe: GET and PUT of what may be changed, as it is, to see that it can be put back"
-        )
-        lines.append("after each probe: DELETE and GET of what it created, GET and PUT of what it changed")
-    known = {
-        "{tenant_id}": plan.tenant,
-        "{group}": plan.groups[0],
-        "{scratch_group}": plan.scratch_group,
-        "{scratch_user}": plan.scratch_user,
-        "{scratch_id}": plan.scratch_user,
-        "{fresh_user}": plan.fresh_user,
-    }
-    for word, name in known.items():
-        lines = [line.replace(word, quote(name) if name else word) for line in lines]
-    return lines
-
-
-def clean_later(client: LabClient, ledger: RunLedger) -> list[str]:
-    """Undo what an earlier run has left. Return a sentence for each thing that is left.
-
-    Raises `BrokenLedger` before anything is sent, or `Untrustworthy`.
-    """
-    about = ledger.about
-    scope = scope_of_ledger(client.contract, ledger)
-    if about.get("system") != client.url:
-        raise BrokenLedger(f"{ledger.file} is about another system than {client.url}")
-    client.log_in()
-    client.ledger, client.scope = ledger, scope
-    left = clean(client, about["volatile"], about["absent"])
-    ledger.end()
-    return left
 
 
 def _not_asked(probes: Probes, outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -17,7 +17,8 @@ from simulator.document import read_document
 from simulator.lab.client import LabClient
 from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import LabAnswer, LabRequest
-from simulator.lab.run import Plan, Run
+from simulator.lab.plan import Plan
+from simulator.lab.run import Run
 
 Behaviour = Callable[["Laboratory", LabRequest, Mapping[str, str]], LabAnswer]
 """Answers one request in the place of the laboratory."""

@@ -14,11 +14,11 @@ import orjson
 import pytest
 
 from simulator.app import standard_simulation
+from simulator.lab.cleaning import clean_later
 from simulator.lab.client import LabClient, Untrustworthy
 from simulator.lab.exchange import LabAnswer, LabRequest
 from simulator.lab.ledger import BrokenLedger, RunLedger
 from simulator.lab.probes import load_probes
-from simulator.lab.run import clean_later
 from tests.lab.laboratory import ACCOUNTS, READ, SCRATCH, Behaviour, Laboratory, run_against, run_of
 
 WRITING = {

@@ -13,7 +13,7 @@ import pytest
 
 from simulator.app import standard_simulation
 from simulator.errors import BrokenDocument
-from simulator.lab import client as module
+from simulator.lab import address as module
 from simulator.lab.client import Forbidden, LabClient, Unanswered, Untrustworthy
 from simulator.lab.credentials import Credentials
 from simulator.lab.exchange import LabAnswer, LabRequest
