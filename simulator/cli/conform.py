@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from simulator.cli.files import check_free
-from simulator.cli.lab import connection_options
+from simulator.cli.lab import connection_options, users_option
 from simulator.cli.output import example, fail, format_option, show
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ MOST_REQUESTS = 1000
 @click.option("--against", required=True, metavar="URL", help="The address of the real system.")
 @click.option("--tenant", default="", metavar="ID", help="The tenant to look at.")
 @click.option("--group", "groups", multiple=True, metavar="ID", help="A group to look at; give it again for more.")
-@click.option(
-    "--user",
-    "users",
-    multiple=True,
-    metavar="ID",
-    help="A user whose settings to read, in a group whose users the system does not list; give it again for more.",
-)
+@users_option
 @click.option(
     "--fresh-user", default="", metavar="ID", help="A user whose settings nobody has changed; they are only read."
 )

@@ -62,6 +62,17 @@ def connection_options(most_requests: int) -> Callable[[F], F]:
     return add
 
 
+def users_option(command: F) -> F:
+    """Adds the option that names users in groups that do not show their users."""
+    return click.option(
+        "--user",
+        "users",
+        multiple=True,
+        metavar="ID",
+        help="A user whose settings to read, in a group whose users the system does not list; give it again for more.",
+    )(command)
+
+
 class Kinds(TextType):
     """Kinds of texts, separated by commas."""
 
@@ -87,13 +98,7 @@ class Kinds(TextType):
 @click.option(
     "--group", "groups", required=True, multiple=True, metavar="ID", help="A group to read; give it again for more."
 )
-@click.option(
-    "--user",
-    "users",
-    multiple=True,
-    metavar="ID",
-    help="A user whose settings to read, in a group whose users the system does not list; give it again for more.",
-)
+@users_option
 @click.option(
     "--keep",
     type=Kinds(),

@@ -55,10 +55,12 @@ def test_a_profile_tells_what_is_confirmed_what_is_followed_and_what_cannot_be(
 
 def test_a_profile_may_be_of_a_simulator_and_have_no_rules(simulation: Simulation) -> None:
     system = {"name": "other", "observed": "2026-01-31", "simulator": True}
-    profile = simulation.following(
+    followed = simulation.following(
         {"version": 1, "system": system, "ledger": digest(LEDGER), "rules": {"CC-9": {"verdict": "confirmed"}}}
-    ).profile
+    )
+    profile = followed.profile
     assert profile.is_simulator
+    assert followed.ledger == simulation.ledger  # What a simulator does is no observation.
     assert profile.observations["CC-9"].text == "other (a simulator) (observed 2026-01-31) does the same."
     empty = simulation.following({"version": 1, "system": system, "ledger": digest(LEDGER), "rules": {}})
     assert empty.ledger == simulation.ledger
