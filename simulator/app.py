@@ -33,12 +33,13 @@ from simulator.fixture.folder import fixture_document
 from simulator.http.api import Api
 from simulator.http.auth import login
 from simulator.http.context import context_of
-from simulator.http.control import HANDLERS, ControlInterface
+from simulator.http.control import HANDLERS, ControlInterface, control_rules
 from simulator.http.explanation import Explanations
 from simulator.http.gateway import Gateway
 from simulator.http.recording import Recorder
 from simulator.http.request import shown_path
 from simulator.http.responses import failed, refused
+from simulator.http.routes import Paths, rules_of
 from simulator.log import RequestLog, log_request
 from simulator.services.call_capacities.operations import call_capacities
 from simulator.services.executive.operations import executive
@@ -80,6 +81,7 @@ class Simulation:
         self.contract: Contract = load_contract(contract or shipped("openapi.yaml"), self.ledger, LEVELS, handlers)
         self.control_contract = load_contract(CONTRACT, self.ledger, LEVELS, HANDLERS, CONTROL)
         self.fixtures = Fixtures(SERVICES, self.contract.document, self.ledger)
+        self._paths_of_apps: dict[bool, Paths] = {}
 
     def following(self, profile: Source | None) -> Simulation:
         """Returns a simulation that follows a profile: a file or its content (S-14).
@@ -143,6 +145,14 @@ class Simulation:
             "errors": [each for each in self.errors()["errors"] if each["rule"] == rule_id],
         }
 
+    def _paths(self, control: bool) -> Paths:
+        """Return the paths of applications with or without a control interface."""
+        paths = self._paths_of_apps.get(control)
+        if paths is None:
+            paths = Paths([*rules_of(self.contract), *control_rules(self.control_contract, is_on=control)])
+            self._paths_of_apps[control] = paths
+        return paths
+
     def app(
         self, world: World | None = None, settings: Settings = DEFAULTS, request_log: RequestLog | None = log_request
     ) -> Flask:
@@ -156,9 +166,7 @@ class Simulation:
         app = Flask("simulator", static_folder=None, template_folder=None)
         app.extensions["sandboxes"] = sandboxes
         app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-        # A path without its last slash finds its rule too: the refusal says that it is missing. No redirects (G-1).
-        app.url_map.strict_slashes = False
-        app.url_map.merge_slashes = False
+        app.url_map = self._paths(settings.control)
         required = settings.auth == "required"
         api = Api(self.contract, self.handlers, credentials_required=required, profile=self.profile)
         api.routes.register(app)

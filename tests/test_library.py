@@ -471,6 +471,11 @@ class TestCreateApp:
         assert one.delete(RECEPTION).status_code == 200
         assert other.get(RECEPTION).status_code == 200
 
+    def test_no_path_can_be_added_because_the_applications_of_others_would_have_it_too(self) -> None:
+        with pytest.raises(TypeError, match="share their paths"):
+            create_app().add_url_rule("/mine", view_func=lambda: "mine")
+        assert create_app().test_client().get("/mine").status_code == 404
+
     def test_a_delayed_call_waits_in_its_callers_thread(self) -> None:
         assert create_app(delay_ms=1).test_client().get(RECEPTION).status_code == 200
 

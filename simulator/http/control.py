@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from mimetypes import MimeTypes
@@ -39,7 +39,7 @@ from simulator.http.context import RequestContext, context_of
 from simulator.http.events import watch_events
 from simulator.http.request import ASSETS, CONTROL, HEALTH, SWAGGER, Request
 from simulator.http.responses import Reply, refused
-from simulator.http.routes import Routes
+from simulator.http.routes import Routes, rules_of
 from simulator.settings import is_loopback
 from simulator.state.sandboxes import DEFAULT
 
@@ -51,6 +51,21 @@ _MEDIA_TYPES = MimeTypes()
 """Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 
 
+def control_rules(contract: Contract, *, is_on: bool) -> Iterator[Rule]:
+    """Yield a rule for each path of the interface. If it is switched off, only the health path is answered (S-2)."""
+    if is_on:
+        yield from rules_of(contract)
+        yield Rule(f"{SWAGGER}<path:name>", endpoint=SWAGGER, methods=["GET"])
+        yield Rule(f"{ASSETS}<name>", endpoint=ASSETS, methods=["GET"])
+        # For all methods: with a list of them, the answer to others would be 405 instead of 404.
+        yield Rule("/", endpoint="overview")
+        yield Rule(CONTROL.rstrip("/"), endpoint="overview", strict_slashes=True)
+        return
+    yield from rules_of(contract, only=HEALTH)
+    for path in (CONTROL, f"{CONTROL}<path:rest>"):
+        yield Rule(path, endpoint="switched_off")
+
+
 class ControlInterface:
     """Answers calls of the operations in the control interface's contract."""
 
@@ -60,20 +75,12 @@ class ControlInterface:
         self.settings = control.settings
 
     def register(self, app: Flask) -> None:
-        """Add the interface's paths to the app. If it is switched off, only the health path is added (S-2)."""
-        if self.settings.control:
-            self.routes.register(app)
-            app.add_url_rule(f"{SWAGGER}<path:name>", view_func=self._swagger_asset, methods=["GET"])
-            app.add_url_rule(f"{ASSETS}<name>", view_func=self._asset, methods=["GET"])
-            # For all methods: with a list of them, the answer to others would be 405 instead of 404.
-            app.url_map.add(Rule("/", endpoint="overview"))
-            app.url_map.add(Rule(CONTROL.rstrip("/"), endpoint="overview", strict_slashes=True))
-            app.view_functions["overview"] = lead_to_overview
-            return
-        self.routes.register(app, only=HEALTH)
-        for path in (CONTROL, f"{CONTROL}<path:rest>"):
-            app.url_map.add(Rule(path, endpoint=CONTROL))
-        app.view_functions[CONTROL] = _switched_off
+        """Let the app answer the paths of `control_rules`."""
+        self.routes.register(app)
+        app.view_functions[SWAGGER] = self._swagger_asset
+        app.view_functions[ASSETS] = self._asset
+        app.view_functions["overview"] = lead_to_overview
+        app.view_functions["switched_off"] = _switched_off
 
     def answer(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from flask import Flask, request
 from werkzeug.http import parse_options_header
-from werkzeug.routing import Rule
+from werkzeug.routing import Map, Rule, RuleFactory
 from werkzeug.wrappers import Response
 
 from simulator.contract.contract import Contract
@@ -57,6 +57,33 @@ class _Template(NamedTuple):
     parameters: list[int]
 
 
+class Paths(Map):
+    """All paths that Flask knows. Applications share them, because to make them takes longer than all else (G-1).
+
+    A path without its last slash is found too: the refusal says that the slash is missing. Nothing is redirected.
+    """
+
+    _are_complete = False
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        super().__init__(rules, strict_slashes=False, merge_slashes=False)
+        self.update()
+        self._are_complete = True
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        """Add a path. Raises `TypeError` once all are there: the path would be found in other applications too."""
+        if self._are_complete:
+            raise TypeError("applications of the simulator share their paths, so none can be added")
+        super().add(rulefactory)
+
+
+def rules_of(contract: Contract, only: str | None = None) -> Iterator[Rule]:
+    """Yield a rule for each path, or for `only`. It holds for all methods: Flask would answer some itself."""
+    for template in contract.paths:
+        if only in (None, template):
+            yield Rule(template.replace("{", "<").replace("}", ">"), endpoint=template)
+
+
 class Routes:
     """The paths of one contract. `answer` answers a request once its operation is found.
 
@@ -70,12 +97,10 @@ class Routes:
         self._templates = _templates(contract.paths)
         self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
 
-    def register(self, app: Flask, only: str | None = None) -> None:
-        """Add a rule for each path, or for `only`, to the app, for all methods: Flask would answer some itself."""
+    def register(self, app: Flask) -> None:
+        """Let the app answer the paths of the contract."""
         for template, operations in self.contract.paths.items():
-            if only in (None, template):
-                app.url_map.add(Rule(template.replace("{", "<").replace("}", ">"), endpoint=template))
-                app.view_functions[template] = partial(self._serve, operations)
+            app.view_functions[template] = partial(self._serve, operations)
 
     def find(self, path: str, method: str) -> Found | None:
         """Return the operation of a path and a method. The result depends on the contract only."""
