@@ -1,7 +1,7 @@
 """The log on standard error, as text or JSON, one line for each record. A thread writes it, so nobody waits for it.
 
 All messages, also those of libraries and of Python itself, become one line of printable characters, without secrets
-(S-7).
+(S-7). The module is long because one writer takes records and requests, and keeps their order.
 """
 
 from __future__ import annotations

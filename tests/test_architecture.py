@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "simulator").rglob("*.py"))
+LONG = 250
+"""How many lines a module may have without a reason."""
 
 # Which other parts of the package each part may import.
 ALLOWED: dict[str, set[str]] = {
@@ -165,6 +167,13 @@ def test_only_the_composition_root_knows_which_services_there_are() -> None:
         if module.parent.name in SERVICES or part(module) == "app":
             continue
         assert not [name for name in imported(module) for service in SERVICES if f"services.{service}" in name], module
+
+
+def test_a_long_module_says_why_it_is_long() -> None:
+    for module in MODULES:
+        text = module.read_text("utf-8")
+        docstring = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+        assert len(text.splitlines()) <= LONG or re.search("The (module|class) is long because ", docstring), module
 
 
 def test_templates_are_rendered_in_one_place() -> None:
