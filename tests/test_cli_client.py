@@ -291,6 +291,15 @@ class TestCommands:
         assert (result.returncode, result.stdout) == (1, "")
         assert f"no such sandbox: '{name[1:]}'; did you mean '{name}'? (G-17)" in result.stderr
 
+    @pytest.mark.parametrize(
+        "command",
+        ["sandbox create", "sandbox drop", "snapshot take", "snapshot restore", "snapshot drop", "fault clear"],
+    )
+    def test_an_empty_name_is_a_mistake_and_nothing_is_asked(self, command: str) -> None:
+        result = run(*command.split(), "", "--url", "http://127.0.0.1:1")
+        assert result.returncode == 2
+        assert "it is empty." in result.stderr
+
     def test_a_sandbox_that_is_none_is_refused_by_the_server(self, server: str) -> None:
         result = run("reset", "--url", server, "--sandbox", "a b")
         assert result.returncode == 1

@@ -14,6 +14,7 @@ import click
 
 from simulator.cli import completion
 from simulator.cli.client import answers, at_server, at_servers, connected
+from simulator.cli.options import name_argument
 from simulator.cli.output import as_json, example, format_option, in_colour, show
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def list_faults(shape: str, **server: Any) -> None:
 
 
 @fault.command(epilog=example("fault clear", "fault clear 1"))
-@click.argument("fault_id", required=False, metavar="[ID]")
+@name_argument("fault_id", required=False, metavar="[ID]")
 @at_server
 def clear(fault_id: str | None, **server: Any) -> None:
     """Remove all faults of a sandbox, or only the one with this ID."""

@@ -44,6 +44,17 @@ def limit(name: str, meaning: str) -> Callable[[F], F]:
     return option(name, default=getattr(DEFAULTS, setting), type=kind, help=meaning)
 
 
+def name_argument(name: str = "name", **attributes: Any) -> Callable[[F], F]:
+    """Adds an argument that names something on the server. It must not be empty, as an unset variable of a shell is."""
+    return click.argument(name, callback=_not_empty, **attributes)
+
+
+def _not_empty(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter("it is empty.")
+    return value
+
+
 def is_service_link(name: str, value: str) -> bool:
     """Returns whether this variable only tells where a service is, and is no option.
 

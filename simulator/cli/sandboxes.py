@@ -11,6 +11,7 @@ import click
 
 from simulator.cli import completion
 from simulator.cli.client import connected, server_options
+from simulator.cli.options import name_argument
 from simulator.cli.output import as_json, example, fail, format_option, show
 
 HEADER = ("NAME", "AGE", "IDLE", "REQUESTS", "TENANTS", "USERS", "SNAPSHOTS", "FAULTS")
@@ -48,7 +49,7 @@ def list_sandboxes(shape: str, **server: Any) -> None:
 
 
 @sandbox.command(epilog=example("sandbox create test-7", "sandbox create test-7 --fixture my-fixture.yaml"))
-@click.argument("name")
+@name_argument()
 @click.option(
     "--fixture",
     type=click.Path(path_type=Path, readable=False),
@@ -72,7 +73,7 @@ def create(name: str, fixture: Path | None, **server: Any) -> None:
 
 
 @sandbox.command(epilog=example("sandbox drop test-7"))
-@click.argument("name", shell_complete=completion.names("sandboxes"))
+@name_argument(shell_complete=completion.names("sandboxes"))
 @server_options
 def drop(name: str, **server: Any) -> None:
     """Drop the sandbox NAME, with everything in it."""

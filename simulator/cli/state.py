@@ -11,6 +11,7 @@ import click
 
 from simulator.cli import completion
 from simulator.cli.client import at_server, connected
+from simulator.cli.options import name_argument
 from simulator.cli.output import as_json, example, fail, format_option, in_colour, show
 
 
@@ -91,7 +92,7 @@ def snapshot() -> None:
     """Keep the state of a sandbox under a name, and return to it."""
 
 
-NAME = click.argument("name", shell_complete=completion.names("snapshots"))
+NAME = name_argument(shell_complete=completion.names("snapshots"))
 
 
 def _path(name: str) -> str:
@@ -99,7 +100,7 @@ def _path(name: str) -> str:
 
 
 @snapshot.command(epilog=example("snapshot take start"))
-@click.argument("name")
+@name_argument()
 @at_server
 def take(name: str, **server: Any) -> None:
     """Keep the present state under NAME. It replaces an older snapshot of this name."""

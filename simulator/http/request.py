@@ -208,7 +208,8 @@ def receive(environ: WSGIEnvironment, run: str, number: int, settings: Settings)
         if NAME.fullmatch(name):
             sandbox_name, base = name, f"{base}{SANDBOXES}{name}"
         else:
-            reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {printable(name)[:100]!r}"
+            shown = name.encode("latin-1").decode(errors="replace")
+            reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {printable(shown)[:100]!r}"
             sandbox_name, refusal = None, UnknownPath(Fault("G-17", reason))
     is_control = f"{path}/".startswith(CONTROL)
     if refusal is None and ("%" in environ.get("REQUEST_URI", "") or not path.isascii()):

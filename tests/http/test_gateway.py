@@ -115,6 +115,12 @@ class TestSandboxes:
         assert client.delete("/_simulator/sandboxes/first-use").status_code == 204
 
     @pytest.mark.rule("G-17")
+    def test_a_name_that_none_can_have_is_repeated_as_it_was_sent(self, client: httpx.Client) -> None:
+        answer = client.get(f"/_sandboxes/zoë/api/v1/{RECEPTION}")
+        assert answer.status_code == 404
+        assert "not by 'zoë'" in answer.json()["errors"][0]["details"]["reason"]
+
+    @pytest.mark.rule("G-17")
     def test_reading_of_many_names_takes_no_sandbox_from_a_suite(self, simulation: Simulation, world: World) -> None:
         client = simulation.app(world, Settings(sandbox_limit=2)).test_client()
         client.put(f"/_sandboxes/suite/api/v1/{RECEPTION}", json={"maxCalls": 9})
