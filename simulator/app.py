@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -178,8 +178,9 @@ class Simulation:
             documents=self.documents(settings),
             settings=settings,
         )
-        ControlInterface(self.control_contract, control).register(app)
-        app.register_error_handler(HTTPException, _answer_http_error)
+        interface = ControlInterface(self.control_contract, control)
+        interface.register(app)
+        app.register_error_handler(HTTPException, partial(_answer_http_error, interface))
         app.register_error_handler(Exception, _answer_failure)
         recorder = Recorder(Explanations(self.contract, self.ledger), settings, request_log)
         # Flask's documentation wraps an application in this way, but its types do not allow it.
@@ -207,7 +208,7 @@ def create_app(fixture: Source | None = None, *, profile: Source | None = None, 
     return simulation.app(simulation.world(fixture), Settings.of(**options))
 
 
-def _answer_http_error(error: HTTPException) -> Response:
+def _answer_http_error(interface: ControlInterface, error: HTTPException) -> Response:
     """Answers what Flask itself refuses: paths and methods that are not in the contract."""
     # The frames of the traceback hold the request, which holds the error: only the garbage collector would free them.
     error.__traceback__ = error.__context__ = None
@@ -221,7 +222,8 @@ def _answer_http_error(error: HTTPException) -> Response:
             f"no operation has the path {request.script_root}{request.path[:LONGEST_SHOWN]}; "
             f"see {request.script_root}/_simulator/docs"
         )
-        return refused(UnknownPath(Fault("G-1", reason)), context).for_flask()
+        refusal = UnknownPath(Fault("G-1", reason))
+        return interface.refuse(refusal, context).for_flask()
     return _answer_failure(error)
 
 

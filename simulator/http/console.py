@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import time
 from collections.abc import Mapping
+from mimetypes import MimeTypes
+from pathlib import Path
 from types import MappingProxyType
 
 import flask
 import orjson
+from flask import send_from_directory
 from werkzeug.exceptions import NotFound
 from werkzeug.http import parse_accept_header, parse_etags, quote_etag
 from werkzeug.wrappers import Response
@@ -38,6 +42,8 @@ HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each page demands of a browser. Journals hold hostile text, so a page has no script and no style in it."""
+_MEDIA_TYPES = MimeTypes()
+"""Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 CHALLENGE = 'Basic realm="apio-simulator: any name, and the control token as the password"'
 
 
@@ -71,8 +77,11 @@ def page_reply(
     return Reply(operation.success, content, headers, media=PAGE)
 
 
-def refusal_reply(refusal: Refusal, context: RequestContext, operation: Operation, control: Control) -> Reply:
-    """Return the page that shows why a page is refused. A browser is asked for the control token (S-2)."""
+def refusal_reply(refusal: Refusal, context: RequestContext, operation: Operation | None, control: Control) -> Reply:
+    """Return the page that shows why a page is refused. A browser is asked for the control token (S-2).
+
+    `operation` is `None` if there is none at the address.
+    """
     request = context.request
     reply = refused(refusal, context, operation)
     headers = {name: value for name, value in reply.fields if not name.startswith("Content-")}
@@ -106,3 +115,21 @@ def lead_to_overview() -> Response:
     # Relative addresses hold behind a proxy too. This one is relative to the last slash of what was asked for.
     step = "." if request.path else request.base.rpartition("/")[2]
     return Reply(303, headers={"Location": f"{step}{CONTROL}", "Vary": "Accept"}).for_flask()
+
+
+def swagger_file(name: str) -> Response:
+    """Return a file of Swagger UI. Raises `NotFound`."""
+    if flask.request.path.endswith("/"):
+        raise NotFound
+    # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
+    media, _ = _MEDIA_TYPES.guess_type(name)
+    answer: Response = send_from_directory(_swagger_ui(), name, mimetype=media, conditional=False)
+    return answer
+
+
+def _swagger_ui() -> Path:
+    """Return the folder of the documentation page's assets. Importing their package would take 10 % of the start."""
+    spec = importlib.util.find_spec("flask_swagger_ui")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("flask-swagger-ui, which holds the documentation page's assets, is not installed")
+    return Path(spec.origin).parent / "dist"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import base64
 import hmac
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from mimetypes import MimeTypes
-from pathlib import Path
 
 import flask
 import orjson
-from flask import Flask, send_from_directory
-from werkzeug.exceptions import NotFound
+from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
@@ -34,7 +30,7 @@ from simulator.errors import (
     UnknownPath,
 )
 from simulator.http.auth import RequestCall, logout
-from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, wants_page
+from simulator.http.console import asset, lead_to_overview, page_reply, refusal_reply, swagger_file, wants_page
 from simulator.http.context import RequestContext, context_of
 from simulator.http.events import watch_events
 from simulator.http.request import ASSETS, CONTROL, HEALTH, SWAGGER, Request
@@ -46,9 +42,6 @@ from simulator.state.sandboxes import DEFAULT
 READING = ("GET", "HEAD")
 HANDLERS: Mapping[str, ControlHandler] = {**operations.HANDLERS, "logout": logout, "watchEvents": watch_events}
 """All operations of the control interface, by id. A logout and a stream look at headers, so they are in this room."""
-
-_MEDIA_TYPES = MimeTypes()
-"""Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 
 
 def control_rules(contract: Contract, *, is_on: bool) -> Iterator[Rule]:
@@ -70,7 +63,7 @@ class ControlInterface:
     """Answers calls of the operations in the control interface's contract."""
 
     def __init__(self, contract: Contract, control: Control) -> None:
-        self.routes = Routes(contract, self.answer)
+        self.routes = Routes(contract, self.answer, self.refuse)
         self.control = control
         self.settings = control.settings
 
@@ -98,12 +91,7 @@ class ControlInterface:
             query = [(name, value) for name, value in query if value]
         call = RequestCall(context, operation, path, query, media)
         call.read_json = read_json
-        control = replace(
-            self.control,
-            sandbox_name=request.sandbox_name or DEFAULT,
-            address=f"http://{request.host}{request.base}" if request.host_name else None,
-            may_create=operation.method != "GET",
-        )
+        control = self._at(request, may_create=operation.method != "GET")
         try:
             self._check(request, operation)
             if operation.secured:
@@ -129,6 +117,27 @@ class ControlInterface:
             return page_reply(view, context, operation, control, ask, is_private=is_private)
         headers = {"Vary": "Accept"} if HTML in operation.media else {}
         return Reply(operation.success, operation.render(view), headers)
+
+    def refuse(self, refusal: Refusal, context: RequestContext) -> Reply:
+        """Return the answer to a request for which there is no operation. A browser gets a page (S-11)."""
+        request = context.request
+        if request.is_control and self.settings.control and wants_page(request):
+            try:
+                self._check_host(request)
+            except ForeignCaller as foreign:
+                refusal = foreign
+            else:
+                return refusal_reply(refusal, context, None, self._at(request, may_create=False))
+        return refused(refusal, context)
+
+    def _at(self, request: Request, *, may_create: bool) -> Control:
+        """Return what a call of the control interface acts on."""
+        return replace(
+            self.control,
+            sandbox_name=request.sandbox_name or DEFAULT,
+            address=f"http://{request.host}{request.base}" if request.host_name else None,
+            may_create=may_create,
+        )
 
     def _ask(
         self,
@@ -183,7 +192,7 @@ class ControlInterface:
 
     def _swagger_asset(self, name: str) -> Response:
         """Return a file of Swagger UI."""
-        return self._unless_foreign(lambda: _swagger_file(name))
+        return self._unless_foreign(lambda: swagger_file(name))
 
     def _unless_foreign(self, answer: Callable[[], Response]) -> Response:
         """Return the answer, or the refusal if the host name may be another site's (S-2)."""
@@ -225,20 +234,3 @@ def _with_charset(media_type: str) -> str:
 def _switched_off(**_: str) -> Response:
     reason = "the simulator runs with --no-control, which leaves only the health of this interface"
     return refused(UnknownPath(Fault("S-2", reason)), context_of(flask.request.environ)).for_flask()
-
-
-def _swagger_file(name: str) -> Response:
-    if flask.request.path.endswith("/"):
-        raise NotFound
-    # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
-    media, _ = _MEDIA_TYPES.guess_type(name)
-    answer: Response = send_from_directory(_swagger_ui(), name, mimetype=media, conditional=False)
-    return answer
-
-
-def _swagger_ui() -> Path:
-    """Return the folder of the documentation page's assets. Importing their package would take 10 % of the start."""
-    spec = importlib.util.find_spec("flask_swagger_ui")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("flask-swagger-ui, which holds the documentation page's assets, is not installed")
-    return Path(spec.origin).parent / "dist"

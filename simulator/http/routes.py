@@ -36,6 +36,8 @@ Answering = Callable[[RequestContext, Operation, Mapping[str, str], Query, str],
 
 It may raise a refusal.
 """
+Refusing = Callable[[Refusal, RequestContext], Reply]
+"""Answers a request for which there is no operation."""
 Found = tuple[Operation, Mapping[str, str]]
 """An operation, and the path's parameters."""
 
@@ -85,14 +87,17 @@ def rules_of(contract: Contract, only: str | None = None) -> Iterator[Rule]:
 
 
 class Routes:
-    """The paths of one contract. `answer` answers a request once its operation is found.
+    """The paths of one contract. `answer` answers a request once its operation is found, and `refuse` if there is none.
 
     If `accepts_no_slash` is set, a path is also found without the slash at its end (S-14).
     """
 
-    def __init__(self, contract: Contract, answer: Answering, *, accepts_no_slash: bool = False) -> None:
+    def __init__(
+        self, contract: Contract, answer: Answering, refuse: Refusing = refused, *, accepts_no_slash: bool = False
+    ) -> None:
         self.contract = contract
         self.answer = answer
+        self.refuse = refuse
         self.accepts_no_slash = accepts_no_slash
         self._templates = _templates(contract.paths)
         self._find_remembered = lru_cache(maxsize=PATHS_REMEMBERED)(self._find)
@@ -144,7 +149,7 @@ class Routes:
         except _Redirect as redirect:
             return Reply(308, headers={"Location": redirect.location}).for_flask()
         except Refusal as refusal:
-            return refused(refusal, context).for_flask()
+            return self.refuse(refusal, context).for_flask()
         return self.reply(context, operation, path, list(request.args.items(multi=True))).for_flask()
 
 

@@ -55,6 +55,36 @@ def test_a_browser_gets_a_page_where_a_program_gets_json(api: Api, root: str, si
                 assert (answer.headers["Content-Type"], answer.headers["Vary"]) == ("application/json", "Accept")
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("call", 404, "no operation has the path /_simulator/call"),
+        ("requests/", 404, "the path has a slash too many: /_simulator/requests"),
+        ("reset", 405, "GET is not documented here; documented: POST"),
+    ],
+)
+def test_at_an_address_without_an_operation_a_browser_gets_a_page_that_says_so(
+    client: httpx.Client, path: str, status: int, said: str
+) -> None:
+    page = client.get(f"/_simulator/{path}", headers=BROWSER)
+    assert (page.status_code, page.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert page.headers["Content-Security-Policy"] == CSP
+    assert said in page.text
+    assert ("Allow" in page.headers) == (status == 405)
+    answer = client.get(f"/_simulator/{path}")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    foreign = client.get(f"/_simulator/{path}", headers={**BROWSER, "Host": "evil.example"})
+    assert (foreign.status_code, foreign.headers["Content-Type"]) == (403, "application/json")
+
+
+@pytest.mark.parametrize("path", ["_simulator/call", "api/v1/call"])
+def test_without_a_control_interface_and_in_the_api_an_unknown_address_has_no_page(
+    simulation: Simulation, world: World, path: str
+) -> None:
+    client = simulation.app(world, Settings(control=path.startswith("api"))).test_client()
+    assert client.get(path, headers=BROWSER).content_type == "application/json"
+
+
 def test_a_page_has_no_script_and_no_style_in_it_and_forbids_them(api: Api) -> None:
     page = api.client.get("/_simulator/rules", headers=BROWSER)
     assert page.headers["Content-Security-Policy"] == CSP
