@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpcore  # noqa: F401  # if a run of `pytester` loaded it first, it would be loaded twice, with other exceptions
 import httpx
 import pytest
 from click.testing import CliRunner
