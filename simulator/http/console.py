@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import time
 from collections.abc import Mapping
+from functools import cache
 from mimetypes import MimeTypes
 from pathlib import Path
 from types import MappingProxyType
@@ -42,8 +43,6 @@ HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each page demands of a browser. Journals hold hostile text, so a page has no script and no style in it."""
-_MEDIA_TYPES = MimeTypes()
-"""Python's own table. The system's may say that JavaScript is text, as the registry of many Windows machines does."""
 CHALLENGE = 'Basic realm="apio-simulator: any name, and the control token as the password"'
 
 
@@ -122,9 +121,18 @@ def swagger_file(name: str) -> Response:
     if flask.request.path.endswith("/"):
         raise NotFound
     # Without ranges and conditions, because the errors that they can cause do not have our errors' shape.
-    media, _ = _MEDIA_TYPES.guess_type(name)
+    media, _ = _media_types().guess_type(name)
     answer: Response = send_from_directory(_swagger_ui(), name, mimetype=media, conditional=False)
     return answer
+
+
+@cache
+def _media_types() -> MimeTypes:
+    """Return Python's own table. The system's may say that JavaScript is text, as that of many Windows machines does.
+
+    It is made when it is needed, because Python reads the system's table first.
+    """
+    return MimeTypes()
 
 
 def _swagger_ui() -> Path:
