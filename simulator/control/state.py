@@ -127,7 +127,7 @@ def drop_sandbox(call: Call, control: Control) -> object:
     """DELETE sandboxes/{name} (G-17)."""
     name = call.path["sandbox_name"]
     if name == DEFAULT:
-        raise RuleViolation(Fault("G-17", "the default sandbox always lives; reset it"))
+        raise RuleViolation(Fault("G-17", "the default sandbox always exists; reset it"))
     if not control.sandboxes.drop(name):
         raise control.sandboxes.unknown(name)
     return None

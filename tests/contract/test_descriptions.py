@@ -60,8 +60,8 @@ def test_what_is_assumed_of_an_operation_is_introduced_as_such(
 
 def test_what_is_assumed_of_all_operations_is_introduced_as_such(document: Any) -> None:
     known, _, assumed = " ".join(document["info"]["description"].split()).partition("Assumed: ")
-    statements = ["does not document is refused", "JSON types are strict", "order of the reference texts' table"]
-    for statement in [*statements, "a bearer token is taken"]:
+    statements = ["does not document is refused", "JSON types are strict", "order of the table in the reference texts"]
+    for statement in [*statements, "a bearer token is accepted"]:
         assert statement in assumed
         assert statement not in known
 

@@ -333,7 +333,7 @@ interface components {
       reason: string;
       /** The rule of the ledger that the request breaks. */
       rule: string;
-      /** The place in the body, as a JSON Pointer; present where there is one. */
+      /** The place in the body, as a JSON Pointer; absent if there is none. */
       pointer?: string;
     };
     /** A fixture document: the whole state of a sandbox. */
@@ -357,7 +357,7 @@ interface components {
     /** A tenant. */
     Tenant: {
       /**
-       * In an Enterprise, assistants may be in any group; else only in the group of whom they assist.
+       * In an Enterprise, assistants may be in any group; else only in that of the user they assist.
        * @enum {string}
        */
       type: "Enterprise" | "ServiceProvider";
@@ -458,7 +458,7 @@ interface components {
       enabled?: boolean;
       /**
        * @deprecated
-       * Another name for `enabled`, the one in the attribute lists of the reference texts. Where both are sent, they must agree.
+       * Another name for `enabled`: the name in the attribute lists of the reference texts. If both are sent, they must agree.
        */
       enable?: boolean;
       alertType?: components["schemas"]["ScreeningAlertType"];
@@ -504,7 +504,7 @@ interface components {
       holidaySchedule?: components["schemas"]["HolidayScheduleReference"];
       fromDnCriteria?: components["schemas"]["FromDnCriteriaCreate"];
       /**
-       * Whether the criterion has the calls that match it filtered.
+       * Whether the calls that match the criterion are filtered.
        * @default true
        */
       filter?: boolean;
@@ -632,7 +632,7 @@ interface components {
     /** A call capacity to be created. */
     CallCapacityCreate: {
       name: components["schemas"]["CallCapacityName"];
-      /** Whether this is to be the default of the group, of which there is at most one. */
+      /** Whether this becomes the default of the group. A group has at most one default. */
       isDefault: boolean;
       /** How many calls the members may have at the same time; 0 means none. */
       maxCalls: components["schemas"]["CallLimit"];
