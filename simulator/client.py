@@ -30,7 +30,7 @@ class Unreachable(Exception):
 
 
 class Stranger(Unreachable):
-    """What answers at the address is no simulator."""
+    """The server at the address is not a simulator."""
 
 
 class Refused(Exception):

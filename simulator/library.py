@@ -130,7 +130,7 @@ class Sandbox:
 
     @property
     def cursor(self) -> str:
-        """Names this moment in the journal. As `since`, it stands for all later calls (S-7)."""
+        """Names this moment in the journal. As `since`, it selects all later calls (S-7)."""
         cursor: str = self.control.get("requests", {"limit": 0})["cursor"]
         return cursor
 

@@ -72,5 +72,5 @@ def _answer(ctx: click.Context, path: str) -> Any:
 
 
 def _names(entries: Iterable[Any]) -> list[str]:
-    """Returns the names in an answer. What answers may be no simulator, and the shell must get no other text."""
+    """Returns the names in an answer. Perhaps no simulator answers, and the shell must get no other text."""
     return sorted(name for name in (each["name"] for each in entries) if _NAME.fullmatch(name))

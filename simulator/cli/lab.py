@@ -121,7 +121,7 @@ def import_world(
     """Read groups of a real system, and write a fixture of them.
 
     It sends GETs only, one after the other, and a login if there is a user name. The texts in the fixture are invented,
-    and have the shape of those that they stand for. Nothing is written unless everything was read.
+    and have the same shape as the originals. Nothing is written unless everything was read.
     """
     if output.endswith(".json"):
         raise click.UsageError("--output: the file is YAML with comments, so its name cannot end in .json")

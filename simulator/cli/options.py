@@ -19,7 +19,7 @@ _SERVICE_LINK = re.compile(
     r"(?P<end>SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|NAME|ENV_\w+)"
 )
 _LINKED_VALUES = {"PORT": r"(tcp|udp|sctp)://", "NAME": r"/.+/."}
-"""How the value begins, where the end of the name alone is no proof."""
+"""How the value must begin, if the end of the name is not enough to be sure."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

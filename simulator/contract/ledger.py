@@ -90,7 +90,7 @@ def load_ledger(path: Path = LEDGER) -> Mapping[str, Rule]:
             problems.append(document.problem(f"/{i}/choices", "must be a mapping of names to sentences"))
             continue
         if choices and "assumed" not in entry["basis"]:
-            problems.append(document.problem(f"/{i}/choices", "is only for a rule of which a part is assumed"))
+            problems.append(document.problem(f"/{i}/choices", "is only for a rule with an assumed part"))
         rules[entry["id"]] = Rule(**{**entry, "basis": tuple(entry["basis"]), "refusals": tuple(refusals)})
     if problems:
         raise BrokenDocument(problems)

@@ -18,8 +18,8 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 """The source of a document: the path of a YAML or JSON file, or a mapping with its content."""
 
 _TOO_LARGE = (
-    "is no well-formed YAML, or holds what is rare in it, as a key twice or a tag, or its aliases make far too much of "
-    "it: so large a text is not searched for that; `apio-simulator validate` says what it is"
+    "is not well-formed YAML, or has something rare, such as a repeated key or a tag, or its aliases make far too much "
+    "of it. The text is too large to search it for the mistake; `apio-simulator validate` says what it is"
 )
 
 

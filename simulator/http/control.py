@@ -157,7 +157,7 @@ class ControlInterface:
         """Raise a refusal if the caller may not call the operation (S-2)."""
         if operation.path != HEALTH:
             self._check_host(request)
-        # Of an answer without CORS headers, a page learns nothing. But a stream would stay open for it.
+        # A page learns nothing from an answer without CORS headers. But a stream would stay open for it.
         if operation.method not in READING or EVENTS in operation.media:
             self._check_origin(request)
         if EVENTS in operation.media and request.fetch_site in ("cross-site", "same-site"):

@@ -78,7 +78,7 @@ class EventStream:
         self._watcher = wake
         events = self._sandboxes.happened(self._name, self._position, wake)
         if events is None:
-            # Without an id: where it ended, nobody can go on.
+            # Without an id: no client can go on after it.
             return parts[0] + self._signal(DROPPED, None), False
         if self._has_gap:
             self._has_gap = False

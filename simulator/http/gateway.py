@@ -121,7 +121,7 @@ class Gateway:
                 context.operation, context.parameters = found
 
     def _has_to_exist(self, request: Request) -> bool:
-        """Return whether a call of no operation needs an existing sandbox too (G-17).
+        """Return whether a call that no operation documents needs an existing sandbox too (G-17).
 
         The root of a sandbox does not: a browser is led to the console there, and the console's page is refused.
         """

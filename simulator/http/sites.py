@@ -52,7 +52,7 @@ def missing_session(request: Request, consequence: str) -> str:
 def _is_same_site(request: Request) -> bool:
     """Return whether page and simulator are the same site, or nothing shows that they are different.
 
-    What the browser says counts, if it does: it also knows of a proxy in between. Otherwise the schemes and the
+    What the browser says counts first: it also knows of a proxy in between. Otherwise the schemes and the
     registrable domains must be equal. The last two parts of a host name stand for the registrable domain, because no
     list of public suffixes is at hand. The port does not count.
     """
@@ -72,7 +72,7 @@ def _name(host: str) -> str:
 
 
 def _domain(name: str) -> str:
-    """Return the registrable domain of a host name. That of an IP address, or of a single word, is the name itself."""
+    """Return the registrable domain of a host name. For an IP address or a single word, it is the name itself."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:

@@ -139,7 +139,7 @@ def _delete_all(client: LabClient, entries: Sequence[Creation], absent: Collecti
             client.ledger.undone(each.path)
     for each in found:
         if each.path not in client.ledger.entries:
-            # What is not noted is not deleted, but it is told.
+            # Something that is not noted is not deleted, but it is reported.
             with suppress(OSError):
                 client.ledger.add(each)
     return left + (_delete_all(client, found, absent) if found else [])

@@ -47,7 +47,7 @@ def matches(place: str, pattern: str) -> bool:
 
 
 def hides(place: str, pattern: str) -> bool:
-    """Return whether a place is above those that a pattern names: what differs there has nothing to compare below."""
+    """Return whether a place is above those that a pattern names: if it differs, nothing below it can be compared."""
     steps = pattern.removeprefix(ORDER).split("/")
     end = len(steps) + pattern.startswith(ORDER)
     return pattern != STATUS and any(matches(place, "/".join(steps[:i])) for i in range(1, end))

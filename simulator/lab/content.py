@@ -59,7 +59,7 @@ class Seen:
         return user_id
 
     def group_of(self, user_id: str) -> str | None:
-        """Return the group of a user, if an answer tells it. A department tells it, too."""
+        """Return the group of a user, if an answer shows it. A department shows it, too."""
         department = self.people.get(user_id, {}).get("department")
         return self.home.get(user_id) or (department["groupId"] if department else None)
 
@@ -172,7 +172,7 @@ def _homes(seen: Seen, notes: list[str]) -> dict[str, str]:
         homes.update(dict.fromkeys(apart, place))
     guessed += len(rest)
     if guessed:
-        notes.append(f"Users whose group no answer tells: {guessed}. The group that they are in here is a guess.")
+        notes.append(f"Users whose group is in no answer: {guessed}. The group that they are in here is a guess.")
     if made_up:
         notes.append(f"Groups that are made up, for users whose group is not known: {made_up}.")
     return homes
@@ -231,7 +231,7 @@ def _kind(seen: Seen, departments: Iterable[_Departments], homes: Mapping[str, s
     if "Enterprise" in kinds or any(len({homes[each] for each in chain}) > 1 for chain in seen.far):
         return "Enterprise"
     if not kinds:
-        notes.append("Nothing tells whether the tenant is an enterprise or a service provider. The type is a guess.")
+        notes.append("No answer shows whether the tenant is an enterprise or a service provider. The type is a guess.")
     return "ServiceProvider"
 
 

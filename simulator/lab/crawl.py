@@ -72,9 +72,7 @@ def crawl(
     crawler.read_executives(dict.fromkeys(users))
     content, notes = content_of(crawler.seen)
     if crawler.missing:
-        notes.append(
-            f"Answers that were 404, though other answers had shown that there is something: {crawler.missing}."
-        )
+        notes.append(f"Answers with 404 about something that other answers had shown: {crawler.missing}.")
     notes += fit(content, standard_simulation().fixtures)
     asked = frozenset(user_id for _, user_id in crawler.asked)
     return Observed(crawler.exchanges, content, notes, asked)

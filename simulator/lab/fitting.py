@@ -47,7 +47,7 @@ def _remove(content: dict[str, Any], pointer: str) -> bool:
         except (LookupError, ValueError):
             return False
     if keys and keys[-1] == "name":
-        # A capacity or a criterion without its name is none.
+        # A capacity or a criterion must have a name.
         keys, places = keys[:-1], places[:-1]
     if len(places) < 2:
         return False

@@ -1,4 +1,4 @@
-"""Replaces what could tell of people and customers by invented texts of the same shape.
+"""Replaces texts that may be about people and customers by invented texts of the same shape.
 
 A text stays only if the contract or the format of fixtures publishes it: attributes and the values of enumerations.
 Numbers, `true` and `false` stay, too. Every other text is replaced, also under attributes that nobody knows.

@@ -188,7 +188,7 @@ def _json(body: bytes) -> Any:
 def _answer(answer: LabAnswer, mask: Mask) -> dict[str, Any]:
     """Return an answer with pseudonyms, or the `length` of a body that is not as documented.
 
-    Of an error, only the codes are told: its sentences may name anything.
+    Of an error, only the codes are shown: its sentences may name anything.
     """
     shown: dict[str, Any] = {"status": answer.status}
     if not answer.body:

@@ -38,7 +38,7 @@ ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 @dataclass(slots=True)
 class Run:
-    """One run. After `go`, `verdicts` are what came of it, and `problems` are why they cannot be trusted.
+    """One run. After `go`, `verdicts` are its results, and `problems` are why they cannot be trusted.
 
     `seen` are the contents of the answers that the twin was made of, and `content` is that of its fixture.
     """

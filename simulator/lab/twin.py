@@ -73,7 +73,7 @@ class Twin:
         return LabAnswer(status=response.status_code, headers=headers, body=response.get_data())
 
     def named_rules(self, operation_id: str, answer: LabAnswer) -> set[str]:
-        """Return the rules that an answer rests on: of a refusal its own, else the assumed and the known ones (S-9)."""
+        """Return the rules that an answer rests on: the rule of a refusal, else the assumed and known ones (S-9)."""
         assumed = set(filter(None, answer.headers.get(ASSUMED, "").replace(" ", "").split(",")))
         if RULE in answer.headers:
             return assumed | {answer.headers[RULE]}
