@@ -29,7 +29,7 @@ def clean(client: LabClient, volatile: Collection[str], absent: Collection[int])
     was_cleaning, client.is_cleaning = client.is_cleaning, True
     try:
         entries = list(client.ledger.newest_first())
-        # What was changed can only be as it was once nothing of the run is there any more.
+        # What was changed cannot be as it was before while something of the run is still there.
         stubborn = _delete_all(client, [each for each in entries if isinstance(each, Creation)], absent)
         changed = [each for each in entries if isinstance(each, Change)]
         left = [client.shown(each.path) for each in changed if not _put_back(client, each, volatile)]

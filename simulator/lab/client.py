@@ -182,7 +182,7 @@ def _reason_to_stop(request: LabRequest, answer: LabAnswer, is_refused: bool) ->
 def level_of(answer: LabAnswer) -> Mapping[str, Any]:
     """Return what the answer to a login says of the account: `user_level`, and the ids of its tenant, group and user.
 
-    Raises `Untrustworthy` if it does not say it in the documented way (A-3).
+    Raises `Untrustworthy` if the answer does not have the documented form (A-3).
     """
     try:
         content = answer.content()

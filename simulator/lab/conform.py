@@ -1,4 +1,4 @@
-"""Asks a laboratory and its twin the same, and says which rules of the ledger are true there.
+"""Sends a laboratory and its twin the same requests, and says which rules of the ledger are true there.
 
 The module is long because asking, noting what may change, and judging share the state of one run.
 """
@@ -57,7 +57,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a probe. `reason` says why it decides nothing."""
+    """The result of a probe. `reason` says why it decides nothing."""
 
     probe: Probe
     verdict: Verdict
@@ -129,7 +129,7 @@ class Conformity:
         return [path for path, answer in after.items() if self._steady(differences(before[path], answer))]
 
     def ask(self, probe: Probe) -> Outcome:
-        """Return what comes of a probe. Raises `Untrustworthy` if the run has to end."""
+        """Return the result of a probe. Raises `Untrustworthy` if the run has to end."""
         if probe.permission > self.client.scope.permission:
             return Outcome(probe=probe, verdict="not decidable", reason=f"it needs {_switch(probe)}")
         try:
@@ -141,7 +141,7 @@ class Conformity:
         if any(request.caller == "second" for request in requests) and "second" not in self.client.logins:
             return Outcome(probe=probe, verdict="not decidable", reason="it needs a second account")
         self.twin.restore()
-        # The twin is asked first: a request that it does not answer by the rule need not be sent.
+        # The twin is asked first: if it does not answer by the rule, the request need not be sent.
         twins = [self.twin.ask(request) for request in requests]
         named = {rule for step, answer in zip(probe.steps, twins, strict=True) for rule in self._named(step, answer)}
         # Of the rules that were observed, answers name only those that refuse.

@@ -1,6 +1,6 @@
 """Makes the content of a fixture of what the answers of a system have shown.
 
-The module is long because each thing that no answer tells has to be guessed from all others.
+The module is long because each thing that no answer shows has to be guessed from all others.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Seen:
         self.capacities = {group_id: [] for group_id in self.groups}
 
     def meet(self, user: dict[str, Any], group_id: str | None) -> str:
-        """Note a user as a list shows it, and the group if the list tells it. Return the id."""
+        """Note a user as a list shows it, and the group if the list shows one. Return the id."""
         user_id: str = user["userId"]
         self.people.setdefault(user_id, user)
         if group_id is not None:
@@ -101,7 +101,7 @@ def content_of(seen: Seen) -> tuple[dict[str, Any], list[str]]:
 def merged(chains: Iterable[Sequence[str]], everything: Iterable[str]) -> tuple[list[str], bool]:
     """Return everything in an order that keeps the order of each chain, and whether there is one.
 
-    What no chain orders keeps its place. The time is linear in the sum of the chains, but for sorting.
+    Items that are in no chain keep their place. The time is linear in the sum of the chains, but for sorting.
     """
     rank = {each: i for i, each in enumerate(dict.fromkeys(everything))}
     names = list(rank)
@@ -135,7 +135,7 @@ def merged(chains: Iterable[Sequence[str]], everything: Iterable[str]) -> tuple[
 
 
 def _homes(seen: Seen, notes: list[str]) -> dict[str, str]:
-    """Return the group of each user. If no answer tells it, the lists of assistants give a place between others.
+    """Return the group of each user. If no answer shows it, the lists of assistants give a place between other users.
 
     In such a list the users of one group stand together (G-13), and not all users of the group are known.
     """
@@ -226,7 +226,7 @@ def _user(seen: Seen, user_id: str, departments: _Departments) -> dict[str, Any]
 
 
 def _kind(seen: Seen, departments: Iterable[_Departments], homes: Mapping[str, str], notes: list[str]) -> str:
-    """Return the type of the tenant: paths of departments tell it (G-15), and assistants of other groups (EX-3)."""
+    """Return the type of the tenant. Paths of departments show it (G-15), and assistants of other groups (EX-3)."""
     kinds = set().union(*(each.kinds for each in departments))
     if "Enterprise" in kinds or any(len({homes[each] for each in chain}) > 1 for chain in seen.far):
         return "Enterprise"

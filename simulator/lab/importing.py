@@ -30,7 +30,7 @@ class Leak(Exception):
 
 
 def note_differences(simulation: Simulation, observed: Observed) -> None:
-    """Ask a simulator with the content the same as the system, and note how many of its answers are different.
+    """Send a simulator with the content the requests that the system got, and note how many of its answers differ.
 
     A system that follows other rules shows what no fixture can hold. What a refusal says does not count (G-8).
     """

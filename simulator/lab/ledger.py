@@ -100,7 +100,7 @@ class RunLedger:
         """Write down what a request may change, before the request. Raises `OSError`."""
         known = self.entries.get(entry.path)
         if known is not None and (isinstance(known, Change) or known == entry):
-            return  # What was there before the run counts, not what it was meanwhile.
+            return  # Only what was there before the run counts, not later values.
         self._append({name: getattr(entry, name) for name in type(entry).__dataclass_fields__})
         self.entries[entry.path] = entry
 

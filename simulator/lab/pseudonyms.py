@@ -96,7 +96,7 @@ class Pseudonyms:
         """Return the originals of more than three characters that stand in a text.
 
         Where one stands inside of a published word, of a number that stayed, or of a text that was kept, it does not
-        count. `published` are further words and sentences that the text has by right.
+        count. `published` are further words and sentences that the text may have.
         """
         for each in published:
             self._covers.add(each)
@@ -184,7 +184,7 @@ class Pseudonyms:
 def _parts(text: str) -> tuple[str, str, str]:
     """Return the scheme of an address such as `sip:a@b.c` with its colon, what stands before the `@`, and the domain.
 
-    What is not there is empty. A text that is no address stands in the middle.
+    Parts that are missing are empty. If the text is not an address, it is the middle part.
     """
     match = _ADDRESS.fullmatch(text)
     return (match[1] or "", match[2], match[3] or "") if match else ("", text, "")

@@ -49,7 +49,7 @@ def evidence_of(run: Run) -> tuple[str, Mapping[int, str]]:
                 "differs": list(each.places),
             }
             lines.append(line)
-    # All else is our own: rules, paths of the contract, statuses, places.
+    # All other texts are our own: rules, paths of the contract, statuses, places.
     leaks = pseudonyms.leaks_in([line[each].get("body") for line in lines for each in WITH_BODIES])
     if leaks:
         raise Leak(leaks)

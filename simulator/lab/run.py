@@ -184,7 +184,7 @@ class Run:
         self.client.ledger.end()
 
     def _ask_twice(self, request: LabRequest) -> LabAnswer:
-        """Ask for the same twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
+        """Send each request twice, and note what varies by itself. Any refusal counts as 404 for the crawl."""
         self._last = request.path
         self.progress(f"{self.client.count} requests", None)
         answer, again = self.client.ask(request), self.client.ask(request)

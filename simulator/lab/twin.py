@@ -23,10 +23,10 @@ _TOKENS: Mapping[Caller, str] = {"first": "first", "second": "second", "wrong": 
 class Twin:
     """Answers requests as the laboratory should. It never keeps a change longer than until `restore`.
 
-    `content` is the content of a fixture. `accounts` says what the login told of each account, as in an answer to the
-    login; an account that is not among them is a System Admin. `corrections` are what a profile says of rules that are
-    contradicted, and the twin follows them. Raises `RuleViolation` if the world cannot exist, and `BrokenDocument` if
-    the simulator cannot follow a correction.
+    `content` is the content of a fixture. `accounts` says what the login showed of each account, as in an answer to the
+    login. Any other account is a System Admin. `corrections` are what a profile says about contradicted rules. The twin
+    follows them. Raises `RuleViolation` if the world cannot exist, and `BrokenDocument` if the simulator cannot follow
+    a correction.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """From the outcomes of probes to a verdict on each rule, and to what a profile says about it.
 
 A rule is blamed for a difference at a place that one of its probes decides. Where the simulator could behave in another
-way, the probes are played again to a twin that does so. If this twin answers as the laboratory did, the other way is
-what was observed, and all differences that come from it are explained.
+way, the probes are played again to a twin that does so. If this twin answers as the laboratory did, the laboratory
+behaves in this way, and all differences that come from it are explained.
 """
 
 from __future__ import annotations

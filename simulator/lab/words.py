@@ -147,7 +147,7 @@ def _add_scratch_user(words: Words, groups: Mapping[str, Any], owner: tuple[str,
     words.texts["scratch_id"] = user_id
     users = groups[group_id].get("users") or {}
     if not (users[user_id].get("executive") or {}).get("criteria"):
-        # A system may take a list of criteria for all there are, and delete the others. No PUT brings these back.
+        # A system may read a list of criteria as the complete list, and delete the others. No PUT brings these back.
         words.users["scratch_user_without_criteria"] = owner
     assistants = [each for each in _holders(groups[group_id], ASSISTANT) if each != user_id]
     _add_first(words.texts, "assistant", assistants)

@@ -120,7 +120,7 @@ def as_html(coverage: Coverage) -> str:
 
 
 def page_values(coverage: Coverage) -> dict[str, Any]:
-    """Returns what the template of the page shows. A page of its own leads nowhere, so it has no `links`.
+    """Returns what the template of the page shows. A separate page has no `links`.
 
     Operations that were never called come first, then those with the most missing statuses.
     """

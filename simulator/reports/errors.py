@@ -70,7 +70,7 @@ def _section_id(operation: str) -> str:
 
 @lru_cache(maxsize=4)
 def _refusals(errors: bytes) -> str:
-    """Return the part of the page that lists the errors, given as JSON. It takes long and is seldom another one."""
+    """Return the part of the page that lists the errors, given as JSON. Making it takes long, and it seldom changes."""
     return render(
         "reports/refusals.html",
         sections=_sections(orjson.loads(errors)),

@@ -74,7 +74,7 @@ def run_until_stopped(
             if had_terminal and not has_terminal():
                 if not outlives:
                     break
-                # Its terminal was closed: nobody asks for anything.
+                # Its terminal was closed: nobody has sent this signal on purpose.
                 had_terminal = False
             else:
                 hang_up()

@@ -1,4 +1,4 @@
-"""Sends a stream to a client: at once when something happens, but not too often, and never more than it takes."""
+"""Sends a stream to a client: at once when something happens, but not too often, and not more than it reads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_STREAMS = 100
 class Streaming:
     """One open stream. `send` writes bytes to the client, `end` closes its connection.
 
-    While the client does not take what was sent, nothing more is read: the stream itself keeps its place, so that
-    nothing has to wait here. All methods run on the loop's thread.
+    While the client does not read what was sent, nothing more is read: the stream itself keeps its place, so nothing
+    has to wait here. All methods run on the loop's thread.
     """
 
     def __init__(self, stream: Stream, server: Server, send: Callable[[bytes], None], end: Callable[[], None]) -> None:
@@ -60,11 +60,11 @@ class Streaming:
             self._go_on_at(beat_at if self._ends_at is None else min(beat_at, self._ends_at))
 
     def stall(self) -> None:
-        """The client does not take what was sent."""
+        """The client does not read what was sent."""
         self._is_stalled = True
 
     def resume(self) -> None:
-        """The client takes it again."""
+        """The client reads again."""
         self._is_stalled = False
         self.go_on()
 

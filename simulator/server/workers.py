@@ -45,7 +45,7 @@ class Workers:
         while (task := self._queue.get()) is not None:
             key, job = task
             job()
-            # Who waits for the next one must not keep this one, with all that it worked with.
+            # While the thread waits for the next job, it must not keep this one and its data in memory.
             del task, job
             self._hand_over(partial(self._next, key))
 
