@@ -232,6 +232,27 @@ def test_every_documented_example_of_the_contract_is_what_a_fresh_sandbox_answer
     assert replayed > 35
 
 
+@pytest.mark.rule("S-7", "S-12")
+def test_the_call_in_the_examples_of_the_journal_and_the_overview_is_answered_as_they_say(api: Api) -> None:
+    paths = api.client.get("/_simulator/control.json").json()["paths"]
+
+    def example(path: str) -> Any:
+        content = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
+        return content["examples"]["documented"]["value"]
+
+    (entry,) = example("/_simulator/requests")["requests"]
+    (last,) = example("/_simulator/")["lastRequests"]
+    api.ok("POST", "login/", {"username": entry["account"], "password": "secret"})
+    response = api(entry["method"], entry["path"].removeprefix("/api/v1/"), entry["request"]["body"])
+    assert response.json() == entry["response"]["body"]
+    (made,) = api.arranged("GET", "requests?rule=CC-4")["requests"]
+    changing = {"id", "time", "sandbox", "durationMs"}
+    assert entry.keys() - {"request", "response"} <= made.keys()
+    for shown in (entry, last):
+        for name in shown.keys() - {"request", "response"} - changing:
+            assert made[name] == shown[name], name
+
+
 def test_examples_of_one_name_in_an_operation_are_one_exchange(api: Api) -> None:
     document = api.client.get("/_simulator/openapi.json").json()
     for methods in document["paths"].values():
