@@ -407,7 +407,7 @@ class TestWork:
         client = simulation.app(settings=Settings()).test_client()
         wrong = b"version: 1\nversion: 2\n"
         most = MOST_THOROUGHLY - len(wrong)
-        for padding, said in ((most, "body:2: /version: stands here twice"), (most + 1, "The text is too large to search it")):
+        for padding, said in ((most, "body:2: /version: stands here twice"), (most + 1, "too large to search it")):
             text = wrong + b"#" * padding
             answer = client.put("/_simulator/state", data=text, content_type="application/yaml")
             assert answer.status_code == 400
