@@ -350,7 +350,7 @@ def test_a_server_is_ended_with_all_that_it_has_started_whatever_happens(
 ) -> None:
     monkeypatch.setattr(processes, "ENDS_WITHIN_SECONDS", 0.1)
     child = tmp_path / "child"
-    lasting = f"{sys.executable} -c 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)'"
+    lasting = f"'{sys.executable}' -c 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)'"
     command = ["sh", "-c", f"trap '' TERM; {lasting} & echo $! >child; wait"]
 
     def interrupted() -> None:

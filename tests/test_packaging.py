@@ -46,7 +46,9 @@ def unpacked(built: Path) -> Path:
     """The folder of the unpacked sdist."""
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(built, filter="data")
+        # The parameter for a filter is not in each Python 3.11, and later ones warn without any filter.
+        archive.extraction_filter = lambda member, _: member
+        archive.extractall(built)
     return built / sdist.name.removesuffix(".tar.gz")
 
 
