@@ -127,15 +127,17 @@ WRITERS = """
 import asyncio, gc, logging, sys, threading, warnings
 from simulator.log import configure_logging
 configure_logging("text")
+# Newer versions of Python show the line of the program too. What it says by itself is no secret.
+END = "\\nBearer " + "zyx2retnuh"[::-1]
 warnings.warn("a library warns\\nof token=hunter2xyz")
 logging.getLogger("library").error("a library says\\n%s", "password=hunter2xyz")
 logging.getLogger("library").info("what nobody needs")
 class Unraisable:
     def __del__(self):
-        raise ValueError("in the end\\nBearer hunter2xyz")
+        raise ValueError("in the end" + END)
 Unraisable(); gc.collect()
 def fail():
-    raise ValueError("in a thread\\nBearer hunter2xyz")
+    raise ValueError("in a thread" + END)
 thread = threading.Thread(target=fail, name="worker"); thread.start(); thread.join()
 thread = threading.Thread(target=sys.exit); thread.start(); thread.join()
 async def main():
