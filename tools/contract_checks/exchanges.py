@@ -109,17 +109,9 @@ def replayed(address: str) -> str:
 def prism() -> str:
     """The tests of the API pass through Prism, a proxy that validates the answers."""
     node_program("prism")
-    coverage = "tests/http/test_coverage.py::"
-    left_out = [
-        # Injected faults break the contract and connections on purpose.
-        "tests/http/test_faults.py",
-        coverage + "test_an_injected_status_that_nobody_documents_is_marked",
-        coverage + "test_a_connection_that_was_closed_counts_as_a_call_without_status",
-        "tests/http/test_gateway.py::TestRepeatedCalls::test_an_injected_fault_takes_effect",
-    ]
-    options = [option for test in left_out for option in ("--deselect", test)]
-    pytest = [sys.executable, "-m", "pytest", "--quiet", "-p", "tools.contract_checks.prism", *options]
-    output = run([*pytest, "tests/services", "tests/http"])
+    output = run(
+        [sys.executable, "-m", "pytest", "--quiet", "-p", "tools.contract_checks.prism", "tests/services", "tests/http"]
+    )
     tests = re.search(r"(\d+) passed", output)
     seen = re.search(r"Prism validated ([^:]*):", output)
     if not tests or not seen:

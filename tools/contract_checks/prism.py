@@ -1,7 +1,8 @@
 """A pytest plugin that sends the tests' calls of the API through Prism: `pytest -p tools.contract_checks.prism`.
 
 A test fails if an answer breaks the contract, and the run fails if an operation never succeeded through Prism. Requests
-that Prism cannot forward go to the server directly.
+that Prism cannot forward go to the server directly. So do those to a sandbox with injected faults, which break the
+contract and connections on purpose.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Prism:
         for item in document["paths"].values():
             item["parameters"] = [{"name": "sandbox", "in": "path", "required": True, "schema": {"type": "string"}}]
         self.exchanges = 0
+        self.with_faults: set[str] = set()
         self.successes = Counter({each: 0 for _, methods in self.paths for each in methods.values()})
         self.folder = tempfile.TemporaryDirectory()
         contract, self.log = (Path(self.folder.name) / name for name in ("openapi.json", "log"))
@@ -80,7 +82,14 @@ class Prism:
 
     def redirect(self, request: httpx.Request) -> None:
         """Send a request to the server through the proxy, if the proxy can forward it. Tests may have other servers."""
-        if request.url.port == self.server.port and self.operation(request) and carried(request):
+        if request.url.port != self.server.port:
+            return
+        sandbox, _, rest = request.url.path.removeprefix("/_sandboxes/").partition("/")
+        if request.method == "POST" and rest == "_simulator/faults":
+            self.with_faults.add(sandbox)
+        # Prism sends its own Host.
+        is_host_kept = request.headers["Host"] == self.server.netloc.decode()
+        if sandbox not in self.with_faults and is_host_kept and self.operation(request) and carried(request):
             request.url = request.url.copy_with(host=self.url.host, port=self.url.port)
 
     def judge(self, response: httpx.Response) -> None:
