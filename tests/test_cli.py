@@ -149,7 +149,7 @@ class TestServe:
         assert named.startswith(f"GET /api/v1/{CAPACITIES}Recepion/ {status} ")
         assert named.endswith("'Recepion'. Did you mean 'Reception'?")
         assert hostile.replace(status, "404").isprintable()
-        assert "G-17: A sandbox is named by" in hostile
+        assert "cannot be the name of a sandbox: a name is" in hostile.partition("G-17: ")[2]
         assert "hunter2xyz" not in hostile
         assert stopped == "stopped by SIGTERM"
 

@@ -298,12 +298,12 @@ class TestCommands:
     def test_an_empty_name_is_a_mistake_and_nothing_is_asked(self, command: str) -> None:
         result = run(*command.split(), "", "--url", "http://127.0.0.1:1")
         assert result.returncode == 2
-        assert "it is empty." in result.stderr
+        assert "it is empty; perhaps a variable of the shell is not set" in result.stderr
 
     def test_a_sandbox_that_is_none_is_refused_by_the_server(self, server: str) -> None:
         result = run("reset", "--url", server, "--sandbox", "a b")
         assert result.returncode == 1
-        assert "a sandbox is named by 1 to 64 letters" in result.stderr
+        assert "'a%20b' cannot be the name of a sandbox: a name is 1 to 64 letters" in result.stderr
 
 
 @pytest.mark.rule("S-8")

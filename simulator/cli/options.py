@@ -45,13 +45,13 @@ def limit(name: str, meaning: str) -> Callable[[F], F]:
 
 
 def name_argument(name: str = "name", **attributes: Any) -> Callable[[F], F]:
-    """Adds an argument that names something on the server. It must not be empty, as an unset variable of a shell is."""
+    """Adds an argument that names something on the server. An empty one is refused: nothing can have that name."""
     return click.argument(name, callback=_not_empty, **attributes)
 
 
 def _not_empty(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value == "":
-        raise click.BadParameter("it is empty.")
+        raise click.BadParameter("it is empty; perhaps a variable of the shell is not set.")
     return value
 
 

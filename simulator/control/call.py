@@ -80,7 +80,7 @@ def new_name(call: Call, parameter: str, rule: str) -> str:
     """Returns the name in the path for something new. Raises `RuleViolation` if it is not a valid name."""
     name = call.path[parameter]
     if not NAME.fullmatch(name):
-        raise RuleViolation(Fault(rule, f"a name is {NAME_IN_WORDS}, not {name[:100]!r}"))
+        raise RuleViolation(Fault(rule, f"{name[:100]!r} cannot be a name: a name is {NAME_IN_WORDS}"))
     return name
 
 

@@ -209,7 +209,7 @@ def receive(environ: WSGIEnvironment, run: str, number: int, settings: Settings)
             sandbox_name, base = name, f"{base}{SANDBOXES}{name}"
         else:
             shown = name.encode("latin-1").decode(errors="replace")
-            reason = f"a sandbox is named by {NAME_IN_WORDS}, not by {printable(shown)[:100]!r}"
+            reason = f"{printable(shown)[:100]!r} cannot be the name of a sandbox: a name is {NAME_IN_WORDS}"
             sandbox_name, refusal = None, UnknownPath(Fault("G-17", reason))
     is_control = f"{path}/".startswith(CONTROL)
     if refusal is None and ("%" in environ.get("REQUEST_URI", "") or not path.isascii()):

@@ -60,9 +60,9 @@ class _Template(NamedTuple):
 
 
 class Paths(Map):
-    """All paths that Flask knows. Applications share them, because to make them takes longer than all else (G-1).
+    """All paths of an application. Other applications share them: making them takes longer than all other steps.
 
-    A path without its last slash is found too: the refusal says that the slash is missing. Nothing is redirected.
+    A path without its last slash is found too: the refusal says that the slash is missing. Nothing is redirected (G-1).
     """
 
     _are_complete = False
